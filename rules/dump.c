@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/elem.h"
+#include "rules/internal.h"
+
+struct dump {
+	struct nl *nl;
+	const struct rules_reader *reader;
+};
+
+static int elem_compare(const void *a, const void *b)
+{
+	return elem_endpoint_compare(
+		&((const struct elem *)a)->key, &((const struct elem *)b)->key);
+}
+
+static void listening_tell(const struct dump *dump, const struct elem *elem)
+{
+	struct rules_listening listening = {.listen = elem->key,
+		.number = elem->number,
+		.source = elem->source,
+		.refused_packets = elem->packets,
+		.refused_bytes = elem->bytes};
+
+	memcpy(listening.name, elem->name, sizeof(listening.name));
+	dump->reader->listening(dump->reader->data, &listening);
+}
+
+static void punch_tell(const struct dump *dump, const struct elem *elem)
+{
+	dump->reader->punch(dump->reader->data, &elem->key, elem->set == SET_RAW);
+}
+
+static void ingress_tell(const struct dump *dump, const struct elem *elem)
+{
+	struct rules_ingress ingress = {elem->key, elem->data};
+
+	dump->reader->ingress(dump->reader->data, &ingress);
+}
+
+static void client_tell(const struct dump *dump, const struct elem *elem)
+{
+	struct rules_client client = {.client = elem->key,
+		.punch = elem->data,
+		.consent_ms = elem->timeout_ms,
+		.packets = elem->packets,
+		.bytes = elem->bytes};
+
+	memcpy(client.name, elem->name, sizeof(client.name));
+	dump->reader->client(dump->reader->data, &client);
+}
+
+static int set_read(const struct dump *dump, enum set_id set, uint8_t family,
+	void (*tell)(const struct dump *, const struct elem *))
+{
+	struct elems elems = {0};
+	int err = elem_dump(dump->nl, set, family, &elems);
+
+	for (size_t i = 0; !err && i < elems.count; i++)
+		tell(dump, &elems.list[i]);
+	free(elems.list);
+	return err;
+}
+
+/* Holes are what EGRESS has; consent and counters stand in CONSENT, unless it has run out. */
+static int clients_read(const struct dump *dump, uint8_t family)
+{
+	struct elems holes = {0}, consents = {0};
+	int err = elem_dump(dump->nl, SET_EGRESS, family, &holes);
+
+	if (!err)
+		err = elem_dump(dump->nl, SET_CONSENT, family, &consents);
+	if (!err && consents.count)
+		qsort(consents.list, consents.count, sizeof(struct elem), elem_compare);
+	for (size_t i = 0; !err && i < holes.count; i++) {
+		struct elem *hole = &holes.list[i];
+		const struct elem *consent = consents.count
+						     ? bsearch(hole, consents.list, consents.count,
+							       sizeof(struct elem), elem_compare)
+						     : NULL;
+
+		if (consent) {
+			hole->timeout_ms = consent->timeout_ms;
+			hole->packets = consent->packets;
+			hole->bytes = consent->bytes;
+		}
+		client_tell(dump, hole);
+	}
+	free(holes.list);
+	free(consents.list);
+	return err;
+}
+
+static void flow_tell(void *data, const struct ct *ct)
+{
+	const struct dump *dump = data;
+	struct rules_flow flow = {.number = ct->mark & RULES_NUMBER_MAX,
+		.sender = ct->orig.src,
+		.listen = ct->orig.dst,
+		.client = ct->reply.src,
+		.punch = ct->reply.dst};
+
+	if (ct->proto == IPPROTO_UDP && (ct->mark & RULES_MARK_MASK) == RULES_MARK)
+		dump->reader->flow(dump->reader->data, &flow);
+}
+
+static int family_read(const struct dump *dump, uint8_t family)
+{
+	const struct rules_reader *reader = dump->reader;
+	int err = 0;
+
+	if (reader->listening)
+		err = set_read(dump, SET_LISTEN, family, listening_tell);
+	if (!err && reader->punch)
+		err = set_read(dump, SET_PUNCH, family, punch_tell);
+	if (!err && reader->punch)
+		err = set_read(dump, SET_RAW, family, punch_tell);
+	if (!err && reader->ingress)
+		err = set_read(dump, SET_INGRESS, family, ingress_tell);
+	if (!err && reader->client)
+		err = clients_read(dump, family);
+	return err;
+}
+
+int rules_read(struct rules *rules, const struct rules_reader *reader)
+{
+	const struct ct_filter ours = {.mark = RULES_MARK, .mask = RULES_MARK_MASK};
+	struct dump dump = {.nl = &rules->nl, .reader = reader};
+	int err = family_read(&dump, AF_INET);
+
+	if (!err)
+		err = family_read(&dump, AF_INET6);
+	if (!err && reader->flow)
+		err = ct_dump(&rules->nl, &ours, flow_tell, &dump);
+	return err;
+}

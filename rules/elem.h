@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* elem: elements of the skeleton's sets as plain values, written to and read from the kernel. */
+#ifndef RULES_ELEM_H
+#define RULES_ELEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rules/batch.h"
+#include "rules/skeleton.h"
+
+/* Which fields count depends on the set; the key always does, its family chooses the set's. */
+struct elem {
+	enum set_id set;
+	struct endpoint key;
+	/* EXACT, PREFIX: part of the key. LISTEN: a note for us, as is the number. */
+	struct prefix source;
+	uint32_t number;	 /* LISTEN, MARK */
+	struct endpoint data;	 /* INGRESS, EGRESS */
+	uint32_t timeout_ms;	 /* CONSENT; what is left when it was read */
+	uint64_t packets, bytes; /* LISTEN, CONSENT */
+	uint64_t rate;		 /* CONSENT: bytes a second, 0: no limit */
+	char name[RULES_NAME];	 /* comment, may be empty */
+};
+
+void elem_add(struct batch *batch, int op, const struct elem *elem);
+/* Only set and key count. That it is not there is no error. */
+void elem_delete(struct batch *batch, const struct kernel *kernel, int op, const struct elem *elem);
+
+/* Reads the rest of the element that has this set and key; -ENOENT. */
+int elem_get(struct nl *nl, const struct elem *key, struct elem *out);
+
+/* Elements that were read, for free(). */
+struct elems {
+	struct elem *list;
+	size_t count, room;
+	bool failed;
+};
+/* All elements of a set, a consistent state of it; -ENOMEM, -ENOENT: no such set. */
+int elem_dump(struct nl *nl, enum set_id set, uint8_t family, struct elems *out);
+
+/* Orders endpoints of one family, for qsort and bsearch. */
+int elem_endpoint_compare(const void *a, const void *b);
+
+/* The set in which a source stands: ANY, EXACT or PREFIX. */
+enum set_id elem_source_set(const struct prefix *source);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/flush.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "rules/elem.h"
+
+/* From the transaction to the first look, and from the first to the second. */
+static const int64_t stage_delay[FLUSH_STAGES] = {5, 55};
+
+/* Rounds of RULES_OPS_MAX old flows each, which nothing refills once the kernel has committed. */
+#define STALE_TRIES 128
+
+static int64_t now_get(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A flow is right when the table would make it again as it is. */
+static bool flow_is_right(struct nl *nl, const struct ct *ct)
+{
+	struct elem key = {.set = SET_INGRESS, .key = ct->orig.dst}, elem;
+
+	if ((ct->mark & RULES_MARK_MASK) != RULES_MARK || elem_get(nl, &key, &elem) ||
+		!endpoint_equal(&elem.data, &ct->reply.src))
+		return false;
+	key = (struct elem){.set = SET_EGRESS, .key = ct->reply.src};
+	return !elem_get(nl, &key, &elem) && endpoint_equal(&elem.data, &ct->reply.dst);
+}
+
+static void check_run(struct nl *nl, const struct ct_tuple *hole)
+{
+	struct ct ct;
+
+	if (!ct_get(nl, hole, &ct) && !flow_is_right(nl, &ct))
+		ct_delete(nl, hole, 1, NULL);
+}
+
+static struct flush_check queue_pop(struct flush_queue *queue)
+{
+	struct flush_check check = queue->list[queue->first];
+
+	queue->first = (queue->first + 1) % FLUSH_QUEUE;
+	queue->count--;
+	return check;
+}
+
+static void queue_push(struct flush_queue *queue, struct nl *nl, const struct flush_check *check)
+{
+	if (queue->count == FLUSH_QUEUE) {
+		struct flush_check oldest = queue_pop(queue);
+
+		check_run(nl, &oldest.hole);
+	}
+	queue->list[(queue->first + queue->count++) % FLUSH_QUEUE] = *check;
+}
+
+int flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, size_t count)
+{
+	struct ct_tuple holes[RULES_OPS_MAX];
+	const int64_t due = now_get() + stage_delay[0];
+	size_t held = 0;
+	int err;
+
+	for (size_t i = 0; i < count; i++)
+		if (ops[i].kind == RULES_CLIENT || ops[i].kind == RULES_UNCLIENT ||
+			ops[i].kind == RULES_FLUSH)
+			holes[held++] = (struct ct_tuple){ops[i].client, ops[i].punch};
+	err = ct_delete(nl, holes, held, NULL);
+	for (size_t i = 0; i < held; i++) {
+		struct flush_check check = {holes[i], due};
+
+		queue_push(&flush->queues[0], nl, &check);
+	}
+	return err;
+}
+
+int64_t flush_due(const struct flush *flush)
+{
+	int64_t due = -1;
+
+	for (int i = 0; i < FLUSH_STAGES; i++) {
+		const struct flush_queue *queue = &flush->queues[i];
+
+		if (queue->count && (due < 0 || queue->list[queue->first].due < due))
+			due = queue->list[queue->first].due;
+	}
+	return due;
+}
+
+void flush_tick(struct flush *flush, struct nl *nl, int64_t now_ms)
+{
+	for (int i = 0; i < FLUSH_STAGES; i++) {
+		struct flush_queue *queue = &flush->queues[i];
+
+		while (queue->count && queue->list[queue->first].due <= now_ms) {
+			struct flush_check check = queue_pop(queue);
+
+			check_run(nl, &check.hole);
+			if (i + 1 == FLUSH_STAGES)
+				continue;
+			check.due = now_ms + stage_delay[i + 1];
+			queue_push(&flush->queues[i + 1], nl, &check);
+		}
+	}
+}
+
+/* Old flows to endpoints that have begun to listen. */
+struct stale {
+	const struct endpoint *listen; /* in order */
+	size_t count;
+	struct ct_tuple found[RULES_OPS_MAX];
+	size_t held;
+};
+
+static void stale_find(void *data, const struct ct *ct)
+{
+	struct stale *stale = data;
+
+	if (ct->proto != IPPROTO_UDP || (ct->mark & RULES_MARK_MASK) == RULES_MARK ||
+		stale->held == RULES_OPS_MAX)
+		return;
+	if (bsearch(&ct->orig.dst, stale->listen, stale->count, sizeof(struct endpoint),
+		    elem_endpoint_compare))
+		stale->found[stale->held++] = ct->orig;
+}
+
+/* One dump for all, as narrow as it can be. */
+static void stale_filter(const struct endpoint *listen, size_t count, struct endpoint *out)
+{
+	*out = listen[0];
+	for (size_t i = 1; i < count; i++) {
+		if (!addr_equal(&out->addr, &listen[i].addr))
+			out->addr.family = 0;
+		if (out->port != listen[i].port)
+			out->port = 0;
+	}
+}
+
+int flush_listening(struct nl *nl, struct endpoint *listen, size_t count)
+{
+	struct stale stale = {.listen = listen, .count = count};
+	struct ct_filter filter = {0};
+	struct endpoint dst;
+	int err = 0;
+
+	if (!count)
+		return 0;
+	qsort(listen, count, sizeof(*listen), elem_endpoint_compare);
+	stale_filter(listen, count, &dst);
+	if (dst.addr.family)
+		filter.dst = &dst;
+	for (int i = 0; !err && i < STALE_TRIES && (!i || stale.held == RULES_OPS_MAX); i++) {
+		stale.held = 0;
+		err = ct_dump(nl, &filter, stale_find, &stale);
+		if (!err)
+			err = ct_delete(nl, stale.found, stale.held, NULL);
+	}
+	return err;
+}

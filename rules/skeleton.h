@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* skeleton: the table with its sets, chains and rules; streams are elements and are not in here. */
+#ifndef RULES_SKELETON_H
+#define RULES_SKELETON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rules/batch.h"
+
+/* The table's comment: whose it is, and the version of all that is below. */
+#define SKELETON_TAG	 "relayd "
+#define SKELETON_COMMENT SKELETON_TAG "1"
+
+/* Each exists for IPv4 and for IPv6. */
+enum set_id {
+	SET_LISTEN,  /* where senders send to; counts what was refused */
+	SET_MARK,    /* the conntrack mark of a listening endpoint */
+	SET_ANY,     /* listening endpoints with any source */
+	SET_EXACT,   /* with one address as their source */
+	SET_PREFIX,  /* with a prefix */
+	SET_INGRESS, /* listening endpoint to client */
+	SET_EGRESS,  /* client to the relay's end of its hole */
+	SET_CONSENT, /* clients that may be sent to, with counter, limit and timeout */
+	SET_PUNCH,   /* STUN endpoints of ours */
+	SET_RAW,     /* endpoints where every datagram is a punch */
+	SET_OPENING, /* limits the log of each listening endpoint */
+	SET_COUNT,
+};
+
+const char *set_name(enum set_id set, uint8_t family);
+
+/* What this kernel can do. */
+struct kernel {
+	bool persist;  /* a table that is owned and survives its owner: 6.9 */
+	bool refresh;  /* adding an element again begins its timeout anew: 6.12 */
+	bool destroy;  /* deletion of what may not be there: 6.3 */
+	bool timeouts; /* objects for conntrack timeouts */
+};
+
+/*
+ * The whole table; over one of the same version its rules are made anew and its elements stay.
+ * raw: it has endpoints of SET_RAW.
+ */
+void skeleton_add(struct batch *batch, const struct kernel *kernel, bool raw);
+void skeleton_delete(struct batch *batch, const char *table);
+/* The table alone, for the probe too. */
+void skeleton_add_table(struct batch *batch, const char *table, uint32_t flags);
+void skeleton_add_timeout(struct batch *batch, const char *table, uint8_t family);
+uint32_t skeleton_flags(const struct kernel *kernel);
+
+/*
+ * The chain that keeps raw punches out of conntrack costs every packet a lookup, so it exists only
+ * while there are such endpoints.
+ */
+void skeleton_add_raw(struct batch *batch);
+void skeleton_delete_raw(struct batch *batch);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* skeleton_rules: the rules of each chain. */
+#ifndef RULES_SKELETON_RULES_H
+#define RULES_SKELETON_RULES_H
+
+#include "rules/skeleton.h"
+
+#define CHAIN_STUN	 "stun"
+#define CHAIN_RAW_IN	 "raw_in"
+#define CHAIN_RAW_ANY	 "raw_any"
+#define CHAIN_RAW_OUT	 "raw_out"
+#define CHAIN_TRANSLATE4 "translate4"
+#define CHAIN_TRANSLATE6 "translate6"
+#define CHAIN_TO_CLIENT	 "to_client"
+#define CHAIN_FROM_RELAY "from_relay"
+#define CHAIN_RELAYED	 "relayed"
+#define CHAIN_REFUSE	 "refuse"
+#define CHAIN_REFUSE_IN	 "refuse_in"
+
+/* Prefixes of the packets that the log group gets. */
+#define LOG_OPEN    "open"
+#define LOG_REFUSED "refused"
+
+/* The objects' names of conntrack timeouts. */
+const char *timeout_name(uint8_t family);
+
+void skeleton_add_rules(struct batch *batch, const struct kernel *kernel);
+void skeleton_add_raw_rules(struct batch *batch);
+
+#endif

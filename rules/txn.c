@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "rules/elem.h"
+#include "rules/internal.h"
+
+/* What a transaction is made from. */
+struct txn {
+	struct rules *rules;
+	const struct rules_op *ops;
+	struct rules_error *error;
+	struct endpoint fresh[RULES_OPS_MAX]; /* begin to listen */
+	size_t fresh_count;
+};
+
+static bool endpoint_is_valid(const struct endpoint *endpoint)
+{
+	return addr_size(endpoint->addr.family) && endpoint->port;
+}
+
+static const char *listen_check(const struct rules_op *op)
+{
+	if (!endpoint_is_valid(&op->listen))
+		return "the listening endpoint is incomplete";
+	if (op->kind != RULES_LISTEN)
+		return NULL;
+	if (op->number > RULES_NUMBER_MAX)
+		return "the stream's number is too large";
+	if (op->source.bits && op->source.addr.family != op->listen.addr.family)
+		return "source and listening endpoint are of different IP versions";
+	if (op->source.bits > 8 * addr_size(op->listen.addr.family))
+		return "the source's prefix is too long";
+	return NULL;
+}
+
+static const char *client_check(const struct rules_op *op)
+{
+	if (!endpoint_is_valid(&op->client))
+		return "the client's endpoint is incomplete";
+	if (op->kind == RULES_CONSENT)
+		return op->consent_ms ? NULL : "consent of no duration";
+	if (op->kind == RULES_INGRESS) {
+		if (op->listen.addr.family != op->client.addr.family)
+			return "client and listening endpoint are of different IP versions";
+		return listen_check(op);
+	}
+	if (!endpoint_is_valid(&op->punch))
+		return "the hole's local endpoint is incomplete";
+	if (op->punch.addr.family != op->client.addr.family)
+		return "client and hole are of different IP versions";
+	if (op->kind == RULES_CLIENT && !op->consent_ms)
+		return "consent of no duration";
+	return NULL;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *op_check(const struct rules_op *op)
+{
+	if (strnlen(op->name, RULES_NAME) == RULES_NAME)
+		return "the name is too long";
+	switch (op->kind) {
+	case RULES_LISTEN:
+	case RULES_UNLISTEN:
+	case RULES_UNINGRESS:
+		return listen_check(op);
+	case RULES_PUNCH:
+	case RULES_UNPUNCH:
+		return endpoint_is_valid(&op->punch) ? NULL : "the local endpoint is incomplete";
+	case RULES_INGRESS:
+	case RULES_CLIENT:
+	case RULES_UNCLIENT:
+	case RULES_CONSENT:
+	case RULES_FLUSH:
+		return client_check(op);
+	}
+	return "no such operation";
+}
+
+/* Deletes the element, if it is there, and makes it anew. */
+static void elem_replace(struct txn *txn, int op, const struct elem *elem)
+{
+	elem_delete(&txn->rules->batch, &txn->rules->kernel, op, elem);
+	elem_add(&txn->rules->batch, op, elem);
+}
+
+static void elem_remove(struct txn *txn, int op, const struct elem *elem)
+{
+	elem_delete(&txn->rules->batch, &txn->rules->kernel, op, elem);
+}
+
+/* What listens there before operation op: an earlier one of this transaction decides. */
+static int listening_find(struct txn *txn, int op, struct elem *out)
+{
+	const struct rules_op *ops = txn->ops;
+
+	for (int i = op - 1; i >= 0; i--) {
+		if (ops[i].kind != RULES_LISTEN && ops[i].kind != RULES_UNLISTEN)
+			continue;
+		if (!endpoint_equal(&ops[i].listen, &ops[op].listen))
+			continue;
+		if (ops[i].kind == RULES_UNLISTEN)
+			return -ENOENT;
+		*out = (struct elem){.set = SET_LISTEN,
+			.key = ops[i].listen,
+			.source = ops[i].source,
+			.number = ops[i].number};
+		return 0;
+	}
+	*out = (struct elem){.set = SET_LISTEN, .key = ops[op].listen};
+	return elem_get(&txn->rules->nl, out, out);
+}
+
+/* The element of a source set that belongs to an element of LISTEN. */
+static struct elem source_elem(const struct elem *listening)
+{
+	struct elem elem = *listening;
+
+	elem.set = elem_source_set(&listening->source);
+	return elem;
+}
+
+static int listen_add(struct txn *txn, int i)
+{
+	const struct rules_op *op = &txn->ops[i];
+	struct elem old, elem = {.set = SET_LISTEN,
+				 .key = op->listen,
+				 .source = op->source,
+				 .number = op->number};
+	struct elem source;
+	int err = listening_find(txn, i, &old);
+
+	if (err && err != -ENOENT)
+		return err;
+	if (!err) {
+		source = source_elem(&old);
+		elem_remove(txn, i, &source);
+		elem.packets = old.packets;
+		elem.bytes = old.bytes;
+	} else {
+		txn->fresh[txn->fresh_count++] = op->listen;
+	}
+	memcpy(elem.name, op->name, sizeof(elem.name));
+	elem_replace(txn, i, &elem);
+	source = source_elem(&elem);
+	elem_replace(txn, i, &source);
+	elem.set = SET_MARK;
+	elem_replace(txn, i, &elem);
+	return 0;
+}
+
+static int listen_remove(struct txn *txn, int i)
+{
+	struct elem old, source;
+	int err = listening_find(txn, i, &old);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	source = source_elem(&old);
+	elem_remove(txn, i, &source);
+	elem_remove(txn, i, &old);
+	old.set = SET_MARK;
+	elem_remove(txn, i, &old);
+	return 0;
+}
+
+static int client_add(struct txn *txn, int i)
+{
+	const struct rules_op *op = &txn->ops[i];
+	struct elem elem = {.set = SET_EGRESS,
+		.key = op->client,
+		.data = op->punch,
+		.timeout_ms = 0,
+		.rate = op->rate};
+
+	memcpy(elem.name, op->name, sizeof(elem.name));
+	elem_replace(txn, i, &elem);
+	elem.set = SET_CONSENT;
+	elem.timeout_ms = op->consent_ms;
+	elem_replace(txn, i, &elem);
+	return 0;
+}
+
+static int client_remove(struct txn *txn, int i)
+{
+	struct elem elem = {.set = SET_EGRESS, .key = txn->ops[i].client};
+
+	elem_remove(txn, i, &elem);
+	elem.set = SET_CONSENT;
+	elem_remove(txn, i, &elem);
+	return 0;
+}
+
+/*
+ * A kernel that refreshes takes only the timeout of an element that is there. Others keep the old
+ * one, so it is made anew from what was read: what passes in between goes uncounted.
+ */
+static int consent_begin(struct txn *txn, int i)
+{
+	const struct rules_op *op = &txn->ops[i];
+	struct elem elem = {.set = SET_CONSENT, .key = op->client, .rate = op->rate};
+	struct elem old;
+	int err = 0;
+
+	memcpy(elem.name, op->name, sizeof(elem.name));
+	if (!txn->rules->kernel.refresh) {
+		err = elem_get(&txn->rules->nl, &elem, &old);
+		if (err && err != -ENOENT)
+			return err;
+		elem_remove(txn, i, &elem);
+		if (!err)
+			elem = old;
+	}
+	elem.timeout_ms = op->consent_ms;
+	elem_add(&txn->rules->batch, i, &elem);
+	return 0;
+}
+
+static int ingress_set(struct txn *txn, int i)
+{
+	const struct rules_op *op = &txn->ops[i];
+	struct elem elem = {.set = SET_INGRESS, .key = op->listen, .data = op->client};
+
+	memcpy(elem.name, op->name, sizeof(elem.name));
+	if (op->kind == RULES_INGRESS)
+		elem_replace(txn, i, &elem);
+	else
+		elem_remove(txn, i, &elem);
+	return 0;
+}
+
+static int punch_set(struct txn *txn, int i)
+{
+	const struct rules_op *op = &txn->ops[i];
+	struct elem elem = {.set = op->raw ? SET_RAW : SET_PUNCH, .key = op->punch};
+
+	if (op->kind == RULES_UNPUNCH) {
+		elem_remove(txn, i, &elem);
+		return 0;
+	}
+	if (op->raw)
+		skeleton_add_raw(&txn->rules->batch);
+	elem_add(&txn->rules->batch, i, &elem);
+	return 0;
+}
+
+static int op_build(struct txn *txn, int i)
+{
+	switch (txn->ops[i].kind) {
+	case RULES_LISTEN:
+		return listen_add(txn, i);
+	case RULES_UNLISTEN:
+		return listen_remove(txn, i);
+	case RULES_PUNCH:
+	case RULES_UNPUNCH:
+		return punch_set(txn, i);
+	case RULES_INGRESS:
+	case RULES_UNINGRESS:
+		return ingress_set(txn, i);
+	case RULES_CLIENT:
+		return client_add(txn, i);
+	case RULES_UNCLIENT:
+		return client_remove(txn, i);
+	case RULES_CONSENT:
+		return consent_begin(txn, i);
+	case RULES_FLUSH:
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/* The chain of raw punches goes with the last of its endpoints; that it stays only costs time. */
+static void raw_tidy(struct rules *rules, const struct rules_op *ops, size_t count)
+{
+	bool removed = false, used = true;
+
+	for (size_t i = 0; i < count; i++)
+		removed |= ops[i].kind == RULES_UNPUNCH && ops[i].raw;
+	if (!removed || table_has_raw(&rules->nl, &used) || used)
+		return;
+	batch_clear(&rules->batch);
+	skeleton_delete_raw(&rules->batch);
+	batch_commit(&rules->batch, &rules->nl, NULL);
+}
+
+static int txn_build(struct txn *txn, size_t count)
+{
+	int err;
+
+	batch_clear(&txn->rules->batch);
+	for (size_t i = 0; i < count; i++) {
+		const char *wrong = op_check(&txn->ops[i]);
+
+		if (wrong)
+			return nl_fail(txn->error, -EINVAL, (int)i, "%s", wrong);
+		err = op_build(txn, (int)i);
+		if (err)
+			return nl_fail(txn->error, err, (int)i, "reading table %s: %s", RULES_TABLE,
+				strerror(-err));
+	}
+	return 0;
+}
+
+int rules_apply(
+	struct rules *rules, const struct rules_op *ops, size_t count, struct rules_error *error)
+{
+	struct txn txn = {.rules = rules, .ops = ops, .error = error};
+	int err;
+
+	if (!count || count > RULES_OPS_MAX)
+		return nl_fail(error, -EINVAL, -1, "between 1 and %d operations", RULES_OPS_MAX);
+	err = txn_build(&txn, count);
+	if (!err)
+		err = batch_commit(&rules->batch, &rules->nl, error);
+	if (err)
+		return err;
+	raw_tidy(rules, ops, count);
+	err = flush_listening(&rules->nl, txn.fresh, txn.fresh_count);
+	if (!err)
+		err = flush_holes(&rules->flush, &rules->nl, ops, count);
+	if (err)
+		return nl_fail(error, err, -1, "committed, but old flows could not be deleted: %s",
+			strerror(-err));
+	return 0;
+}
+
+int64_t rules_due(const struct rules *rules)
+{
+	return flush_due(&rules->flush);
+}
+
+void rules_tick(struct rules *rules, int64_t now_ms)
+{
+	flush_tick(&rules->flush, &rules->nl, now_ms);
+}
