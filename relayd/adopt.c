@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/adopt.h"
+
+#include <string.h>
+
+#include "common/log.h"
+
+/* The kernel's stream is ours if name and number agree: its flows carry the number. */
+static struct slot *find(const struct net *net, const struct endpoint *listen, const char *name)
+{
+	struct slot *slot = slot_by_listen(&net->table, listen);
+
+	if (!slot || !config_is_local(net->config, &listen->addr))
+		return NULL;
+	return name && strcmp(slot->stream->spec.name, name) ? NULL : slot;
+}
+
+static int orphan(struct net *net, enum rules_op_kind kind, const struct rules_op *like)
+{
+	struct rules_op op = *like;
+
+	op.kind = kind;
+	if (!*op.name)
+		strcpy(op.name, "orphan");
+	return sync_extra(&net->sync, &op);
+}
+
+static int adopt_listening(struct net *net, const struct rules_listening *listening)
+{
+	struct slot *slot = find(net, &listening->listen, listening->name);
+	struct rules_op op = {.listen = listening->listen};
+
+	strcpy(op.name, listening->name);
+	if (!slot)
+		return orphan(net, RULES_UNLISTEN, &op);
+	/* Adding it again replaces it, so only what is equal is taken for granted. */
+	if (slot->stream->number == listening->number) {
+		struct stream *stream = slot->stream;
+		struct prefix source = listening->source;
+
+		if (stream->spec.source == SPEC_FIRST && source.bits && !stream->lock.family)
+			stream->lock = source.addr;
+		slot->listening = true;
+		slot->listening_source = source;
+	}
+	return 0;
+}
+
+/* The slot whose ingress element leads to this client. */
+static struct slot *destination(
+	const struct net *net, const struct sync_snapshot *snapshot, const struct endpoint *client)
+{
+	for (size_t i = 0; i < snapshot->count; i++) {
+		const struct ipc_record *record = &snapshot->records[i];
+
+		if (record->kind == IPC_INGRESS && endpoint_equal(&record->ingress.client, client))
+			return find(net, &record->ingress.listen, NULL);
+	}
+	return NULL;
+}
+
+static int adopt_client(
+	struct net *net, const struct sync_snapshot *snapshot, const struct rules_client *client)
+{
+	struct slot *slot = destination(net, snapshot, &client->client);
+	const struct hole hole = {client->client, client->punch};
+	struct rules_op op = {.client = client->client, .punch = client->punch};
+	int64_t left = client->consent_ms;
+
+	strcpy(op.name, client->name);
+	if (!slot || strcmp(slot->stream->spec.name, client->name) || !left ||
+		!config_is_local(net->config, &client->punch.addr))
+		return orphan(net, RULES_UNCLIENT, &op);
+	slot_adopt(
+		&net->table, slot, &hole, net_now(net) - ((int64_t)net->table.consent_ms - left));
+	slot->packets = client->packets;
+	slot->bytes = client->bytes;
+	return 0;
+}
+
+static int adopt_ingress(struct net *net, const struct rules_ingress *ingress)
+{
+	struct slot *slot = find(net, &ingress->listen, NULL);
+	struct rules_op op = {.listen = ingress->listen};
+
+	if (slot && endpoint_equal(&slot->have.client, &ingress->client))
+		return 0;
+	return orphan(net, RULES_UNINGRESS, &op);
+}
+
+static void adopt_flow(struct net *net, const struct rules_flow *flow)
+{
+	struct slot *slot = find(net, &flow->listen, NULL);
+
+	if (slot && slot->stream->number == flow->number)
+		slot->sender = flow->sender;
+}
+
+static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
+{
+	struct rules_op op = {.punch = *at, .raw = raw};
+	struct stream *stream;
+
+	if (!raw)
+		return 0;
+	LIST_FOREACH(stream, &net->table.streams, link)
+	for (size_t i = 0; i < stream->slot_count; i++)
+		if (stream->spec.raw_punch && stream->slots[i].family == at->addr.family &&
+			stream->spec.raw_punch + stream->slots[i].index == at->port) {
+			stream->slots[i].raw_open = true;
+			return 0;
+		}
+	return orphan(net, RULES_UNPUNCH, &op);
+}
+
+int adopt(struct net *net, const struct sync_snapshot *snapshot)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < snapshot->count && !err; i++)
+		if (snapshot->records[i].kind == IPC_LISTENING)
+			err = adopt_listening(net, &snapshot->records[i].listening);
+	for (size_t i = 0; i < snapshot->count && !err; i++)
+		if (snapshot->records[i].kind == IPC_CLIENT)
+			err = adopt_client(net, snapshot, &snapshot->records[i].client);
+	for (size_t i = 0; i < snapshot->count && !err; i++) {
+		const struct ipc_record *record = &snapshot->records[i];
+
+		if (record->kind == IPC_INGRESS)
+			err = adopt_ingress(net, &record->ingress);
+		else if (record->kind == IPC_FLOW)
+			adopt_flow(net, &record->flow);
+		else if (record->kind == IPC_PUNCH)
+			err = adopt_punch(net, &record->punch.at, record->punch.raw);
+	}
+	return err;
+}

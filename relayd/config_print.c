@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/config.h"
+
+#include <inttypes.h>
+
+/* "auto" with what it means on this host as a comment. */
+static void print_addresses(const struct config *config, FILE *out)
+{
+	const char *quote = config->automatic ? "" : "\"";
+	char text[ADDR_TEXT];
+
+	fprintf(out, config->automatic ? "address = { \"auto\" } # " : "address = { ");
+	for (size_t i = 0; i < config->address_count; i++)
+		fprintf(out, "%s%s%s%s", i ? ", " : "", quote,
+			addr_format(&config->addresses[i], text), quote);
+	fprintf(out, config->automatic ? "\n" : " }\n");
+}
+
+static void print_advertise(const struct config *config, FILE *out)
+{
+	char local[ADDR_TEXT], public[ADDR_TEXT];
+
+	fprintf(out, "advertise = {");
+	for (size_t i = 0; i < config->advertise_count; i++)
+		fprintf(out, "%s\"%s=%s\"", i ? ", " : " ",
+			addr_format(&config->advertise[i].local, local),
+			addr_format(&config->advertise[i].public, public));
+	fprintf(out, config->advertise_count ? " }\n" : "}\n");
+}
+
+static void print_stream(const struct spec *spec, FILE *out)
+{
+	char listen[PORTS_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
+
+	fprintf(out, "\nstream \"%s\" {\n", spec->name);
+	fprintf(out, "\tlisten = \"%s\"\n", ports_format(&spec->listen, listen));
+	fprintf(out, "\tsource = \"%s\"\n", spec_source_format(spec, source));
+	fprintf(out, "\tkey = \"(set)\"\n");
+	fprintf(out, "\tclients = \"%s\"\n",
+		spec->clients.bits ? prefix_format(&spec->clients, clients) : "any");
+	fprintf(out, "\trate = %" PRIu64 "\n", spec->rate);
+	if (spec->raw_punch && spec->listen.count > 1)
+		fprintf(out, "\traw-punch = %u # to %u\n", spec->raw_punch,
+			spec->raw_punch + spec->listen.count - 1U);
+	else if (spec->raw_punch)
+		fprintf(out, "\traw-punch = %u\n", spec->raw_punch);
+	fprintf(out, "}\n");
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+	print_addresses(config, out);
+	print_advertise(config, out);
+	fprintf(out, "punch = %u\n", config->punch);
+	fprintf(out, "realm = \"%s\"\n", config->realm);
+	fprintf(out, "consent = %" PRIu32 "\n", config->consent);
+	fprintf(out, "database = \"%s\"\n", config->database);
+	fprintf(out, "socket = \"%s\"\n", config->socket);
+	fprintf(out, "user = \"%s\"\n", config->user);
+	for (size_t i = 0; i < config->stream_count; i++)
+		print_stream(&config->streams[i], out);
+}

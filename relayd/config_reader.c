@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/config_reader.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relayd/config_host.h"
+
+__attribute__((format(printf, 3, 4))) int config_reader_error(
+	struct config_reader *reader, int line, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	if (reader->error[0])
+		return -EINVAL;
+	if (line > 0)
+		len = snprintf(reader->error, CONFIG_ERROR, "%.200s:%d: ", reader->path, line);
+	else
+		len = snprintf(reader->error, CONFIG_ERROR, "%.200s: ", reader->path);
+	va_start(args, format);
+	vsnprintf(reader->error + len, CONFIG_ERROR - (size_t)len, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* A mistake in the value that is being set. */
+__attribute__((format(printf, 2, 3))) static int refuse(
+	struct config_reader *reader, const char *format, ...)
+{
+	char what[SPEC_WHY];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	if (reader->section)
+		return config_reader_error(reader, reader->line, "stream \"%s\": %s: %s",
+			reader->spec.name, reader->option->name, what);
+	return config_reader_error(reader, reader->line, "%s: %s", reader->option->name, what);
+}
+
+/* strtoll() alone would take spaces and a plus. */
+static int number_read(struct config_reader *reader, const char *text, long long *out)
+{
+	size_t sign = *text == '-', digits = strspn(text + sign, "0123456789");
+
+	errno = 0;
+	*out = strtoll(text, NULL, 10);
+	if (digits == 0 || text[sign + digits] != '\0' || errno)
+		return refuse(reader, "\"%.40s\" is not a number; write digits only", text);
+	return 0;
+}
+
+static int range_read(
+	struct config_reader *reader, const char *text, const int range[2], long long *out)
+{
+	if (number_read(reader, text, out) < 0)
+		return -EINVAL;
+	if (*out < range[0] || *out > range[1])
+		return refuse(
+			reader, "%lld is out of range; write %d to %d", *out, range[0], range[1]);
+	return 0;
+}
+
+static int set_address(struct config_reader *reader, const char *text)
+{
+	struct config *config = reader->config;
+	char own[SPEC_WHY / 2];
+	struct addr addr;
+
+	if (config->automatic || (config->address_count && strcmp(text, "auto") == 0))
+		return refuse(reader, "\"auto\" stands alone; write it or addresses, not both");
+	if (strcmp(text, "auto") == 0) {
+		config->automatic = true;
+		return 0;
+	}
+	if (addr_parse(text, &addr) < 0)
+		return refuse(reader,
+			"\"%.60s\" is not an address; write one like 192.0.2.1 or 2001:db8::1, or "
+			"\"auto\"",
+			text);
+	if (config_is_local(config, &addr))
+		return refuse(reader, "%s stands here twice; remove one", text);
+	if (config->address_count == CONFIG_ADDRESSES)
+		return refuse(reader, "more than %d addresses; remove some", CONFIG_ADDRESSES);
+	if (!config_host_has(reader->host, &addr))
+		return refuse(reader, "%s is not an address of this host; it has %s", text,
+			config_host_format(reader->host, own, sizeof(own)));
+	config->addresses[config->address_count++] = addr;
+	return 0;
+}
+
+static int advertise_parse(const char *text, struct config_advertise *out)
+{
+	const char *equal = strchr(text, '=');
+	char local[ADDR_TEXT];
+
+	if (!equal || (size_t)(equal - text) >= sizeof(local))
+		return -EINVAL;
+	memcpy(local, text, (size_t)(equal - text));
+	local[equal - text] = '\0';
+	if (addr_parse(local, &out->local) < 0 || addr_parse(equal + 1, &out->public) < 0)
+		return -EINVAL;
+	return out->local.family == out->public.family ? 0 : -EINVAL;
+}
+
+/* That the first address is one of ours is checked at the end, when those are known. */
+static int set_advertise(struct config_reader *reader, const char *text)
+{
+	struct config *config = reader->config;
+	struct config_advertise entry;
+
+	if (advertise_parse(text, &entry) < 0)
+		return refuse(reader,
+			"\"%.60s\" is not LOCAL=PUBLIC; write two addresses of one family, like "
+			"\"10.0.0.4=203.0.113.7\"",
+			text);
+	if (!addr_is_routable(&entry.public))
+		return refuse(reader,
+			"\"%.90s\" cannot be reached; behind the = stands the public address",
+			text);
+	for (size_t i = 0; i < config->advertise_count; i++) {
+		if (addr_equal(&config->advertise[i].local, &entry.local))
+			return refuse(reader, "\"%.90s\" is the second for its address; remove one",
+				text);
+	}
+	if (config->advertise_count == CONFIG_ADDRESSES)
+		return refuse(reader, "more than %d entries; remove some", CONFIG_ADDRESSES);
+	reader->advertise_line[config->advertise_count] = reader->line;
+	config->advertise[config->advertise_count++] = entry;
+	return 0;
+}
+
+static int set_punch(struct config_reader *reader, const char *text)
+{
+	long long port;
+
+	if (range_read(reader, text, (const int[]){1, UINT16_MAX}, &port) < 0)
+		return -EINVAL;
+	reader->config->punch = (uint16_t)port;
+	return 0;
+}
+
+static int set_consent(struct config_reader *reader, const char *text)
+{
+	long long seconds;
+
+	if (range_read(reader, text, (const int[]){10, 3600}, &seconds) < 0)
+		return -EINVAL;
+	reader->config->consent = (uint32_t)seconds;
+	return 0;
+}
+
+static int text_copy(struct config_reader *reader, const char *text, char *out, size_t size)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len >= size)
+		return refuse(reader, "%zu characters; write 1 to %zu", len, size - 1);
+	memcpy(out, text, len + 1);
+	return 0;
+}
+
+/* It is quoted in STUN messages and in the file's own syntax. */
+static int set_realm(struct config_reader *reader, const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		if (*p < ' ' || *p > '~' || *p == '"')
+			return refuse(reader, "a character that is not ASCII, or a quote; write "
+					      "letters, digits and signs");
+	}
+	return text_copy(reader, text, reader->config->realm, sizeof(reader->config->realm));
+}
+
+static int path_read(struct config_reader *reader, const char *text, char *out, size_t size)
+{
+	size_t len = strlen(text);
+
+	if (text[0] != '/' || text[len - 1] == '/')
+		return refuse(reader,
+			"\"%.60s\" is not the path of a file; write one that begins "
+			"with /",
+			text);
+	return text_copy(reader, text, out, size);
+}
+
+static int set_database(struct config_reader *reader, const char *text)
+{
+	return path_read(reader, text, reader->config->database, sizeof(reader->config->database));
+}
+
+static int set_socket(struct config_reader *reader, const char *text)
+{
+	return path_read(reader, text, reader->config->socket, sizeof(reader->config->socket));
+}
+
+static int set_user(struct config_reader *reader, const char *text)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789._-";
+
+	if (text[0] == '-' || text[strspn(text, allowed)] != '\0')
+		return refuse(
+			reader, "\"%.40s\" is not the name of a user; write one like relayd", text);
+	return text_copy(reader, text, reader->config->user, sizeof(reader->config->user));
+}
+
+const struct config_option config_reader_options[] = {
+	{.name = "address", .list = true, .set = set_address},
+	{.name = "advertise", .list = true, .set = set_advertise},
+	{.name = "punch", .set = set_punch},
+	{.name = "realm", .set = set_realm},
+	{.name = "consent", .set = set_consent},
+	{.name = "database", .set = set_database},
+	{.name = "socket", .set = set_socket},
+	{.name = "user", .set = set_user},
+	{0},
+};
+
+const struct config_option config_reader_stream_options[] = {
+	{.name = "listen", .set_text = spec_set_listen},
+	{.name = "source", .set_text = spec_set_source},
+	{.name = "key", .set_text = spec_set_key},
+	{.name = "clients", .set_text = spec_set_clients},
+	{.name = "rate", .set_number = spec_set_rate},
+	{.name = "raw-punch", .set_number = spec_set_raw_punch},
+	{0},
+};
+
+int config_reader_set(struct config_reader *reader, const char *text)
+{
+	const struct config_option *option = reader->option;
+	char why[SPEC_WHY];
+	long long value;
+	int ret;
+
+	if (option->set)
+		return option->set(reader, text);
+	if (option->set_text) {
+		ret = option->set_text(&reader->spec, text, why);
+	} else {
+		if (number_read(reader, text, &value) < 0)
+			return -EINVAL;
+		ret = option->set_number(&reader->spec, value, why);
+	}
+	return ret < 0 ? refuse(reader, "%s", why) : 0;
+}
+
+static void options_format(const struct config_option *options, char *out, size_t size)
+{
+	size_t at = 0;
+
+	for (; options->name && at < size; options++)
+		at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", options->name);
+}
+
+const char *config_reader_advice(bool stream, const char *what, char *out, size_t size)
+{
+	static const char *const list[][2] = {
+		{"unexpected token '{'", "only address and advertise take a list"},
+		{"unexpected token", "write NAME = VALUE, with quotes around a value with signs"},
+		{"missing equal sign", "write NAME = VALUE"},
+		{"missing title", "write stream \"NAME\" { ... }"},
+		{"missing opening brace", "write stream \"NAME\" { ... }"},
+		{"found duplicate title", "give each stream a name of its own"},
+		{"unexpected closing brace", "nothing is open here, remove it"},
+		{"append to non-list", "write = instead of +="},
+		{"premature end of file", "write a value behind the last word"},
+	};
+	size_t at;
+
+	if (strstr(what, "no such option")) {
+		at = (size_t)snprintf(out, size, "options are ");
+		options_format(stream ? config_reader_stream_options : config_reader_options,
+			out + at, size - at);
+		if (!stream)
+			strncat(out, " and stream \"NAME\" { ... }", size - strlen(out) - 1);
+		return out;
+	}
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		if (strstr(what, list[i][0]))
+			return list[i][1];
+	}
+	return "see relayd.conf(5)";
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libConfuse 3.3 puts the environment in the place of ${...}, skips letters that it does not know,
+ * ends a string at \0, takes the end of the file for any brace or comment that is still open, and
+ * counts a line twice at each comment. So comments are blanked, and the rest is refused, before it
+ * sees the text.
+ */
+#include "relayd/config_text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/mac.h"
+
+struct scan {
+	char *p; /* the next character */
+	int line;
+	int depth;	 /* braces that are open */
+	int open;	 /* line of the outermost of them */
+	char last;	 /* the character before, white space and comments left out */
+	size_t sections; /* seen so far */
+	int found;	 /* the line of the mistake */
+	const char *why; /* the mistake */
+};
+
+static void scan_refuse(struct scan *scan, int line, const char *why)
+{
+	scan->found = line;
+	scan->why = why;
+}
+
+/* Blanks up to the end of the line, which stays. */
+static void scan_line_comment(struct scan *scan)
+{
+	while (*scan->p && *scan->p != '\n')
+		*scan->p++ = ' ';
+}
+
+static void scan_block_comment(struct scan *scan)
+{
+	char *end = strstr(scan->p + 2, "*/");
+
+	if (!end) {
+		scan_refuse(
+			scan, scan->line, "a comment begins here and never ends; close it with */");
+		return;
+	}
+	for (; scan->p < end + 2; scan->p++) {
+		if (*scan->p == '\n')
+			scan->line++;
+		else
+			*scan->p = ' ';
+	}
+}
+
+/* What has no place in or outside of strings. */
+static const char *forbidden(const char *p)
+{
+	if (*p == '\\')
+		return "a backslash has no meaning in this file; write the character itself";
+	if (p[0] == '$' && p[1] == '{')
+		return "variables are not replaced in this file; write the value instead of ${...}";
+	if (p[0] == '\r' && p[1] == '\n')
+		return NULL;
+	if (((unsigned char)*p < ' ' && *p != '\t' && *p != '\n') || *p == 0x7f)
+		return "a control character; this must be a text file, see relayd.conf(5)";
+	return NULL;
+}
+
+static void scan_string(struct scan *scan)
+{
+	char quote = *scan->p++;
+	const char *why;
+
+	for (; *scan->p != quote; scan->p++) {
+		if (*scan->p == '\0' || *scan->p == '\n') {
+			scan_refuse(scan, scan->line,
+				"a string begins here and does not end on its line; close it with "
+				"a quote");
+			return;
+		}
+		why = *scan->p == '\t' ? "a tab in a string; write a space or nothing"
+				       : forbidden(scan->p);
+		if (why) {
+			scan_refuse(scan, scan->line, why);
+			return;
+		}
+	}
+	scan->p++;
+	scan->last = quote;
+}
+
+/* True where a section opens. */
+static bool scan_brace(struct scan *scan)
+{
+	bool section = *scan->p == '{' && scan->last != '=' && scan->depth == 0;
+
+	if (*scan->p == '{' && scan->depth++ == 0)
+		scan->open = scan->line;
+	if (*scan->p == '}' && scan->depth > 0)
+		scan->depth--;
+	scan->sections += section;
+	scan->last = *scan->p++;
+	return section;
+}
+
+static void scan_other(struct scan *scan)
+{
+	const char *why = forbidden(scan->p);
+
+	if (!why && (*scan->p == '*' || (scan->p[0] == '+' && scan->p[1] != '=')))
+		why = "a * or + stands alone here; put values that have one into quotes";
+	if (why)
+		scan_refuse(scan, scan->line, why);
+	if (!strchr(" \t\r\n", *scan->p))
+		scan->last = *scan->p;
+	scan->line += *scan->p == '\n';
+	scan->p++;
+}
+
+/* A // inside a word, as in a path, begins no comment. */
+static bool at_comment(const struct scan *scan, const char *begin)
+{
+	return *scan->p == '#' ||
+	       (scan->p[0] == '/' && scan->p[1] == '/' &&
+		       (scan->p == begin || strchr(" \t\r\n={}(),\"'", scan->p[-1])));
+}
+
+/* One step; true where a section opens. */
+static bool scan_step(struct scan *scan, const char *begin)
+{
+	if (at_comment(scan, begin))
+		scan_line_comment(scan);
+	else if (scan->p[0] == '/' && scan->p[1] == '*')
+		scan_block_comment(scan);
+	else if (*scan->p == '"' || *scan->p == '\'')
+		scan_string(scan);
+	else if (*scan->p == '{' || *scan->p == '}')
+		return scan_brace(scan);
+	else
+		scan_other(scan);
+	return false;
+}
+
+static int text_check(struct config_text *text, int *line, char why[static CONFIG_TEXT_WHY])
+{
+	struct scan scan = {.p = text->data, .line = 1};
+
+	if (text->data[strspn(text->data, " \t\r\n")] == '\0' && strlen(text->data) == text->len)
+		scan_refuse(&scan, 1, "the file is empty; write at least a setting or a comment");
+	while (*scan.p && !scan.why)
+		scan_step(&scan, text->data);
+	/* Here a zero ends the text too early. */
+	if (!scan.why && scan.p != text->data + text->len)
+		scan_refuse(&scan, scan.line, forbidden(scan.p));
+	if (!scan.why && scan.depth > 0)
+		scan_refuse(&scan, scan.open, "a brace opens here and is never closed; add a }");
+	if (!scan.why) {
+		text->sections = scan.sections;
+		return 0;
+	}
+	*line = scan.found;
+	snprintf(why, CONFIG_TEXT_WHY, "%s", scan.why);
+	return -EINVAL;
+}
+
+int config_text_line(const struct config_text *text, size_t section)
+{
+	struct scan scan = {.p = text->data, .line = 1};
+
+	while (*scan.p && !scan.why) {
+		if (scan_step(&scan, text->data) && scan.sections == section + 1)
+			return scan.line;
+	}
+	return 1;
+}
+
+/* To the end and not to st_size, so that a pipe will do. */
+static int text_fill(int fd, struct config_text *text)
+{
+	size_t room = 0;
+	ssize_t got;
+	char *data;
+
+	for (;;) {
+		if (text->len + 1 >= room) {
+			room = room ? room * 2 : 65536;
+			data = realloc(text->data, room);
+			if (!data)
+				return -ENOMEM;
+			text->data = data;
+		}
+		got = read(fd, text->data + text->len, room - text->len - 1);
+		if (got < 0 && errno != EINTR)
+			return -errno;
+		if (got == 0)
+			break;
+		text->len += got > 0 ? (size_t)got : 0;
+		if (text->len > CONFIG_TEXT_MAX)
+			return -EFBIG;
+	}
+	text->data[text->len] = '\0';
+	return 0;
+}
+
+static int text_load(const char *path, struct config_text *text)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), ret;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		ret = -errno;
+	else
+		ret = text_fill(fd, text);
+	text->mode = ret < 0 ? 0 : st.st_mode;
+	close(fd);
+	return ret;
+}
+
+static const char *load_advice(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return "make it, or name another with --config";
+	case EISDIR:
+		return "name a file in it with --config";
+	case EACCES:
+		return "let this user read it";
+	case EFBIG:
+		return "a configuration has at most 32 MiB";
+	}
+	return "name another with --config";
+}
+
+int config_text_read(
+	const char *path, struct config_text *out, int *line, char why[static CONFIG_TEXT_WHY])
+{
+	struct config_text text = {0};
+	int ret = text_load(path, &text);
+
+	*line = 0;
+	if (text.data && ret == 0)
+		ret = text_check(&text, line, why);
+	else
+		snprintf(why, CONFIG_TEXT_WHY, "cannot be read: %s; %s", strerror(-ret),
+			load_advice(-ret));
+	if (ret < 0)
+		config_text_free(&text);
+	else
+		*out = text;
+	return ret;
+}
+
+void config_text_free(struct config_text *text)
+{
+	if (text->data)
+		mac_wipe(text->data, text->len);
+	free(text->data);
+	*text = (struct config_text){0};
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * control: the control socket; one JSON object a line, requests answered in order.
+ *
+ *   {"do":"add","name":N,"listen":"9099-9102"[,"source":S][,"clients":P][,"rate":N]
+ *      [,"raw_punch":PORT][,"key":K][,"expire":SECONDS]}   -> {"ok":true,"stream":{..},"key":K,
+ *                                                             "relays":["203.0.113.7:3478",..]}
+ *   {"do":"remove","name":N}                 -> {"ok":true}
+ *   {"do":"list"}                            -> {"ok":true,"streams":[{..},..]}
+ *   {"do":"show","name":N}                   -> {"ok":true,"stream":{..}}
+ *   {"do":"flush"[,"name":N]}                -> {"ok":true,"clients":COUNT}: holes closed
+ *   {"do":"reload"}                          -> {"ok":true,"added":A,"changed":C,"removed":R}
+ *   {"do":"rules"[,"name":N]}                ->
+ * {"ok":true,"streams":[{"name":N,"number":N,"mark":M,
+ *                                                "listening":[{"listen":E,"source":P,"refused":{"packets":P,"bytes":B}}],
+ *                                                "ingress":[{"listen":E,"client":E}],
+ *                                                "clients":[{"client":E,"punch":E,"consent":S,"rate":R,"packets":P,"bytes":B}],
+ *                                                "flows":[{"sender":E,"listen":E,"client":E,"punch":E}]}]}
+ *   {"do":"metrics"}                         -> {"ok":true,"text":OPENMETRICS}
+ *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
+ *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
+ *      with EVENT one of added changed removed punched moved live idle stale sender refused claimed
+ *      failed lost
+ *   anything else                            -> {"ok":false,"error":"one line"}
+ *
+ * A stream is {"name","state","engine","origin","source","clients","rate","raw_punch","expires",
+ * "listen":"9099-9102","refused":PACKETS,"ports":[..]} as in punchctl(8). Endpoints and prefixes
+ * are texts.
+ */
+#ifndef RELAYD_CONTROL_H
+#define RELAYD_CONTROL_H
+
+#include "common/addr.h"
+
+struct control;
+struct net;
+
+/* Serves the listening socket fd until control_close. */
+int control_open(struct net *net, int fd, struct control **out);
+void control_close(struct control *control);
+
+/* One event to everybody who monitors; a receiver that does not read is dropped. */
+struct control_event {
+	const char *event;
+	const char *name; /* these may be NULL */
+	const struct endpoint *listen, *client, *sender;
+	const char *text;
+};
+void control_event(struct control *control, const struct control_event *event);
+
+#endif

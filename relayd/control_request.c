@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/control_request.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mac.h"
+
+#define BIT(what)  (1u << (what))
+#define COUNT(arr) (sizeof(arr) / sizeof((arr)[0]))
+
+__attribute__((format(printf, 2, 3))) static int refuse(
+	char why[static SPEC_WHY], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, SPEC_WHY, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* The name is set before the fields are; "do" is read first of all. */
+static int ignore(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)request, (void)value, (void)why;
+	return 0;
+}
+
+static int set_listen(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	return spec_set_listen(&request->spec, json_string_value(value), why);
+}
+
+static int set_source(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	return spec_set_source(&request->spec, json_string_value(value), why);
+}
+
+static int set_clients(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	return spec_set_clients(&request->spec, json_string_value(value), why);
+}
+
+static int set_key(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	return spec_set_key(&request->spec, json_string_value(value), why);
+}
+
+static int set_rate(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	return spec_set_rate(&request->spec, json_integer_value(value), why);
+}
+
+static int set_raw_punch(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	return spec_set_raw_punch(&request->spec, json_integer_value(value), why);
+}
+
+static int set_expire(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	json_int_t expire = json_integer_value(value);
+
+	if (expire < 1 || expire > REQUEST_EXPIRE_MAX)
+		return refuse(why, "%lld is not a time; it is 1 to %d seconds", (long long)expire,
+			REQUEST_EXPIRE_MAX);
+	request->expire = expire;
+	return 0;
+}
+
+/* Which requests may have a field, and which must. */
+static const struct field {
+	const char *name;
+	json_type type;
+	unsigned int may, must;
+	int (*set)(struct request *request, const json_t *value, char why[static SPEC_WHY]);
+} fields[] = {
+	{"do", JSON_STRING, ~0u, ~0u, ignore},
+	{"name", JSON_STRING,
+		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
+			BIT(REQUEST_RULES),
+		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW), ignore},
+	{"listen", JSON_STRING, BIT(REQUEST_ADD), BIT(REQUEST_ADD), set_listen},
+	{"source", JSON_STRING, BIT(REQUEST_ADD), 0, set_source},
+	{"clients", JSON_STRING, BIT(REQUEST_ADD), 0, set_clients},
+	{"key", JSON_STRING, BIT(REQUEST_ADD), 0, set_key},
+	{"rate", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_rate},
+	{"raw_punch", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_raw_punch},
+	{"expire", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_expire},
+};
+
+static const char *const words[REQUEST_COUNT] = {
+	[REQUEST_ADD] = "add",
+	[REQUEST_REMOVE] = "remove",
+	[REQUEST_LIST] = "list",
+	[REQUEST_SHOW] = "show",
+	[REQUEST_FLUSH] = "flush",
+	[REQUEST_RELOAD] = "reload",
+	[REQUEST_RULES] = "rules",
+	[REQUEST_METRICS] = "metrics",
+	[REQUEST_MONITOR] = "monitor",
+};
+
+static int parse_do(const json_t *object, enum request_do *what, char why[static SPEC_WHY])
+{
+	const json_t *value = json_object_get(object, "do");
+	const char *word = json_string_value(value);
+
+	if (!value)
+		return refuse(why, "\"do\" is missing");
+	if (!word)
+		return refuse(why, "\"do\" must be a string");
+	for (unsigned int i = 0; i < REQUEST_COUNT; i++) {
+		if (strcmp(word, words[i]) == 0) {
+			*what = (enum request_do)i;
+			return 0;
+		}
+	}
+	return refuse(why, "\"do\": there is no request \"%.32s\"", word);
+}
+
+static const struct field *field_find(const char *name)
+{
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		if (strcmp(name, fields[i].name) == 0)
+			return &fields[i];
+	}
+	return NULL;
+}
+
+/* Fields that are there must be known, allowed here, and of their type. */
+static int check_fields(const json_t *object, enum request_do what, char why[static SPEC_WHY])
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)object, name, value)
+	{
+		const struct field *field = field_find(name);
+
+		if (!field || !(field->may & BIT(what)))
+			return refuse(why, "\"%.32s\" is not a field of \"%s\"", name, words[what]);
+		if (json_typeof(value) != field->type)
+			return refuse(why, "\"%s\" must be %s", name,
+				field->type == JSON_STRING ? "a string" : "a whole number");
+	}
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		if ((fields[i].must & BIT(what)) && !json_object_get(object, fields[i].name))
+			return refuse(
+				why, "\"%s\" is missing in \"%s\"", fields[i].name, words[what]);
+	}
+	return 0;
+}
+
+/* A reason that names the field in front. */
+static int refuse_field(const char *name, const char *reason, char why[static SPEC_WHY])
+{
+	return refuse(why, "\"%s\": %s", name, reason);
+}
+
+static int set_fields(const json_t *object, struct request *request, char why[static SPEC_WHY])
+{
+	const char *name = json_string_value(json_object_get(object, "name"));
+	char reason[SPEC_WHY];
+
+	if (name && spec_init(&request->spec, name, reason) < 0)
+		return refuse_field("name", reason, why);
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		const json_t *value = json_object_get(object, fields[i].name);
+
+		if (value && fields[i].set(request, value, reason) < 0)
+			return refuse_field(fields[i].name, reason, why);
+	}
+	return 0;
+}
+
+int request_parse(const json_t *object, struct request *request, char why[static SPEC_WHY])
+{
+	memset(request, 0, sizeof(*request));
+	if (parse_do(object, &request->what, why) == 0 &&
+		check_fields(object, request->what, why) == 0 &&
+		set_fields(object, request, why) == 0)
+		return 0;
+	mac_wipe(request->spec.key, sizeof(request->spec.key));
+	return -EINVAL;
+}

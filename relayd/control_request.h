@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control_request: what may be asked on the control socket, out of a JSON object; see control.h. */
+#ifndef RELAYD_CONTROL_REQUEST_H
+#define RELAYD_CONTROL_REQUEST_H
+
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "relayd/spec.h"
+
+#define REQUEST_EXPIRE_MAX (10 * 366 * 86400) /* seconds */
+
+enum request_do {
+	REQUEST_ADD,
+	REQUEST_REMOVE,
+	REQUEST_LIST,
+	REQUEST_SHOW,
+	REQUEST_FLUSH,
+	REQUEST_RELOAD,
+	REQUEST_RULES,
+	REQUEST_METRICS,
+	REQUEST_MONITOR,
+	REQUEST_COUNT,
+};
+
+struct request {
+	enum request_do what;
+	struct spec spec; /* the name, "" when there is none; all of it for REQUEST_ADD */
+	int64_t expire;	  /* seconds from now, 0: never */
+};
+
+/*
+ * 0, or -EINVAL and in `why` one line that names the field. Whether the fields fit together is not
+ * looked at (spec_check). The request holds the key: wipe it.
+ */
+int request_parse(const json_t *object, struct request *request, char why[static SPEC_WHY]);
+
+#endif

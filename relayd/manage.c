@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an operator asks of the net side: add, remove, flush, reload; and the streams at a start. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mac.h"
+#include "relayd/net.h"
+#include "relayd/sender.h"
+
+static bool wants_punch_port(const struct net *net, const struct spec *spec)
+{
+	uint32_t first = spec->raw_punch, last = first + spec->listen.count;
+
+	return ports_index(&spec->listen, net->config->punch) >= 0 ||
+	       (first && net->config->punch >= first && net->config->punch < last);
+}
+
+static int open_raw(struct net *net, struct stream *stream, char why[static SPEC_WHY])
+{
+	int err = 0;
+
+	if (!stream->spec.raw_punch)
+		return 0;
+	log_warning(
+		"%s: raw-punch %u is on: whoever can forge an address can aim this stream at it",
+		stream->spec.name, stream->spec.raw_punch);
+	for (size_t i = 0; i < stream->slot_count && !err; i++)
+		err = udp_open_raw(&net->udp, &stream->slots[i], why);
+	return err;
+}
+
+static void drop(struct net *net, struct stream *stream)
+{
+	for (size_t i = 0; i < stream->slot_count; i++)
+		udp_close_raw(&net->udp, &stream->slots[i]);
+	stream_remove(&net->table, stream);
+}
+
+static int add_stream(
+	struct net *net, const struct spec *spec, struct stream **out, char why[static SPEC_WHY])
+{
+	char error[REGISTRY_ERROR];
+	uint32_t number;
+	int err;
+
+	if (wants_punch_port(net, spec)) {
+		snprintf(why, SPEC_WHY, "port %u is the punch port", net->config->punch);
+		return -EEXIST;
+	}
+	err = registry_number(net->registry, spec->name, &number, error);
+	if (err) {
+		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
+		return err;
+	}
+	err = stream_add(&net->table, spec, number, out, why);
+	if (err == -ENOMEM)
+		snprintf(why, SPEC_WHY, "out of memory");
+	if (err)
+		return err;
+	err = open_raw(net, *out, why);
+	if (err)
+		drop(net, *out);
+	return err;
+}
+
+int net_add(struct net *net, struct spec *spec, int64_t expires, char why[static SPEC_WHY])
+{
+	char error[REGISTRY_ERROR];
+	struct stream *stream;
+	int err;
+
+	if (!*spec->key)
+		mac_key_make(spec->key);
+	if (spec_check(spec, why))
+		return -EINVAL;
+	err = add_stream(net, spec, &stream, why);
+	if (err)
+		return err;
+	stream->origin = STREAM_RUNTIME;
+	stream->expires = expires;
+	err = registry_add(net->registry, spec, expires, error);
+	if (err) {
+		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
+		drop(net, stream);
+	}
+	return err;
+}
+
+int net_remove(struct net *net, const char *name, char why[static SPEC_WHY])
+{
+	struct stream *stream = stream_find(&net->table, name);
+	char error[REGISTRY_ERROR];
+	int err;
+
+	if (!stream) {
+		snprintf(why, SPEC_WHY, "there is no stream %s", name);
+		return -ENOENT;
+	}
+	if (stream->origin == STREAM_CONFIG) {
+		snprintf(why, SPEC_WHY, "stream %s stands in %.80s; remove it there and reload",
+			name, net->setup->config_path);
+		return -EPERM;
+	}
+	err = registry_remove(net->registry, name, error);
+	if (err && err != -ENOENT) {
+		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
+		return err;
+	}
+	drop(net, stream);
+	return 0;
+}
+
+static unsigned int flush_stream(struct net *net, struct stream *stream)
+{
+	unsigned int count = 0;
+
+	for (size_t i = 0; i < stream->slot_count; i++) {
+		count += stream->slots[i].want.client.addr.family != 0;
+		slot_release(&net->table, &stream->slots[i]);
+	}
+	sender_unlock(&net->table, stream);
+	return count;
+}
+
+int net_flush(struct net *net, const char *name, unsigned int *count, char why[static SPEC_WHY])
+{
+	struct stream *stream;
+
+	*count = 0;
+	if (name) {
+		stream = stream_find(&net->table, name);
+		if (!stream) {
+			snprintf(why, SPEC_WHY, "there is no stream %s", name);
+			return -ENOENT;
+		}
+		*count = flush_stream(net, stream);
+		return 0;
+	}
+	LIST_FOREACH(stream, &net->table.streams, link)
+	*count += flush_stream(net, stream);
+	return 0;
+}
+
+/* What needs sockets or privileges that the net side has not got. */
+static const char *needs_restart(const struct config *was, const struct config *is)
+{
+	if (was->address_count != is->address_count ||
+		memcmp(was->addresses, is->addresses, is->address_count * sizeof *is->addresses))
+		return "address";
+	if (was->punch != is->punch)
+		return "punch";
+	if (strcmp(was->realm, is->realm))
+		return "realm";
+	if (was->consent != is->consent)
+		return "consent";
+	if (strcmp(was->database, is->database))
+		return "database";
+	if (strcmp(was->socket, is->socket))
+		return "socket";
+	return strcmp(was->user, is->user) ? "user" : NULL;
+}
+
+static const struct spec *find_spec(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->stream_count; i++)
+		if (!strcmp(config->streams[i].name, name))
+			return &config->streams[i];
+	return NULL;
+}
+
+/* A stream added at run time may want a port or the name of a new one in the file: nothing is
+ * changed then. */
+static int check_runtime(
+	struct net *net, const struct config *config, char why[static CONFIG_ERROR])
+{
+	struct stream *stream;
+	uint16_t port;
+
+	LIST_FOREACH(stream, &net->table.streams, link)
+	{
+		if (stream->gone || stream->origin == STREAM_CONFIG)
+			continue;
+		for (size_t i = 0; i < config->stream_count; i++) {
+			const struct spec *spec = &config->streams[i];
+
+			port = spec_overlap(spec, &stream->spec);
+			if (!port && strcmp(spec->name, stream->spec.name))
+				continue;
+			snprintf(why, CONFIG_ERROR,
+				"%s: stream %s: stream %s, which was added at run time, has %s",
+				net->setup->config_path, spec->name, stream->spec.name,
+				port ? "a port of it" : "its name");
+			return -EEXIST;
+		}
+	}
+	return 0;
+}
+
+static bool same_ports(const struct spec *a, const struct spec *b)
+{
+	return !memcmp(&a->listen, &b->listen, sizeof a->listen) && a->raw_punch == b->raw_punch;
+}
+
+/* Streams that are not in the file any more go first, for new ones may want their ports. */
+static void sweep(struct net *net, const struct config *config, struct net_changes *changes)
+{
+	struct stream *stream, *next;
+
+	for (stream = LIST_FIRST(&net->table.streams); stream; stream = next) {
+		const struct spec *spec = find_spec(config, stream->spec.name);
+
+		next = LIST_NEXT(stream, link);
+		if (stream->gone || stream->origin != STREAM_CONFIG ||
+			(spec && same_ports(spec, &stream->spec)))
+			continue;
+		changes->removed += !spec;
+		changes->changed += spec != NULL;
+		drop(net, stream);
+	}
+}
+
+static int update(struct net *net, const struct spec *spec, struct net_changes *changes,
+	char why[static SPEC_WHY])
+{
+	struct stream *stream = stream_find(&net->table, spec->name);
+
+	if (!stream) {
+		changes->added++;
+		return add_stream(net, spec, &stream, why);
+	}
+	if (spec_equal(spec, &stream->spec))
+		return 0;
+	changes->changed++;
+	return stream_change(&net->table, stream, spec);
+}
+
+/* The ports of streams that go are free only when the kernel has let them go. */
+static void after_sweep(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	struct net *net = data;
+	struct net_changes changes = {0};
+	char why[SPEC_WHY];
+
+	(void)error;
+	(void)snapshot;
+	for (size_t i = 0; i < net->config->stream_count; i++)
+		if (update(net, &net->config->streams[i], &changes, why))
+			log_error("%s: stream %s: %s", net->setup->config_path,
+				net->config->streams[i].name, why);
+}
+
+int net_reload(struct net *net, struct net_changes *changes, char why[static CONFIG_ERROR])
+{
+	struct config *config;
+	const char *fixed;
+	int err = config_read(net->setup->config_path, &config, why);
+
+	memset(changes, 0, sizeof *changes);
+	if (err)
+		return err;
+	fixed = needs_restart(net->config, config);
+	if (fixed) {
+		snprintf(why, CONFIG_ERROR, "%s: a new `%s` needs a restart of relayd",
+			net->setup->config_path, fixed);
+		err = -EBUSY;
+	}
+	if (!err)
+		err = check_runtime(net, config, why);
+	if (err) {
+		config_free(config);
+		return err;
+	}
+	sweep(net, config, changes);
+	for (size_t i = 0; i < config->stream_count; i++) {
+		const struct stream *stream = stream_find(&net->table, config->streams[i].name);
+
+		changes->added += !stream && !find_spec(net->config, config->streams[i].name);
+		changes->changed += stream && !spec_equal(&config->streams[i], &stream->spec);
+	}
+	net->config->stream_count = 0;
+	free(net->config->streams);
+	net->config->streams = config->streams;
+	net->config->stream_count = config->stream_count;
+	memcpy(net->config->advertise, config->advertise, sizeof config->advertise);
+	net->config->advertise_count = config->advertise_count;
+	config->streams = NULL;
+	config->stream_count = 0;
+	config_free(config);
+	log_info("reloaded: %u added, %u changed, %u removed", changes->added, changes->changed,
+		changes->removed);
+	return sync_read(&net->sync, after_sweep, net);
+}
+
+/* What the callback of registry_each needs. */
+struct loading {
+	struct net *net;
+	char *why;
+};
+
+static int load_stored(void *data, const struct spec *spec, int64_t expires)
+{
+	const struct loading *loading = data;
+	char why[SPEC_WHY];
+	struct stream *stream;
+
+	/* The file may have taken its name or a port since: the file wins, the stored one is kept.
+	 */
+	if (add_stream(loading->net, spec, &stream, why)) {
+		log_warning("stream %s, which was added at run time, rests: %s", spec->name, why);
+		return 0;
+	}
+	stream->origin = STREAM_RUNTIME;
+	stream->expires = expires;
+	return 0;
+}
+
+int net_load(struct net *net, char why[static CONFIG_ERROR])
+{
+	struct loading loading = {net, why};
+	char reason[SPEC_WHY];
+	struct stream *stream;
+
+	for (size_t i = 0; i < net->config->stream_count; i++) {
+		int err = add_stream(net, &net->config->streams[i], &stream, reason);
+
+		if (!err)
+			continue;
+		snprintf(why, CONFIG_ERROR, "%.200s: stream %s: %s", net->setup->config_path,
+			net->config->streams[i].name, reason);
+		return err;
+	}
+	return registry_each(net->registry, load_stored, &loading);
+}

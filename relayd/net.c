@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/net.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "relayd/adopt.h"
+#include "relayd/notify.h"
+#include "relayd/sender.h"
+
+#define SECOND_MS 1000
+/* The counters are read each second, or each tenth of the time that a reading takes. */
+#define READ_SHARE 10
+
+int64_t net_now(const struct net *net)
+{
+	return (int64_t)uv_now(&net->loop);
+}
+
+static int send_message(void *data, const uint8_t *message, size_t len)
+{
+	struct net *net = data;
+
+	/* Blocking: the kernel side always reads, and there is one request at a time. */
+	if (send(net->setup->kernel_fd, message, len, MSG_NOSIGNAL) == (ssize_t)len)
+		return 0;
+	log_error("the kernel side is gone: %s", strerror(errno));
+	uv_stop(&net->loop);
+	return -EPIPE;
+}
+
+static void log_happened(const struct stream_event *event, const struct control_event *out)
+{
+	char client[ENDPOINT_TEXT] = "", sender[ENDPOINT_TEXT] = "", port[8] = "";
+	bool of_sender = !strcmp(event->what, "sender") || !strcmp(event->what, "refused");
+
+	if (event->slot)
+		snprintf(port, sizeof port, ":%u", event->slot->port);
+	if (out->client && !of_sender)
+		endpoint_format(out->client, client);
+	if (out->sender && of_sender)
+		endpoint_format(out->sender, sender);
+	log_info("%s%s %s%s%s%s%s%s", out->name, port, event->what, *client || *sender ? " " : "",
+		client, sender, event->text ? ": " : "", event->text ? event->text : "");
+}
+
+static void stream_happened(void *data, const struct stream_event *event)
+{
+	struct net *net = data;
+	const struct slot *slot = event->slot;
+	struct control_event out = {
+		.event = event->what, .name = event->stream->spec.name, .text = event->text};
+	struct endpoint listen;
+
+	if (slot) {
+		const struct endpoint *punch = &slot->want.punch;
+		bool refused = !strcmp(event->what, "refused");
+
+		if (punch->addr.family) {
+			listen = (struct endpoint){
+				config_public(net->config, &punch->addr), slot->port};
+			out.listen = &listen;
+			out.client = &slot->want.client;
+		}
+		if (refused || slot->sender.addr.family)
+			out.sender = refused ? &slot->refused_sender : &slot->sender;
+	}
+	log_happened(event, &out);
+	if (net->control)
+		control_event(net->control, &out);
+}
+
+static bool own_address(void *data, const struct addr *addr)
+{
+	const struct net *net = data;
+
+	return config_is_local(net->config, addr);
+}
+
+static void kernel_event(struct net *net, const struct rules_event *event)
+{
+	sender_event(&net->table, event, net_now(net));
+}
+
+static void kernel_readable(uv_poll_t *poll, int status, int events)
+{
+	struct net *net = poll->data;
+	const struct ipc_room room = {.records = net->records, .room = IPC_RECORDS_MAX};
+	struct ipc message;
+	ssize_t len;
+
+	(void)events;
+	while (status >= 0) {
+		len = recv(net->setup->kernel_fd, net->message, sizeof net->message, MSG_DONTWAIT);
+		if (len < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (len <= 0)
+			break;
+		if (ipc_decode(net->message, (size_t)len, &room, &message)) {
+			log_error("a message of the kernel side that makes no sense");
+			continue;
+		}
+		if (message.kind == IPC_EVENT)
+			kernel_event(net, &message.event);
+		else
+			sync_message(&net->sync, &message, net->records);
+	}
+	uv_stop(&net->loop);
+}
+
+/* Once per turn of the loop, before it sleeps. */
+static void turn(uv_prepare_t *prepare)
+{
+	struct net *net = prepare->data;
+
+	sync_turn(&net->sync);
+}
+
+static void sample(struct net *net, const struct ipc_record *record)
+{
+	const struct rules_client *client = &record->client;
+	const struct hole hole = {client->client, client->punch};
+	struct slot *slot;
+
+	if (record->kind == IPC_LISTENING) {
+		slot = slot_by_listen(&net->table, &record->listening.listen);
+		if (slot)
+			slot->refused += record->listening.refused_packets;
+	} else if (record->kind == IPC_CLIENT) {
+		slot = slot_by_client(&net->table, &hole);
+		if (!slot)
+			return;
+		slot->consent_ms = client->consent_ms;
+		slot_sample(&net->table, slot, client->packets, client->bytes, net_now(net));
+	}
+}
+
+static void forget_refused(struct stream_table *table)
+{
+	struct stream *stream;
+
+	LIST_FOREACH(stream, &table->streams, link)
+	for (size_t i = 0; i < stream->slot_count; i++)
+		stream->slots[i].refused = 0;
+}
+
+/* Takes what the kernel counted into the table. */
+static void take_sample(void *data, const struct sync_snapshot *snapshot)
+{
+	struct net *net = data;
+
+	uv_update_time(&net->loop);
+	forget_refused(&net->table);
+	for (size_t i = 0; i < snapshot->count; i++)
+		sample(net, &snapshot->records[i]);
+}
+
+static void periodic_read(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	struct net *net = data;
+	int64_t began = net->read_ms;
+
+	(void)error;
+	(void)snapshot;
+	net->reading = false;
+	net->read_ms = net_now(net) + (net_now(net) - began) * READ_SHARE;
+}
+
+static void remove_expired(struct net *net)
+{
+	struct stream *stream, *next;
+	char why[SPEC_WHY];
+	int64_t now = (int64_t)time(NULL);
+
+	for (stream = LIST_FIRST(&net->table.streams); stream; stream = next) {
+		next = LIST_NEXT(stream, link);
+		if (!stream->gone && stream->expires && stream->expires <= now &&
+			net_remove(net, stream->spec.name, why))
+			log_warning("%s: %s", stream->spec.name, why);
+	}
+}
+
+static void every_second(uv_timer_t *timer)
+{
+	struct net *net = timer->data;
+	int64_t now = net_now(net);
+
+	slot_expire(&net->table, now);
+	sender_tick(&net->table, now);
+	remove_expired(net);
+	if (net->reading || !net->table.count || now < net->read_ms)
+		return;
+	net->read_ms = now;
+	net->reading = !sync_read(&net->sync, periodic_read, net);
+}
+
+static void on_hangup(uv_signal_t *signal, int number)
+{
+	struct net *net = signal->data;
+	struct net_changes changes;
+	char why[CONFIG_ERROR];
+
+	(void)number;
+	notify_reloading();
+	if (net_reload(net, &changes, why))
+		log_error("%s; nothing was changed", why);
+	notify_ready();
+}
+
+static void on_terminate(uv_signal_t *signal, int number)
+{
+	struct net *net = signal->data;
+
+	(void)number;
+	uv_stop(&net->loop);
+}
+
+static int start_handles(struct net *net)
+{
+	uv_poll_init(&net->loop, &net->kernel, net->setup->kernel_fd);
+	uv_prepare_init(&net->loop, &net->turn);
+	uv_timer_init(&net->loop, &net->second);
+	uv_signal_init(&net->loop, &net->hangup);
+	uv_signal_init(&net->loop, &net->terminate);
+	net->kernel.data = net->turn.data = net->second.data = net->hangup.data =
+		net->terminate.data = net;
+	uv_poll_start(&net->kernel, UV_READABLE | UV_DISCONNECT, kernel_readable);
+	uv_prepare_start(&net->turn, turn);
+	uv_timer_start(&net->second, every_second, SECOND_MS, SECOND_MS);
+	uv_signal_start(&net->hangup, on_hangup, SIGHUP);
+	return uv_signal_start(&net->terminate, on_terminate, SIGTERM);
+}
+
+static int start_punch(struct net *net)
+{
+	punch_init(&net->punch, &net->table, net->config->realm, net_now(net));
+	net->punch.own = own_address;
+	net->punch.own_data = net;
+	for (size_t i = 0; i < net->setup->punch_count; i++) {
+		const struct endpoint local = {net->config->addresses[i], net->config->punch};
+		struct rules_op op = {.kind = RULES_PUNCH, .punch = local};
+		int err = udp_add(&net->udp, net->setup->punch_fds[i], &local, NULL);
+
+		if (!err)
+			err = sync_extra(&net->sync, &op);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Everything is as the configuration and the registry say, and the kernel has agreed. */
+static void ready(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	struct net *net = data;
+
+	(void)snapshot;
+	if (error) {
+		log_error("the kernel's state cannot be read: %s", strerror(-error));
+		uv_stop(&net->loop);
+		return;
+	}
+	net->table.event = stream_happened;
+	net->table.event_data = net;
+	if (control_open(net, net->setup->control_fd, &net->control)) {
+		log_error("the control socket cannot be served");
+		uv_stop(&net->loop);
+		return;
+	}
+	log_info("ready: %zu streams, %zu clients", net->table.count, net->table.holes);
+	notify_ready();
+}
+
+/* What an earlier net side, or an earlier relayd, has left in the kernel is taken over. */
+static void adopted(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	struct net *net = data;
+
+	if (!error)
+		error = adopt(net, snapshot);
+	if (!error)
+		error = start_punch(net);
+	if (error || sync_read(&net->sync, ready, net)) {
+		log_error("cannot start: %s", strerror(-error));
+		uv_stop(&net->loop);
+	}
+}
+
+static int start(struct net *net)
+{
+	bool families[STREAM_FAMILIES] = {false, false};
+	char why[CONFIG_ERROR];
+	int err;
+
+	for (size_t i = 0; i < net->config->address_count; i++)
+		families[net->config->addresses[i].family == AF_INET6] = true;
+	err = stream_table_init(&net->table, families, net->config->consent * 1000);
+	if (!err)
+		err = sync_init(&net->sync, &net->table, net->config);
+	if (!err)
+		err = udp_open(&net->udp, &net->loop, &net->punch, &net->sync, net->config);
+	if (err) {
+		log_error("cannot start: %s", strerror(-err));
+		return err;
+	}
+	net->sync.send = send_message;
+	net->sync.send_data = net;
+	net->sync.sample = take_sample;
+	net->sync.sample_data = net;
+	err = registry_open(net->config->database, &net->registry, why);
+	if (!err)
+		err = net_load(net, why);
+	if (err) {
+		log_error("%s", why);
+		return err;
+	}
+	err = start_handles(net);
+	return err ? err : sync_read(&net->sync, adopted, net);
+}
+
+static void close_handle(uv_handle_t *handle, void *data)
+{
+	(void)data;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+static void stop(struct net *net)
+{
+	if (net->control)
+		control_close(net->control);
+	if (net->udp.loop)
+		udp_close(&net->udp);
+	uv_walk(&net->loop, close_handle, NULL);
+	uv_run(&net->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&net->loop);
+	registry_close(net->registry);
+	sync_fini(&net->sync);
+	stream_table_fini(&net->table);
+}
+
+int net_run(const struct net_setup *setup)
+{
+	struct net *net = calloc(1, sizeof *net);
+	int err = net ? uv_loop_init(&net->loop) : -ENOMEM;
+
+	if (err) {
+		log_error("cannot start the net side: %s", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	net->setup = setup;
+	net->config = setup->config;
+	net->started_ms = net_now(net);
+	err = start(net);
+	if (!err)
+		uv_run(&net->loop, UV_RUN_DEFAULT);
+	stop(net);
+	free(net);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

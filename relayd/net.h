@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * net: the net side, which has no privileges: punches, the stream table, the control socket and
+ * the registry, around one loop.
+ */
+#ifndef RELAYD_NET_H
+#define RELAYD_NET_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <uv.h>
+
+#include "relayd/config.h"
+#include "relayd/control.h"
+#include "relayd/ipc.h"
+#include "relayd/punch.h"
+#include "relayd/registry.h"
+#include "relayd/stream.h"
+#include "relayd/sync.h"
+#include "relayd/udp.h"
+
+/* What the parent opened before it gave up its privileges; the net side takes the descriptors over.
+ */
+struct net_setup {
+	const char *config_path;
+	struct config *config;
+	int kernel_fd;	/* SOCK_SEQPACKET to the kernel side */
+	int control_fd; /* listening */
+	size_t punch_count;
+	int punch_fds[CONFIG_ADDRESSES]; /* one for each address of the configuration, in its order
+					  */
+};
+
+struct net {
+	uv_loop_t loop;
+	const struct net_setup *setup;
+	struct config *config;
+	struct registry *registry;
+	struct stream_table table;
+	struct punch punch;
+	struct sync sync;
+	struct udp udp;
+	struct control *control;
+	int64_t started_ms;
+	uv_poll_t kernel;
+	uv_prepare_t turn;
+	uv_timer_t second;
+	uv_signal_t hangup, terminate;
+	bool reading;	 /* a periodic read is under way; */
+	int64_t read_ms; /* since, or not before */
+	struct ipc_record records[IPC_RECORDS_MAX];
+	uint8_t message[IPC_MAX];
+};
+
+/* Runs until SIGTERM or the kernel side is gone; returns the exit status. */
+int net_run(const struct net_setup *setup);
+
+/* Monotonic milliseconds of this turn of the loop. */
+int64_t net_now(const struct net *net);
+
+/*
+ * What the control socket may ask for. 0 or -errno and one line in why.
+ * add: the key is made when spec->key is empty; expires: wall clock seconds, 0: never.
+ */
+int net_add(struct net *net, struct spec *spec, int64_t expires, char why[static SPEC_WHY]);
+int net_remove(struct net *net, const char *name, char why[static SPEC_WHY]);
+/* Closes the holes of one stream, or of all when name is NULL; *count says how many. */
+int net_flush(struct net *net, const char *name, unsigned int *count, char why[static SPEC_WHY]);
+
+/* At a start: the streams of the file and of the registry. */
+int net_load(struct net *net, char why[static CONFIG_ERROR]);
+
+struct net_changes {
+	unsigned int added, changed, removed;
+};
+/* Reads the file again; on an error nothing is changed and why (CONFIG_ERROR bytes) says what is
+ * wrong. */
+int net_reload(struct net *net, struct net_changes *changes, char why[static CONFIG_ERROR]);
+
+#endif

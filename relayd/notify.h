@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* notify: tells systemd, by one datagram, what the service is at (sd_notify(3)). */
+#ifndef RELAYD_NOTIFY_H
+#define RELAYD_NOTIFY_H
+
+/* Each does nothing when NOTIFY_SOCKET is not set. */
+void notify_ready(void);
+void notify_reloading(void);
+void notify_stopping(void);
+
+#endif

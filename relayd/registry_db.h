@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* registry_db: the registry's file: SQLite's connection, statements and errors. */
+#ifndef RELAYD_REGISTRY_DB_H
+#define RELAYD_REGISTRY_DB_H
+
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+#include "relayd/registry.h"
+
+enum registry_statement {
+	REGISTRY_BEGIN,
+	REGISTRY_COMMIT,
+	REGISTRY_ROLLBACK,
+	REGISTRY_INSERT,
+	REGISTRY_REMOVE,
+	REGISTRY_NUMBER,
+	REGISTRY_NUMBER_NEXT,
+	REGISTRY_NUMBER_TAKE,
+	REGISTRY_NUMBER_REUSE,
+	REGISTRY_KEEP,
+	REGISTRY_KEEP_NONE,
+	REGISTRY_FORGET,
+	REGISTRY_STATEMENTS
+};
+
+struct registry {
+	sqlite3 *db;
+	sqlite3_stmt *statements[REGISTRY_STATEMENTS];
+	char path[];
+};
+
+/* -errno of what SQLite did last. */
+int registry_db_errno(const struct registry *registry);
+/*
+ * Returns ret, and in error, which may be NULL, a sentence: the path, what cannot be done, why, and
+ * what helps. To be called before a rollback hides SQLite's reason.
+ */
+int registry_db_fail(const struct registry *registry, int ret, const char *what, char *error);
+
+/*
+ * Runs a statement whose values are bound, and unbinds them. Without number it must yield no row,
+ * with it, the first number of its first row, or -ENOENT. -EEXIST: a constraint.
+ */
+int registry_db_run(struct registry *registry, enum registry_statement statement, int64_t *number);
+/* The same with the name as its only value. */
+int registry_db_run_name(struct registry *registry, enum registry_statement statement,
+	const char *name, int64_t *number);
+/* Ends the transaction: commits for ret 0, else rolls back. Returns ret or why it cannot commit. */
+int registry_db_finish(struct registry *registry, int ret, const char *what, char *error);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/sender.h"
+
+#include <stdio.h>
+
+/* A sender from another address gets the hole when the one before has been silent this long. */
+#define SILENT_MS 2000
+/* The loser of a hand-over may not have it back sooner: two programs on one host would take turns.
+ */
+#define REMATCH_MS 2000
+/* A lock is firm after so many packets; until then a stray one (a port scan) has it only shortly.
+ */
+#define FIRM_PACKETS 16
+#define LOCK_SOFT_MS 3000
+#define LOCK_FIRM_MS 300000
+
+static void mark_all(struct stream_table *table, struct stream *stream)
+{
+	for (size_t i = 0; i < stream->slot_count; i++)
+		slot_mark(table, &stream->slots[i]);
+}
+
+static void lock(
+	struct stream_table *table, struct slot *slot, const struct addr *addr, int64_t now_ms)
+{
+	struct stream *stream = slot->stream;
+
+	stream->lock = *addr;
+	stream->lock_ms = now_ms;
+	stream->lock_packets = 0;
+	mark_all(table, stream);
+}
+
+void sender_unlock(struct stream_table *table, struct stream *stream)
+{
+	if (!stream->lock.family)
+		return;
+	stream->lock.family = 0;
+	mark_all(table, stream);
+}
+
+/* May this sender take the hole from the one that had it last? */
+static bool yields(const struct slot *slot, const struct endpoint *sender, int64_t now_ms)
+{
+	bool silent = now_ms - slot->media_ms > SILENT_MS && now_ms - slot->handed_ms > SILENT_MS;
+	bool restarted = addr_equal(&slot->sender.addr, &sender->addr);
+	bool rematch =
+		endpoint_equal(&slot->rival, sender) && now_ms - slot->handed_ms < REMATCH_MS;
+
+	return silent || (restarted && !rematch);
+}
+
+static void refused(struct stream_table *table, struct slot *slot, const struct rules_event *event)
+{
+	bool again = endpoint_equal(&slot->refused_sender, &event->sender);
+
+	slot->refused_sender = event->sender;
+	if (!again)
+		stream_tell(table, "refused", slot,
+			slot->want.client.addr.family ? "not allowed by source"
+						      : "nobody has punched for it");
+}
+
+void sender_event(struct stream_table *table, const struct rules_event *event, int64_t now_ms)
+{
+	struct slot *slot = slot_by_listen(table, &event->listen);
+
+	if (!slot || slot->stream->gone)
+		return;
+	if (event->refused) {
+		refused(table, slot, event);
+		return;
+	}
+	if (!slot->want.client.addr.family)
+		return;
+	if (slot->stream->spec.source == SPEC_FIRST && !slot->stream->lock.family)
+		lock(table, slot, &event->sender.addr, now_ms);
+	if (endpoint_equal(&slot->sender, &event->sender))
+		return;
+	if (slot->sender.addr.family) {
+		if (!yields(slot, &event->sender, now_ms))
+			return;
+		slot->rival = slot->sender;
+		slot->flush = true;
+		slot_mark(table, slot);
+	}
+	slot->sender = event->sender;
+	slot->handed_ms = now_ms;
+	stream_tell(table, "sender", slot, NULL);
+}
+
+void sender_tick(struct stream_table *table, int64_t now_ms)
+{
+	struct stream *stream;
+
+	LIST_FOREACH(stream, &table->streams, link)
+	{
+		int64_t heard = stream->lock_ms;
+		int64_t limit = stream->lock_packets < FIRM_PACKETS ? LOCK_SOFT_MS : LOCK_FIRM_MS;
+
+		if (!stream->lock.family)
+			continue;
+		for (size_t i = 0; i < stream->slot_count; i++)
+			if (stream->slots[i].media_ms > heard)
+				heard = stream->slots[i].media_ms;
+		if (now_ms - heard > limit)
+			sender_unlock(table, stream);
+	}
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* spec: what an operator asks of a stream, whether in the file or by punchctl, and its checks. */
+#ifndef RELAYD_SPEC_H
+#define RELAYD_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+
+#define SPEC_NAME 64  /* with the zero; letters, digits, and . _ - inside */
+#define SPEC_KEY  129 /* with the zero */
+#define SPEC_WHY  200 /* room for the reason of a refusal */
+
+enum spec_source {
+	SPEC_ANY,    /* anybody may send */
+	SPEC_FIRST,  /* locked to the address of the first sender */
+	SPEC_PREFIX, /* an address or a prefix */
+};
+
+struct spec {
+	char name[SPEC_NAME];
+	struct ports listen;
+	enum spec_source source; /* SPEC_FIRST by default */
+	struct prefix prefix;    /* for SPEC_PREFIX */
+	char key[SPEC_KEY];
+	struct prefix clients;   /* bits 0: from anywhere, in both families; the default */
+	uint64_t rate;           /* bytes per second to a client, 0: no limit */
+	uint16_t raw_punch;      /* port i of the stream is punched at raw_punch + i; 0: off */
+};
+
+/* An empty spec of this name; -EINVAL and the reason when the name will not do. */
+int spec_init(struct spec *spec, const char *name, char why[static SPEC_WHY]);
+/*
+ * Setters for what people write: 0, or -EINVAL and in `why` what is wrong and what would be right,
+ * without the option's name, e.g. `"99999" is not a port; ports are 1 to 65535`.
+ */
+int spec_set_listen(struct spec *spec, const char *text, char why[static SPEC_WHY]);
+int spec_set_source(struct spec *spec, const char *text, char why[static SPEC_WHY]);
+int spec_set_key(struct spec *spec, const char *text, char why[static SPEC_WHY]);
+int spec_set_clients(struct spec *spec, const char *text, char why[static SPEC_WHY]);
+int spec_set_rate(struct spec *spec, long long rate, char why[static SPEC_WHY]);
+int spec_set_raw_punch(struct spec *spec, long long port, char why[static SPEC_WHY]);
+/* What must hold between the fields: a port list, a key, raw punch ports that fit and do not overlap listen. */
+int spec_check(const struct spec *spec, char why[static SPEC_WHY]);
+/* Do the two want a port (listen or raw punch) of each other? Returns it, or 0. */
+uint16_t spec_overlap(const struct spec *a, const struct spec *b);
+bool spec_equal(const struct spec *a, const struct spec *b);
+/* "any", "first", or the prefix. */
+const char *spec_source_format(const struct spec *spec, char out[static PREFIX_TEXT]);
+
+#endif

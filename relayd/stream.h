@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stream: the table of streams, their ports and who has punched for them.
+ *
+ * A slot is one port of one stream in one family. What changes only marks the slot dirty; sync
+ * walks the dirty slots once per turn of the loop and tells the kernel. Times are monotonic
+ * milliseconds, passed in.
+ */
+#ifndef RELAYD_STREAM_H
+#define RELAYD_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/addr.h"
+#include "common/stun.h"
+#include "relayd/spec.h"
+
+#define STREAM_FAMILIES 2 /* index 0: IPv4, 1: IPv6 */
+
+enum stream_origin { STREAM_CONFIG, STREAM_RUNTIME };
+enum stream_state { STREAM_WAITING, STREAM_READY, STREAM_LIVE, STREAM_STALE };
+
+/* A client's hole: its public side, and the relay's end; family 0: none. */
+struct hole {
+	struct endpoint client, punch;
+};
+
+struct stream;
+
+struct slot {
+	struct stream *stream;
+	uint16_t index; /* of the port in the stream */
+	uint16_t port;	/* that senders send to */
+	uint8_t family; /* AF_INET or AF_INET6 */
+
+	/* What should be, and what the kernel has been told and has accepted. */
+	struct hole want, have;
+	struct hole doing; /* what the transaction under way makes of it */
+	struct prefix doing_source;
+	bool doing_gone;
+	bool listening; /* the kernel has our listen elements, with this source: */
+	struct prefix listening_source;
+	bool raw_open;	     /* and the raw punch port */
+	bool refresh, flush; /* consent is to begin anew; the flow is to be deleted */
+	bool dirty, busy;    /* in the dirty list; in the transaction that is under way */
+	TAILQ_ENTRY(slot) dirty_link;
+
+	/* The punch. */
+	bool raw, stale; /* by an unproven datagram; consent ran out */
+	int64_t punched_ms;
+	uint64_t nonce_ms; /* when the nonce of the newest accepted punch was issued */
+	uint64_t sequence; /* of the newest accepted punch, 0: it had none */
+	uint8_t tid[STUN_TID];
+	uint64_t moves;
+	TAILQ_ENTRY(slot) consent_link; /* by punched_ms, while there is a hole */
+
+	/* The media. */
+	struct endpoint sender; /* who has the flow; family 0: nobody yet */
+	struct endpoint rival;	/* who lost it last, and when */
+	int64_t handed_ms;
+	int64_t media_ms; /* the last time that the counters had moved; 0: never */
+	int64_t sampled_ms;
+	bool live; /* as last told to those who watch */
+	uint64_t packets, bytes, byte_rate;
+	uint32_t consent_ms; /* left at sampled_ms, as the kernel says */
+	uint64_t refused;    /* packets, of the kernel's counter */
+	struct endpoint refused_sender;
+};
+
+struct stream {
+	struct spec spec;
+	uint32_t number;
+	enum stream_origin origin;
+	int64_t expires;  /* wall clock seconds, 0: never */
+	bool gone;	  /* removed; freed when the kernel has forgotten it */
+	bool marked;	  /* for reload's mark and sweep */
+	struct addr lock; /* SPEC_FIRST: the address that it is locked to; family 0: nobody's */
+	int64_t lock_ms;
+	uint64_t lock_packets; /* of media since the lock */
+	size_t slot_count;
+	struct slot *slots; /* owned */
+	LIST_ENTRY(stream) link;
+};
+
+TAILQ_HEAD(slot_list, slot);
+LIST_HEAD(stream_list, stream);
+
+/* What the table tells those who watch. */
+struct stream_event {
+	const char *what; /* an event of control.h */
+	const struct stream *stream;
+	const struct slot *slot; /* NULL: the stream as a whole */
+	const char *text;	 /* may be NULL */
+};
+
+struct stream_table {
+	struct stream_list streams;
+	size_t count;
+	size_t holes; /* slots with a hole */
+	struct slot_list dirty;
+	struct slot_list consents;
+	bool families[STREAM_FAMILIES]; /* those that the relay has an address of */
+	uint32_t consent_ms;
+	void *names; /* tsearch trees */
+	void *clients;
+	struct slot **listens[STREAM_FAMILIES]; /* by port */
+	void (*event)(void *data, const struct stream_event *event);
+	void *event_data;
+};
+
+int stream_table_init(struct stream_table *table, const bool families[static STREAM_FAMILIES],
+	uint32_t consent_ms);
+void stream_table_fini(struct stream_table *table);
+
+/* -EEXIST: the name or a port is taken, and `why` by whom; -ENOMEM. */
+int stream_add(struct stream_table *table, const struct spec *spec, uint32_t number,
+	struct stream **out, char why[static SPEC_WHY]);
+/* Its holes and elements go with the next sync; then it is freed. */
+void stream_remove(struct stream_table *table, struct stream *stream);
+/* Takes over what may change while it lives (all but the ports); -EBUSY when ports or raw punch
+ * differ. */
+int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec);
+/* Frees a stream that is gone, once the kernel has nothing of it any more. */
+void stream_reap(struct stream_table *table, struct stream *stream);
+struct stream *stream_find(const struct stream_table *table, const char *name);
+enum stream_state stream_state(const struct stream *stream, int64_t now_ms);
+const char *stream_state_text(enum stream_state state);
+
+enum stream_state slot_state(const struct slot *slot, int64_t now_ms);
+/* The stream's slot for a listen port, whatever the stream: NULL when there is none. */
+struct slot *slot_by_listen(const struct stream_table *table, const struct endpoint *listen);
+struct slot *slot_by_client(const struct stream_table *table, const struct hole *hole);
+/* Who may send to it now: bits 0 is anybody. */
+struct prefix slot_source(const struct slot *slot);
+
+/*
+ * A punch was accepted: the hole is the slot's from the next sync on. -EADDRINUSE: this hole is
+ * another slot's; *moved says that the slot had another hole before.
+ */
+int slot_claim(struct stream_table *table, struct slot *slot, const struct hole *hole,
+	int64_t now_ms, bool *moved);
+/* The hole is closed with the next sync. */
+void slot_release(struct stream_table *table, struct slot *slot);
+/* Closes the holes whose consent has run out. */
+void slot_expire(struct stream_table *table, int64_t now_ms);
+/* Into the dirty list, once. */
+void slot_mark(struct stream_table *table, struct slot *slot);
+/* At a start: the kernel has this hole already. */
+void slot_adopt(
+	struct stream_table *table, struct slot *slot, const struct hole *hole, int64_t punched_ms);
+
+/* Something happened that those who watch want to hear of. */
+void stream_tell(const struct stream_table *table, const char *what, const struct slot *slot,
+	const char *text);
+
+/* The kernel counted so much for the hole. */
+void slot_sample(struct stream_table *table, struct slot *slot, uint64_t packets, uint64_t bytes,
+	int64_t now_ms);
+
+#endif

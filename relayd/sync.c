@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/sync.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+/* A slot needs at most: raw punch, listen and ingress for every address, client, old client, flush.
+ */
+#define SLOT_OPS_MAX (3 * CONFIG_ADDRESSES + 4)
+
+int sync_init(struct sync *sync, struct stream_table *table, const struct config *config)
+{
+	memset(sync, 0, sizeof *sync);
+	sync->table = table;
+	sync->config = config;
+	TAILQ_INIT(&sync->waiters);
+	TAILQ_INIT(&sync->spare);
+	TAILQ_INIT(&sync->asking);
+	TAILQ_INIT(&sync->next);
+	sync->pool = calloc(SYNC_WAITERS, sizeof *sync->pool);
+	if (!sync->pool)
+		return -ENOMEM;
+	for (size_t i = 0; i < SYNC_WAITERS; i++)
+		TAILQ_INSERT_TAIL(&sync->spare, &sync->pool[i], link);
+	return 0;
+}
+
+static void free_readers(struct sync_readers *readers)
+{
+	struct sync_reader *reader;
+
+	while ((reader = TAILQ_FIRST(readers))) {
+		TAILQ_REMOVE(readers, reader, link);
+		free(reader);
+	}
+}
+
+void sync_fini(struct sync *sync)
+{
+	free_readers(&sync->asking);
+	free_readers(&sync->next);
+	free(sync->pool);
+	free(sync->records);
+	free(sync->extra);
+}
+
+int sync_wait(struct sync *sync, struct slot *slot, sync_settled_fn *settled, void *data)
+{
+	struct sync_waiter *waiter = TAILQ_FIRST(&sync->spare);
+
+	if (!waiter) {
+		sync->dropped++;
+		return -EBUSY;
+	}
+	TAILQ_REMOVE(&sync->spare, waiter, link);
+	*waiter = (struct sync_waiter){.slot = slot, .settled = settled, .data = data};
+	/* Nothing to change since: what is under way, if anything, is what it waits for. */
+	waiter->sent = !slot->dirty;
+	TAILQ_INSERT_TAIL(&sync->waiters, waiter, link);
+	return 0;
+}
+
+int sync_read(struct sync *sync, sync_read_fn *done, void *data)
+{
+	struct sync_reader *reader = calloc(1, sizeof *reader);
+
+	if (!reader)
+		return -ENOMEM;
+	reader->done = done;
+	reader->data = data;
+	TAILQ_INSERT_TAIL(&sync->next, reader, link);
+	return 0;
+}
+
+void sync_forget(struct sync *sync, void *data)
+{
+	struct sync_reader *reader;
+
+	TAILQ_FOREACH(reader, &sync->asking, link)
+	if (reader->data == data)
+		reader->done = NULL;
+	TAILQ_FOREACH(reader, &sync->next, link)
+	if (reader->data == data)
+		reader->done = NULL;
+}
+
+int sync_extra(struct sync *sync, const struct rules_op *op)
+{
+	struct rules_op *grown = reallocarray(sync->extra, sync->extra_count + 1, sizeof *grown);
+
+	if (!grown)
+		return -ENOMEM;
+	sync->extra = grown;
+	sync->extra[sync->extra_count++] = *op;
+	return 0;
+}
+
+static struct rules_op *add_op(struct sync *sync, const struct slot *slot, enum rules_op_kind kind)
+{
+	struct rules_op *op = &sync->ops[sync->op_count];
+
+	memset(op, 0, sizeof *op);
+	op->kind = kind;
+	strcpy(op->name, slot->stream->spec.name);
+	sync->op_slot[sync->op_count++] = (uint16_t)(sync->slot_count - 1);
+	return op;
+}
+
+/* One operation for each of the relay's addresses of the slot's family. */
+static void add_for_addresses(struct sync *sync, const struct slot *slot, enum rules_op_kind kind)
+{
+	for (size_t i = 0; i < sync->config->address_count; i++) {
+		const struct addr *addr = &sync->config->addresses[i];
+		struct rules_op *op;
+
+		if (addr->family != slot->family)
+			continue;
+		op = add_op(sync, slot, kind);
+		op->listen = (struct endpoint){*addr, slot->port};
+		op->number = slot->stream->number;
+		op->source = slot_source(slot);
+		op->client = slot->want.client;
+		op->punch = (struct endpoint){
+			*addr, (uint16_t)(slot->stream->spec.raw_punch + slot->index)};
+		op->raw = true;
+	}
+}
+
+static void plan_listen(struct sync *sync, struct slot *slot)
+{
+	struct prefix source = slot_source(slot);
+	bool wanted = !slot->stream->gone;
+	bool changed = memcmp(&source, &slot->listening_source, sizeof source) != 0;
+
+	if (wanted && (!slot->listening || changed))
+		add_for_addresses(sync, slot, RULES_LISTEN);
+	if (!wanted && slot->listening)
+		add_for_addresses(sync, slot, RULES_UNLISTEN);
+	/* Who had the flow may be one who may not send any more. */
+	if (wanted && slot->listening && changed && source.bits && slot->have.client.addr.family &&
+		!prefix_contains(&source, &slot->sender.addr))
+		slot->flush = true;
+	if (slot->stream->spec.raw_punch && wanted != slot->raw_open)
+		add_for_addresses(sync, slot, wanted ? RULES_PUNCH : RULES_UNPUNCH);
+}
+
+static bool hole_equal(const struct hole *a, const struct hole *b)
+{
+	return endpoint_equal(&a->client, &b->client) && endpoint_equal(&a->punch, &b->punch);
+}
+
+static void add_client(struct sync *sync, const struct slot *slot, enum rules_op_kind kind,
+	const struct hole *hole)
+{
+	struct rules_op *op = add_op(sync, slot, kind);
+
+	op->client = hole->client;
+	op->punch = hole->punch;
+	op->consent_ms = sync->table->consent_ms;
+	op->rate = slot->stream->spec.rate;
+}
+
+static void plan_hole(struct sync *sync, struct slot *slot)
+{
+	bool had = slot->have.client.addr.family != 0, wants = slot->want.client.addr.family != 0;
+
+	if (hole_equal(&slot->have, &slot->want)) {
+		if (wants && slot->flush)
+			add_client(sync, slot, RULES_FLUSH, &slot->want);
+		if (wants && slot->refresh)
+			add_client(sync, slot, RULES_CONSENT, &slot->want);
+		return;
+	}
+	if (had)
+		add_client(sync, slot, RULES_UNCLIENT, &slot->have);
+	if (wants)
+		add_client(sync, slot, RULES_CLIENT, &slot->want);
+	add_for_addresses(sync, slot, wants ? RULES_INGRESS : RULES_UNINGRESS);
+}
+
+static void plan(struct sync *sync, struct slot *slot)
+{
+	TAILQ_REMOVE(&sync->table->dirty, slot, dirty_link);
+	slot->dirty = false;
+	slot->busy = true;
+	slot->doing = slot->want;
+	slot->doing_gone = slot->stream->gone;
+	sync->slots[sync->slot_count++] = slot;
+	plan_listen(sync, slot);
+	plan_hole(sync, slot);
+	slot->doing_source = slot_source(slot);
+	slot->refresh = slot->flush = false;
+}
+
+static int send_ops(struct sync *sync, const struct rules_op *ops, size_t count)
+{
+	size_t len = ipc_encode_apply(sync->message, ++sync->id, ops, count);
+
+	sync->busy = true;
+	sync->transactions++;
+	return sync->send(sync->send_data, sync->message, len);
+}
+
+static void finish(struct sync *sync, struct sync_waiter *waiter, int error)
+{
+	TAILQ_REMOVE(&sync->waiters, waiter, link);
+	TAILQ_INSERT_TAIL(&sync->spare, waiter, link);
+	waiter->settled(waiter->data, error);
+}
+
+/* Answers whose slots are settled: all that were sent, with the verdict of their slot. */
+static void settle_waiters(struct sync *sync, const struct slot *failed, int error)
+{
+	struct sync_waiter *waiter = TAILQ_FIRST(&sync->waiters), *next;
+
+	for (; waiter; waiter = next) {
+		next = TAILQ_NEXT(waiter, link);
+		if (waiter->sent)
+			finish(sync, waiter, waiter->slot == failed ? error : 0);
+	}
+}
+
+static void commit(struct sync *sync)
+{
+	for (size_t i = 0; i < sync->slot_count; i++) {
+		struct slot *slot = sync->slots[i];
+
+		slot->busy = false;
+		slot->have = slot->doing;
+		slot->listening = !slot->doing_gone;
+		slot->listening_source = slot->doing_source;
+		slot->raw_open = slot->listening && slot->stream->spec.raw_punch;
+	}
+	settle_waiters(sync, NULL, 0);
+	for (size_t i = 0; i < sync->slot_count; i++)
+		if (sync->slots[i] && sync->slots[i]->stream->gone) {
+			struct stream *stream = sync->slots[i]->stream;
+
+			/* Freed with its last slot: do not look at its others again. */
+			for (size_t j = i; j < sync->slot_count; j++)
+				if (sync->slots[j] && sync->slots[j]->stream == stream)
+					sync->slots[j] = NULL;
+			stream_reap(sync->table, stream);
+		}
+}
+
+/* The slot at fault gives up what it wanted; the others, which were not to blame, are sent again.
+ */
+static void revert(struct sync *sync, const struct rules_error *error)
+{
+	size_t op = error->op >= 0 && (size_t)error->op < sync->op_count ? (size_t)error->op : 0;
+	struct slot *failed = sync->slot_count ? sync->slots[sync->op_slot[op]] : NULL;
+	struct sync_waiter *waiter;
+
+	sync->failures++;
+	log_warning("the kernel refused a change%s%s: %s", failed ? " for " : "",
+		failed ? failed->stream->spec.name : "", error->text);
+	TAILQ_FOREACH(waiter, &sync->waiters, link)
+	if (waiter->sent && waiter->slot != failed)
+		waiter->sent = false;
+	for (size_t i = 0; i < sync->slot_count; i++) {
+		struct slot *slot = sync->slots[i];
+
+		slot->busy = false;
+		if (slot != failed) {
+			slot->refresh = true;
+			slot_mark(sync->table, slot);
+		}
+	}
+	if (!failed)
+		return;
+	settle_waiters(sync, failed, error->code);
+	stream_tell(sync->table, "failed", failed, error->text);
+	if (failed->stream->gone || hole_equal(&failed->want, &failed->have))
+		return;
+	slot_release(sync->table, failed);
+}
+
+static void start_read(struct sync *sync)
+{
+	size_t len;
+
+	if (sync->read_id || TAILQ_EMPTY(&sync->next))
+		return;
+	TAILQ_CONCAT(&sync->asking, &sync->next, link);
+	sync->record_count = 0;
+	sync->read_id = ++sync->id;
+	len = ipc_encode_read(sync->message, sync->read_id);
+	sync->send(sync->send_data, sync->message, len);
+}
+
+static void send_slots(struct sync *sync)
+{
+	struct slot *slot;
+
+	sync->slot_count = sync->op_count = 0;
+	while ((slot = TAILQ_FIRST(&sync->table->dirty)) &&
+		sync->op_count + SLOT_OPS_MAX <= RULES_OPS_MAX)
+		plan(sync, slot);
+	for (struct sync_waiter *waiter = TAILQ_FIRST(&sync->waiters); waiter;
+		waiter = TAILQ_NEXT(waiter, link))
+		if (waiter->slot->busy)
+			waiter->sent = true;
+	if (sync->op_count)
+		send_ops(sync, sync->ops, sync->op_count);
+	else
+		commit(sync);
+}
+
+void sync_turn(struct sync *sync)
+{
+	struct sync_waiter *waiter, *next;
+
+	if (!sync->busy && sync->extra_count) {
+		sync->extra_sent =
+			sync->extra_count < RULES_OPS_MAX ? sync->extra_count : RULES_OPS_MAX;
+		sync->slot_count = sync->op_count = 0;
+		send_ops(sync, sync->extra, sync->extra_sent);
+	}
+	if (!sync->busy && !TAILQ_EMPTY(&sync->table->dirty))
+		send_slots(sync);
+	/* Those that waited for a slot that had nothing to send. */
+	for (waiter = TAILQ_FIRST(&sync->waiters); waiter; waiter = next) {
+		next = TAILQ_NEXT(waiter, link);
+		if (waiter->sent && !waiter->slot->busy)
+			finish(sync, waiter, 0);
+	}
+	if (TAILQ_EMPTY(&sync->table->dirty) && !sync->extra_count)
+		start_read(sync);
+}
+
+static void transaction_done(struct sync *sync, const struct rules_error *error)
+{
+	sync->busy = false;
+	if (sync->extra_sent) {
+		memmove(sync->extra, sync->extra + sync->extra_sent,
+			(sync->extra_count - sync->extra_sent) * sizeof *sync->extra);
+		sync->extra_count -= sync->extra_sent;
+		sync->extra_sent = 0;
+		if (error->code)
+			log_error("the kernel refused a change: %s", error->text);
+		return;
+	}
+	if (error->code)
+		revert(sync, error);
+	else
+		commit(sync);
+}
+
+static void keep_records(struct sync *sync, const struct ipc_record *records, size_t count)
+{
+	if (sync->record_count + count > sync->record_room) {
+		size_t room = (sync->record_count + count) * 2;
+		struct ipc_record *grown = reallocarray(sync->records, room, sizeof *grown);
+
+		if (!grown) {
+			log_error("out of memory for what the kernel holds");
+			return;
+		}
+		sync->records = grown;
+		sync->record_room = room;
+	}
+	memcpy(sync->records + sync->record_count, records, count * sizeof *records);
+	sync->record_count += count;
+}
+
+static void read_done(struct sync *sync, int error)
+{
+	const struct sync_snapshot snapshot = {sync->records, sync->record_count};
+	struct sync_reader *reader;
+
+	sync->read_id = 0;
+	if (!error && sync->sample)
+		sync->sample(sync->sample_data, &snapshot);
+	while ((reader = TAILQ_FIRST(&sync->asking))) {
+		TAILQ_REMOVE(&sync->asking, reader, link);
+		if (reader->done)
+			reader->done(reader->data, error, &snapshot);
+		free(reader);
+	}
+}
+
+void sync_message(struct sync *sync, const struct ipc *message, const struct ipc_record *records)
+{
+	switch (message->kind) {
+	case IPC_DONE:
+		if (sync->busy)
+			transaction_done(sync, &message->error);
+		break;
+	case IPC_RECORDS:
+		if (sync->read_id && message->id == sync->read_id)
+			keep_records(sync, records, message->count);
+		break;
+	case IPC_END:
+		if (sync->read_id && message->id == sync->read_id)
+			read_done(sync, message->error.code);
+		break;
+	case IPC_APPLY:
+	case IPC_READ:
+	case IPC_EVENT:
+		break;
+	}
+}

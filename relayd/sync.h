@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sync: makes the kernel what the stream table says, one transaction at a time.
+ *
+ * Once per turn of the loop the dirty slots become the operations of one transaction; what turns
+ * dirty while it is under way waits for the next. Answers wait here for the verdict.
+ */
+#ifndef RELAYD_SYNC_H
+#define RELAYD_SYNC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "relayd/config.h"
+#include "relayd/ipc.h"
+#include "relayd/stream.h"
+
+#define SYNC_WAITERS 8192 /* answers that may wait for the kernel at once */
+
+/* Called when the kernel has committed what the slot was when it began to wait (error 0), or
+ * refused. */
+typedef void sync_settled_fn(void *data, int error);
+
+struct sync_waiter {
+	struct slot *slot;
+	bool sent; /* its slot is in the transaction under way */
+	sync_settled_fn *settled;
+	void *data;
+	TAILQ_ENTRY(sync_waiter) link;
+};
+TAILQ_HEAD(sync_waiters, sync_waiter);
+
+/* Everything the kernel held at one time; valid during the call. */
+struct sync_snapshot {
+	const struct ipc_record *records;
+	size_t count;
+};
+typedef void sync_read_fn(void *data, int error, const struct sync_snapshot *snapshot);
+
+struct sync_reader {
+	sync_read_fn *done;
+	void *data;
+	TAILQ_ENTRY(sync_reader) link;
+};
+TAILQ_HEAD(sync_readers, sync_reader);
+
+struct sync {
+	struct stream_table *table;
+	const struct config *config;
+	/* Sends a message to the kernel side; the message is whole or the process is at its end. */
+	int (*send)(void *data, const uint8_t *message, size_t len);
+	void *send_data;
+	/* Sees every reading first, so that those who asked find the table up to date. */
+	void (*sample)(void *data, const struct sync_snapshot *snapshot);
+	void *sample_data;
+
+	bool busy;		/* a transaction is under way */
+	struct rules_op *extra; /* operations that belong to no slot; they go first */
+	size_t extra_count, extra_sent;
+	uint32_t id; /* of the last request */
+	size_t slot_count, op_count;
+	struct slot *slots[RULES_OPS_MAX];
+	uint16_t op_slot[RULES_OPS_MAX]; /* the slot of each operation */
+	struct rules_op ops[RULES_OPS_MAX];
+
+	struct sync_waiters waiters;
+	struct sync_waiters spare;
+	struct sync_waiter *pool;
+
+	struct sync_readers asking; /* for the read under way */
+	struct sync_readers next;   /* came too late for it: state before their question */
+	uint32_t read_id;	    /* 0: no read under way */
+	struct ipc_record *records; /* collected */
+	size_t record_count, record_room;
+
+	uint64_t transactions, failures, dropped;
+	uint8_t message[IPC_MAX];
+};
+
+int sync_init(struct sync *sync, struct stream_table *table, const struct config *config);
+void sync_fini(struct sync *sync);
+
+/* -EBUSY: too many wait already. */
+int sync_wait(struct sync *sync, struct slot *slot, sync_settled_fn *settled, void *data);
+/* An operation that belongs to no slot: the punch port, or something that nobody wants any more. */
+int sync_extra(struct sync *sync, const struct rules_op *op);
+/*
+ * Reads the kernel's state, after everything that is dirty now has been sent; every reader that
+ * asks before the read begins gets the same. */
+int sync_read(struct sync *sync, sync_read_fn *done, void *data);
+/* A reader that is gone: its callback will not be called. */
+void sync_forget(struct sync *sync, void *data);
+
+/* Sends what is dirty, unless a transaction is under way. */
+void sync_turn(struct sync *sync);
+/* An answer of the kernel side: DONE, RECORDS or END; records belong to the caller. */
+void sync_message(struct sync *sync, const struct ipc *message, const struct ipc_record *records);
+
+#endif

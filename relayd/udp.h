@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* udp: the punch sockets, read and written in batches. */
+#ifndef RELAYD_UDP_H
+#define RELAYD_UDP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <uv.h>
+
+#include "common/addr.h"
+#include "relayd/config.h"
+#include "relayd/punch.h"
+#include "relayd/sync.h"
+
+#define UDP_BATCH 64
+
+struct udp;
+
+/* A socket on one local address; for a raw punch port also the slot that it is for. */
+struct udp_socket {
+	struct udp *udp;
+	uv_poll_t poll;
+	int fd;
+	struct endpoint local;
+	struct slot *raw;
+	LIST_ENTRY(udp_socket) link;
+};
+
+struct udp {
+	uv_loop_t *loop;
+	struct punch *punch;
+	struct sync *sync;
+	const struct config *config;
+	LIST_HEAD(, udp_socket) sockets;
+	LIST_HEAD(, udp_pending) free_pending;
+	struct udp_pending *pending;
+	uint64_t received, sent, unsent;
+};
+
+int udp_open(struct udp *udp, uv_loop_t *loop, struct punch *punch, struct sync *sync,
+	const struct config *config);
+void udp_close(struct udp *udp);
+/* Takes the descriptor over. */
+int udp_add(struct udp *udp, int fd, const struct endpoint *local, struct slot *raw);
+/* Opens the raw punch ports of a slot on every address of its family; -errno and the reason. */
+int udp_open_raw(struct udp *udp, struct slot *slot, char why[static SPEC_WHY]);
+void udp_close_raw(struct udp *udp, const struct slot *slot);
+/* A bound, non-blocking socket; used by the parent for the punch port. */
+int udp_bind(const struct endpoint *local, int *fd);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* view: streams, events and what the kernel holds, as the JSON of control.h; never a key. */
+#ifndef RELAYD_VIEW_H
+#define RELAYD_VIEW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "relayd/config.h"
+#include "relayd/control.h"
+#include "relayd/stream.h"
+
+/* Every function that returns json_t hands it over to the caller; NULL when memory is short. */
+
+/*
+ * A stream, with an entry in "ports" for each port and each of the relay's addresses. "clients" is
+ * "any" or a prefix; "rate", "raw_punch" and "expires" (wall clock seconds) are 0 for none. Of a
+ * port without a client, "client" and "consent" are null; "idle" is null before the first media.
+ */
+json_t *view_stream(const struct config *config, const struct stream *stream, int64_t now_ms);
+/* time: wall clock milliseconds. */
+json_t *view_event(const struct control_event *event, int64_t time);
+/* "203.0.113.7:3478" for each address of the relay: where clients punch. */
+json_t *view_relays(const struct config *config);
+
+/* An endpoint as text; null for none, and for NULL. */
+json_t *view_endpoint(const struct endpoint *endpoint);
+/* "any" when it has no bits. */
+json_t *view_prefix(const struct prefix *prefix);
+
+/*
+ * All streams by name, without those that are on their way out: an array for free(), which holds
+ * pointers of the table. NULL when memory is short; *count may be 0.
+ */
+const struct stream **view_sorted(const struct stream_table *table, size_t *count);
+
+#endif
