@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/args.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+int args_usage(const struct cmd *cmd, const char *format, ...)
+{
+	char text[256];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof text, format, list);
+	va_end(list);
+	log_error("%s", text);
+	fprintf(stderr, "usage: punchctl %s %s\n", cmd->name, cmd->usage);
+	return CMD_USAGE;
+}
+
+int args_name(const struct cmd *cmd, int argc, char **argv, int optional, const char **name)
+{
+	*name = argc > 1 ? argv[1] : NULL;
+	if (*name && **name == '-')
+		return args_usage(cmd, "%s has no option \"%s\"", cmd->name, *name);
+	if (argc > 2)
+		return args_usage(cmd, "\"%s\" is a word too many", argv[2]);
+	if (!*name && !optional)
+		return args_usage(cmd, "the stream's name is missing");
+	return CMD_DONE;
+}
+
+json_t *args_request(const char *what, const char *name)
+{
+	return json_pack("{s:s, s:s*}", "do", what, "name", name);
+}
+
+/* A number and one of the letters, which multiply it by the factor of the same place. */
+static long long scaled(const char *text, const char *letters, const long long *factors)
+{
+	const char *letter;
+	char *end;
+	long long value;
+
+	if (!isdigit((unsigned char)*text))
+		return -1;
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (errno || !*end)
+		return errno ? -1 : value;
+	letter = strchr(letters, *end);
+	if (!letter || end[1] || value > LLONG_MAX / factors[letter - letters])
+		return -1;
+	return value * factors[letter - letters];
+}
+
+long long args_duration(const char *text)
+{
+	static const long long factors[] = {1, 60, 3600, 86400};
+
+	return scaled(text, "smhd", factors);
+}
+
+long long args_bytes(const char *text)
+{
+	static const long long factors[] = {1000, 1000000, 1000000000};
+
+	return scaled(text, "kMG", factors);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * carry: datagrams between the sockets that look at the relay and the player's ports on loopback,
+ * both ways and in batches. A lane is one port: its outer socket owns the hole, its inner socket
+ * is who the player hears and answers.
+ */
+#ifndef PUNCHCTL_CARRY_H
+#define PUNCHCTL_CARRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/addr.h"
+
+#define CARRY_BATCH    32
+#define CARRY_DATAGRAM 9216 /* bytes; larger ones are dropped and counted */
+#define CARRY_RCVBUF   (4 * 1024 * 1024)
+
+struct carry_lane {
+	int outer, inner;
+	struct sockaddr_storage player;
+	socklen_t player_len;
+};
+
+/* Datagrams, of all lanes and of the whole run. */
+struct carry_counters {
+	uint64_t inward, outward;
+	uint64_t foreign; /* not from the relay */
+	uint64_t oversized;
+	uint64_t unsent; /* the kernel did not take them */
+};
+
+struct carry {
+	struct endpoint relay;
+	struct sockaddr_storage relay_sa;
+	socklen_t relay_len;
+	/* True: it was STUN of ours, and goes no further. */
+	bool (*take)(void *arg, unsigned int lane, const uint8_t *data, size_t len);
+	void *arg;
+	struct carry_counters counters;
+	unsigned int count;
+	struct carry_lane lanes[PORTS_MAX];
+
+	/* The batch that is being carried. */
+	struct mmsghdr in[CARRY_BATCH], out[CARRY_BATCH];
+	struct iovec in_iov[CARRY_BATCH], out_iov[CARRY_BATCH];
+	struct sockaddr_storage from[CARRY_BATCH];
+	uint8_t data[CARRY_BATCH][CARRY_DATAGRAM];
+};
+
+struct carry_config {
+	struct endpoint relay;
+	const uint16_t *players; /* port of each lane on 127.0.0.1 */
+	unsigned int count;
+	bool (*take)(void *arg, unsigned int lane, const uint8_t *data, size_t len);
+	void *arg;
+};
+
+/* Opens all sockets; -errno, and nothing is open. *out is for carry_close(). */
+int carry_open(const struct carry_config *config, struct carry **out);
+void carry_close(struct carry *carry);
+/* A new outer socket in place of the lane's; the old one is closed with success only. */
+int carry_renew(struct carry *carry, unsigned int lane);
+/* A datagram of ours to the relay: 0 or -errno. */
+int carry_send(struct carry *carry, unsigned int lane, const void *data, size_t len);
+
+/*
+ * Carry what has come, up to a few batches: from the relay to the player, and back. The number of
+ * datagrams of media, or -errno.
+ */
+int carry_inward(struct carry *carry, unsigned int lane);
+int carry_outward(struct carry *carry, unsigned int lane);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "punchctl/out.h"
+
+/* A reload, or a list of very many streams, may take its time. */
+#define REPLY_MS 30000
+
+int client_open(struct client *client, const char *socket_path)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	const char *path = socket_path ? socket_path : CLIENT_SOCKET;
+
+	if (strlen(path) >= sizeof sa.sun_path) {
+		log_error("--socket %s: the path is too long for a socket", path);
+		return CMD_USAGE;
+	}
+	strcpy(sa.sun_path, path);
+	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&sa, sizeof sa)) {
+		log_error("no relayd at %s: %s%s", path, strerror(errno),
+			errno == EACCES ? "; root and the group of relayd's user may ask it" : "");
+		if (client->fd >= 0)
+			close(client->fd);
+		return CMD_NO_DAEMON;
+	}
+	ctl_reader_init(&client->reader, CTL_REPLY_MAX);
+	return CMD_DONE;
+}
+
+void client_close(struct client *client)
+{
+	close(client->fd);
+	ctl_reader_fini(&client->reader);
+}
+
+int client_send(struct client *client, json_t *request)
+{
+	size_t len = 0;
+	char *line = request ? ctl_format(request, &len) : NULL;
+	int status = CMD_DONE;
+
+	json_decref(request);
+	if (!line) {
+		log_error("out of memory");
+		return CMD_FAILED;
+	}
+	for (size_t at = 0; at < len && !status;) {
+		ssize_t n = send(client->fd, line + at, len - at, MSG_NOSIGNAL);
+
+		if (n > 0)
+			at += (size_t)n;
+		else if (errno != EINTR)
+			status = CMD_FAILED;
+	}
+	if (status)
+		log_error("relayd does not listen: %s", strerror(errno));
+	explicit_bzero(line, len); /* it may hold a key */
+	free(line);
+	return status;
+}
+
+static int feed(struct client *client, int timeout_ms)
+{
+	struct pollfd pollfd = {.fd = client->fd, .events = POLLIN};
+	char bytes[65536];
+	ssize_t len;
+	int n = poll(&pollfd, 1, timeout_ms);
+
+	if (n < 0)
+		return errno == EINTR ? CMD_DONE : CMD_FAILED;
+	if (!n) {
+		log_error("relayd does not answer");
+		return CMD_FAILED;
+	}
+	len = recv(client->fd, bytes, sizeof bytes, 0);
+	if (len <= 0) {
+		log_error("relayd hung up");
+		return CMD_FAILED;
+	}
+	if (ctl_reader_feed(&client->reader, bytes, (size_t)len)) {
+		log_error("relayd's answer is too long");
+		return CMD_FAILED;
+	}
+	return CMD_DONE;
+}
+
+int client_receive(struct client *client, int timeout_ms, json_t **reply)
+{
+	char why[160];
+	int status;
+
+	for (;;) {
+		int err = ctl_reader_next(&client->reader, reply, why, sizeof why);
+
+		if (!err)
+			return CMD_DONE;
+		if (err != -EAGAIN) {
+			log_error("relayd's answer makes no sense: %s", why);
+			return CMD_FAILED;
+		}
+		status = feed(client, timeout_ms);
+		if (status)
+			return status;
+	}
+}
+
+static int check_ok(json_t **reply)
+{
+	const char *error;
+
+	if (json_is_true(json_object_get(*reply, "ok")))
+		return CMD_DONE;
+	error = json_string_value(json_object_get(*reply, "error"));
+	log_error("%s", error ? error : "relayd refused and did not say why");
+	json_decref(*reply);
+	*reply = NULL;
+	return CMD_FAILED;
+}
+
+int client_ask(const struct cmd_context *context, json_t *request, json_t **reply)
+{
+	struct client client;
+	int status = client_open(&client, context->socket);
+
+	if (status) {
+		json_decref(request);
+		return status;
+	}
+	status = client_send(&client, request);
+	if (!status)
+		status = client_receive(&client, REPLY_MS, reply);
+	if (!status)
+		status = check_ok(reply);
+	client_close(&client);
+	return status;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/addr.h"
+#include "common/log.h"
+#include "punchctl/args.h"
+#include "punchctl/client.h"
+#include "punchctl/out.h"
+#include "punchctl/sdp.h"
+
+enum { OPT_LISTEN = 256, OPT_SOURCE, OPT_CLIENTS, OPT_RATE, OPT_RAW, OPT_EXPIRE, OPT_SDP };
+
+static const struct option options[] = {
+	{"listen", required_argument, NULL, OPT_LISTEN},
+	{"source", required_argument, NULL, OPT_SOURCE},
+	{"client-prefix", required_argument, NULL, OPT_CLIENTS},
+	{"rate", required_argument, NULL, OPT_RATE},
+	{"raw-punch", required_argument, NULL, OPT_RAW},
+	{"expire", required_argument, NULL, OPT_EXPIRE},
+	{"sdp", required_argument, NULL, OPT_SDP},
+	{0},
+};
+
+/* The ports that the sender's own session description names. */
+static int ports_of_sdp(const char *path, char out[static PORTS_TEXT])
+{
+	char text[SDP_SIZE_MAX + 1], why[SDP_WHY];
+	FILE *file = fopen(path, "re");
+	struct ports ports;
+	struct sdp sdp;
+	size_t len;
+
+	if (!file) {
+		log_error("--sdp %s: %s", path, strerror(errno));
+		return CMD_FAILED;
+	}
+	len = fread(text, 1, sizeof text, file);
+	fclose(file);
+	if (sdp_parse(text, len, &sdp, why)) {
+		log_error("--sdp %s: %s", path, why);
+		return CMD_FAILED;
+	}
+	sdp_ports(&sdp, &ports);
+	ports_format(&ports, out);
+	return CMD_DONE;
+}
+
+static int set_text(json_t *request, const char *field, const char *value)
+{
+	return json_object_set_new(request, field, json_string(value)) ? CMD_USAGE : CMD_DONE;
+}
+
+static int set_number(
+	json_t *request, const char *field, long long value, const char *text, const char *want)
+{
+	if (value >= 0)
+		return json_object_set_new(request, field, json_integer(value)) ? CMD_FAILED
+										: CMD_DONE;
+	return args_usage(&cmd_add, "\"%s\" is not %s", text, want);
+}
+
+static int set_option(json_t *request, int option, const char *value)
+{
+	char ports[PORTS_TEXT];
+	int status;
+
+	switch (option) {
+	case OPT_LISTEN:
+		return set_text(request, "listen", value);
+	case OPT_SOURCE:
+		return set_text(request, "source", value);
+	case OPT_CLIENTS:
+		return set_text(request, "clients", value);
+	case OPT_RATE:
+		return set_number(request, "rate", args_bytes(value), value,
+			"bytes a second, like 128k or 1M");
+	case OPT_RAW:
+		return set_number(request, "raw_punch", args_bytes(value), value, "a port");
+	case OPT_EXPIRE:
+		return set_number(request, "expire", args_duration(value), value,
+			"a time, like 90s, 30m, 2h or 7d");
+	case OPT_SDP:
+		status = ports_of_sdp(value, ports);
+		return status ? status : set_text(request, "listen", ports);
+	default:
+		return args_usage(&cmd_add, "add has no such option, or it lacks its value");
+	}
+}
+
+static int parse(int argc, char **argv, json_t *request)
+{
+	int option, status = CMD_DONE;
+
+	optind = 0;
+	opterr = 0;
+	while (!status && (option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		status = set_option(request, option, optarg);
+	if (status)
+		return status;
+	if (optind >= argc)
+		return args_usage(&cmd_add, "the stream's name is missing");
+	if (optind + 1 < argc)
+		return args_usage(&cmd_add, "\"%s\" is a word too many", argv[optind + 1]);
+	if (!json_object_get(request, "listen"))
+		return args_usage(&cmd_add, "--listen PORTS or --sdp FILE is missing");
+	return set_text(request, "name", argv[optind]);
+}
+
+/* The relay as a client names it: without the port when that is the usual one. */
+static void print_relay(const char *name, const char *relay)
+{
+	struct endpoint endpoint;
+	char text[ADDR_TEXT];
+
+	if (endpoint_parse(relay, 0, &endpoint) || endpoint.port != 3478) {
+		printf("%s@%s", name, relay);
+		return;
+	}
+	addr_format(&endpoint.addr, text);
+	printf(endpoint.addr.family == AF_INET6 ? "%s@[%s]" : "%s@%s", name, text);
+}
+
+static void print_added(const json_t *reply)
+{
+	const json_t *stream = json_object_get(reply, "stream"),
+		     *relays = json_object_get(reply, "relays");
+	const char *name = out_member(stream, "name"), *listen = out_member(stream, "listen");
+	const json_t *relay;
+	size_t i;
+
+	printf("On the client:\n  (umask 077; echo '%s' > %s.key)\n", out_member(reply, "key"),
+		name);
+	json_array_foreach(relays, i, relay)
+	{
+		printf(i ? "or\n  punchctl punch " : "  punchctl punch ");
+		print_relay(name, json_string_value(relay));
+		printf(" --key-file %s.key --port %s\n", name, listen);
+	}
+	printf("The sender sends to port %s of\n", listen);
+	json_array_foreach(relays, i, relay)
+	{
+		struct endpoint endpoint;
+		char text[ADDR_TEXT];
+
+		if (!endpoint_parse(json_string_value(relay), 0, &endpoint))
+			printf("  %s\n", addr_format(&endpoint.addr, text));
+	}
+}
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	json_t *request = args_request("add", NULL), *reply;
+	int status = parse(argc, argv, request);
+
+	if (status) {
+		json_decref(request);
+		return status;
+	}
+	status = client_ask(context, request, &reply);
+	if (status)
+		return status;
+	if (context->json)
+		out_json(reply);
+	else
+		print_added(reply);
+	json_decref(reply);
+	return CMD_DONE;
+}
+
+const struct cmd cmd_add = {"add",
+	"NAME {--listen PORTS | --sdp FILE} [--source WHO] [--client-prefix P] [--rate N] "
+	"[--raw-punch PORT] "
+	"[--expire 2h]",
+	"a stream comes; prints what to run on the client", run};

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <time.h>
+
+#include "punchctl/args.h"
+#include "punchctl/client.h"
+#include "punchctl/out.h"
+
+static void print_event(const json_t *event)
+{
+	static const char *const ends[] = {"listen", "client", "sender"};
+	time_t seconds = (time_t)json_number_value(json_object_get(event, "time"));
+	char clock[16] = "";
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm))
+		strftime(clock, sizeof clock, "%H:%M:%S", &tm);
+	printf("%s %s %s", clock, out_member(event, "name"), out_member(event, "event"));
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+		if (json_object_get(event, ends[i]))
+			printf(" %s %s", ends[i], out_member(event, ends[i]));
+	if (json_object_get(event, "text")) {
+		fputs(": ", stdout);
+		out_text(out_member(event, "text"), 0);
+	}
+	putchar('\n');
+	fflush(stdout);
+}
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	struct client client;
+	json_t *event;
+	int status;
+
+	if (argc > 1)
+		return args_usage(&cmd_monitor, "\"%s\" is a word too many", argv[1]);
+	status = client_open(&client, context->socket);
+	if (status)
+		return status;
+	status = client_send(&client, args_request("monitor", NULL));
+	while (!status && !(status = client_receive(&client, -1, &event))) {
+		/* The first object only says that it goes on. */
+		if (json_object_get(event, "event")) {
+			if (context->json)
+				out_json(event);
+			else
+				print_event(event);
+		}
+		json_decref(event);
+	}
+	client_close(&client);
+	return status;
+}
+
+const struct cmd cmd_monitor = {"monitor", "", "events as they happen, until interrupted", run};

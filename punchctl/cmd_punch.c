@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mac.h"
+#include "punchctl/cmd.h"
+#include "punchctl/sdp_file.h"
+#include "punchctl/session.h"
+#include "punchctl/target.h"
+
+#define PUNCH_USAGE                                                                                \
+	"NAME@RELAY[:PORT] --key-file FILE {--port PORTS [--to PORTS] | --sdp FILE} [-- PLAYER "   \
+	"...]"
+
+struct punch {
+	struct target target;
+	const char *key_file, *sdp_path;
+	const char *port, *to; /* as written */
+	char **player;
+	bool json, help;
+	char key[TARGET_KEY];
+	struct ports ports;	   /* at the relay */
+	uint16_t local[PORTS_MAX]; /* the player's */
+	struct sdp_file *sdp;
+};
+
+enum { OPTION_KEY_FILE = 256, OPTION_PORT, OPTION_TO, OPTION_SDP, OPTION_JSON };
+
+static const struct option options[] = {
+	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
+	{"port", required_argument, NULL, OPTION_PORT},
+	{"to", required_argument, NULL, OPTION_TO},
+	{"sdp", required_argument, NULL, OPTION_SDP},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static int usage_error(const char *text, const char *subject)
+{
+	log_error("%s%s", text, subject);
+	fprintf(stderr, "usage: punchctl punch %s\n", PUNCH_USAGE);
+	return -EINVAL;
+}
+
+/* The player's words stand behind "--", so that its options are not taken for ours. */
+static char **player_split(int *argc, char **argv)
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--") != 0)
+			continue;
+		if (i + 1 == *argc)
+			return NULL;
+		*argc = i;
+		return argv + i + 1;
+	}
+	return NULL;
+}
+
+static int option_take(struct punch *punch, int option)
+{
+	switch (option) {
+	case OPTION_KEY_FILE:
+		punch->key_file = optarg;
+		return 0;
+	case OPTION_PORT:
+		punch->port = optarg;
+		return 0;
+	case OPTION_TO:
+		punch->to = optarg;
+		return 0;
+	case OPTION_SDP:
+		punch->sdp_path = optarg;
+		return 0;
+	case OPTION_JSON:
+		punch->json = true;
+		return 0;
+	case 'h':
+		punch->help = true;
+		return 0;
+	}
+	return usage_error("see `punchctl punch --help`", "");
+}
+
+static int options_parse(struct punch *punch, int argc, char **argv)
+{
+	char why[TARGET_WHY];
+	int option, ret = 0;
+
+	punch->player = player_split(&argc, argv);
+	optind = 0; /* glibc: begin anew, as main() has used it */
+	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1)
+		ret = option_take(punch, option);
+	if (ret < 0 || punch->help)
+		return ret;
+	if (optind == argc)
+		return usage_error("what is to be punched for? Say NAME@RELAY", "");
+	if (optind + 1 < argc)
+		return usage_error("write -- in front of the player: ", argv[optind + 1]);
+	if (target_parse(argv[optind], &punch->target, why) < 0)
+		return usage_error(why, "");
+	if (!punch->key_file)
+		return usage_error("--key-file is missing", "");
+	if (!punch->port == !punch->sdp_path)
+		return usage_error("one of --port and --sdp is needed", "");
+	if (punch->to && punch->sdp_path)
+		return usage_error("--to goes with --port; with --sdp the ports stand in it", "");
+	return 0;
+}
+
+static int ports_option(const char *option, const char *text, struct ports *out)
+{
+	if (ports_parse(text, out) == 0)
+		return 0;
+	log_error("%s %s: ports are written as 5004, 5004-5007 or 5004,5006, and %d are the most",
+		option, text, PORTS_MAX);
+	return -EINVAL;
+}
+
+/* --port 5004-5007 --to 9099-9102 */
+static int ports_from_options(struct punch *punch)
+{
+	struct ports local;
+
+	if (ports_option("--port", punch->port, &local) < 0 ||
+		ports_option("--to", punch->to ? punch->to : punch->port, &punch->ports) < 0)
+		return -EINVAL;
+	if (local.count != punch->ports.count) {
+		log_error("--port %s has %u ports and --to %s has %u", punch->port, local.count,
+			punch->to, punch->ports.count);
+		return -EINVAL;
+	}
+	memcpy(punch->local, local.port, sizeof(punch->local));
+	return 0;
+}
+
+static int ports_from_sdp(struct punch *punch)
+{
+	char why[SDP_FILE_WHY];
+	int ret;
+
+	ret = sdp_file_open(punch->sdp_path, &punch->sdp, why);
+	if (ret < 0) {
+		log_error("%s", why);
+		return ret;
+	}
+	sdp_ports(&punch->sdp->sdp, &punch->ports);
+	for (unsigned int i = 0; i < punch->ports.count; i++)
+		punch->local[i] =
+			sdp_local(&punch->sdp->sdp, punch->sdp->local, punch->ports.port[i]);
+	return 0;
+}
+
+static int punch_session(struct punch *punch)
+{
+	struct session_config config = {
+		.target = &punch->target,
+		.key_file = punch->key_file,
+		.key = punch->key,
+		.ports = &punch->ports,
+		.local = punch->local,
+		.player = punch->player,
+		.sdp = punch->sdp ? punch->sdp->path : NULL,
+		.json = punch->json,
+	};
+	struct session *session;
+	int ret;
+
+	ret = session_open(&config, &session);
+	if (ret < 0) {
+		log_error("sockets: %s", strerror(-ret));
+		return ret;
+	}
+	/* Our own sockets have their ports now, and cannot take the player's. */
+	if (punch->sdp)
+		sdp_file_release(punch->sdp);
+	if (punch->sdp && !punch->player && !punch->json) {
+		puts(punch->sdp->path);
+		fflush(stdout);
+	}
+	ret = session_run(session);
+	session_close(session);
+	return ret;
+}
+
+static int punch_run(struct punch *punch)
+{
+	char why[TARGET_WHY];
+
+	if (target_read_key(punch->key_file, punch->key, why) < 0 ||
+		target_resolve(&punch->target, why) < 0) {
+		log_error("%s", why);
+		return -EINVAL;
+	}
+	if (punch->sdp_path && ports_from_sdp(punch) < 0)
+		return -EINVAL;
+	return punch_session(punch);
+}
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	struct punch punch = {.json = context->json};
+	int ret;
+
+	if (options_parse(&punch, argc, argv) < 0)
+		return CMD_USAGE;
+	if (punch.help) {
+		printf("usage: punchctl punch %s\n", PUNCH_USAGE);
+		return CMD_DONE;
+	}
+	if (punch.port && ports_from_options(&punch) < 0)
+		return CMD_USAGE;
+	ret = punch_run(&punch);
+	sdp_file_close(punch.sdp);
+	mac_wipe(punch.key, sizeof(punch.key));
+	return ret < 0 ? CMD_FAILED : CMD_DONE;
+}
+
+const struct cmd cmd_punch = {
+	.name = "punch",
+	.usage = PUNCH_USAGE,
+	.summary = "open holes for a stream and carry its media to a player",
+	.run = run,
+};

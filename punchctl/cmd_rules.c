@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "punchctl/args.h"
+#include "punchctl/client.h"
+#include "punchctl/out.h"
+
+struct ends {
+	int family; /* 4 or 6 */
+	char host[64], port[8];
+};
+
+/* "192.0.2.1:80" and "[2001:db8::1]:80" in two. */
+static void split(const char *endpoint, struct ends *ends)
+{
+	const char *colon = strrchr(endpoint, ':');
+	size_t len = colon ? (size_t)(colon - endpoint) : strlen(endpoint);
+
+	ends->family = *endpoint == '[' ? 6 : 4;
+	if (*endpoint == '[') {
+		endpoint++;
+		len -= 2;
+	}
+	snprintf(ends->host, sizeof ends->host, "%.*s", (int)(len < 63 ? len : 63), endpoint);
+	snprintf(ends->port, sizeof ends->port, "%.7s", colon ? colon + 1 : "0");
+}
+
+static void nft_map(const char *map, const char *key, const char *value, const char *name)
+{
+	struct ends from, to;
+
+	split(key, &from);
+	split(value, &to);
+	printf("  add element inet relayd %s%d { %s . %s comment \"%s\" : %s . %s }\n", map,
+		from.family, from.host, from.port, name, to.host, to.port);
+}
+
+static void nft_client(const json_t *client, const char *name)
+{
+	struct ends at;
+	char text[OUT_UNIT];
+
+	nft_map("egress", out_member(client, "client"), out_member(client, "punch"), name);
+	split(out_member(client, "client"), &at);
+	printf("  add element inet relayd consent%d { %s . %s comment \"%s\" }  # %s left, %lld "
+	       "packets\n",
+		at.family, at.host, at.port, name, out_seconds(client, "consent", text),
+		(long long)out_number(client, "packets"));
+}
+
+static const char *bracketed(const struct ends *ends, char *text, size_t size)
+{
+	snprintf(text, size, ends->family == 6 ? "[%s]:%s" : "%s:%s", ends->host, ends->port);
+	return text;
+}
+
+/* What one would type without relayd, and forget to remove. */
+static void iptables(const char *what, const char *match, const char *target, const char *name)
+{
+	struct ends from, to;
+	char text[80];
+	int dnat = !strcmp(what, "DNAT");
+
+	split(match, &from);
+	split(target, &to);
+	printf("  ip%stables -t nat -A %s -p udp -d %s --dport %s -m comment --comment relayd:%s "
+	       "-j %s --to-%s %s\n",
+		from.family == 6 ? "6" : "", dnat ? "PREROUTING" : "POSTROUTING", from.host,
+		from.port, name, what, dnat ? "destination" : "source",
+		bracketed(&to, text, sizeof text));
+}
+
+static void print_stream(const json_t *stream)
+{
+	const char *name = out_member(stream, "name");
+	const json_t *ingress = json_object_get(stream, "ingress"),
+		     *clients = json_object_get(stream, "clients");
+	const json_t *flows = json_object_get(stream, "flows"), *entry;
+	size_t i;
+
+	printf("%s, conntrack mark 0x%llx\n as nft has it\n", name,
+		(unsigned long long)out_number(stream, "mark"));
+	json_array_foreach(ingress, i, entry)
+		nft_map("ingress", out_member(entry, "listen"), out_member(entry, "client"), name);
+	json_array_foreach(clients, i, entry) nft_client(entry, name);
+	puts(" as iptables would say it");
+	json_array_foreach(ingress, i, entry)
+		iptables("DNAT", out_member(entry, "listen"), out_member(entry, "client"), name);
+	json_array_foreach(clients, i, entry)
+		iptables("SNAT", out_member(entry, "client"), out_member(entry, "punch"), name);
+	puts(" flows");
+	json_array_foreach(flows, i, entry) printf("  %s -> %s, forwarded as %s -> %s\n",
+		out_member(entry, "sender"), out_member(entry, "listen"),
+		out_member(entry, "punch"), out_member(entry, "client"));
+}
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	const json_t *stream;
+	const char *name;
+	json_t *reply;
+	size_t i;
+	int status = args_name(&cmd_rules, argc, argv, 1, &name);
+
+	if (!status)
+		status = client_ask(context, args_request("rules", name), &reply);
+	if (status)
+		return status;
+	if (context->json)
+		out_json(json_object_get(reply, "streams"));
+	else
+		json_array_foreach(json_object_get(reply, "streams"), i, stream)
+			print_stream(stream);
+	json_decref(reply);
+	return CMD_DONE;
+}
+
+const struct cmd cmd_rules = {
+	"rules", "[NAME]", "what is in the kernel for it, as nft and iptables would say it", run};

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <time.h>
+
+#include "punchctl/args.h"
+#include "punchctl/client.h"
+#include "punchctl/out.h"
+
+static void show_ports(const json_t *ports)
+{
+	static const char *const heads[] = {
+		"LISTEN", "STATE", "SENDER", "CLIENT", "CONSENT", "PACKETS", "RATE", "IDLE"};
+	struct out_table table;
+	const json_t *port;
+	char text[OUT_UNIT];
+	size_t i;
+
+	out_begin(&table, sizeof heads / sizeof *heads, heads);
+	json_array_foreach(ports, i, port)
+	{
+		out_cell(&table, "%s", out_member(port, "listen"));
+		out_cell(&table, "%s", out_member(port, "state"));
+		out_cell(&table, "%s", out_member(port, "sender"));
+		out_cell(&table, "%s", out_member(port, "client"));
+		out_cell(&table, "%s", out_seconds(port, "consent", text));
+		out_cell(&table, "%lld", (long long)out_number(port, "packets"));
+		out_cell(&table, "%s", out_bytes(out_number(port, "rate"), 1, text));
+		out_cell(&table, "%s", out_seconds(port, "idle", text));
+	}
+	out_end(&table);
+}
+
+static void show(const json_t *stream)
+{
+	time_t expires = (time_t)out_number(stream, "expires");
+	char text[OUT_UNIT];
+
+	printf("%s is %s\n", out_member(stream, "name"), out_member(stream, "state"));
+	printf("  ports %s, from %s, clients %s\n", out_member(stream, "listen"),
+		out_member(stream, "source"), out_member(stream, "clients"));
+	if (out_number(stream, "rate"))
+		printf("  limited to %s\n", out_bytes(out_number(stream, "rate"), 1, text));
+	if (out_number(stream, "raw_punch"))
+		printf("  raw punches at %lld: unproven\n",
+			(long long)out_number(stream, "raw_punch"));
+	if (expires)
+		printf("  expires %s", ctime(&expires));
+	printf("  refused %lld packets, the client moved %lld times\n",
+		(long long)out_number(stream, "refused"), (long long)out_number(stream, "moves"));
+	show_ports(json_object_get(stream, "ports"));
+}
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	const char *name;
+	json_t *reply;
+	int status = args_name(&cmd_show, argc, argv, 0, &name);
+
+	if (!status)
+		status = client_ask(context, args_request("show", name), &reply);
+	if (status)
+		return status;
+	if (context->json)
+		out_json(json_object_get(reply, "stream"));
+	else
+		show(json_object_get(reply, "stream"));
+	json_decref(reply);
+	return CMD_DONE;
+}
+
+const struct cmd cmd_show = {
+	"show", "NAME", "one stream: its ports, clients, senders, counters", run};

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <uv.h>
+
+#include "common/log.h"
+#include "common/mac.h"
+#include "punchctl/agent.h"
+#include "punchctl/carry.h"
+#include "punchctl/player.h"
+#include "punchctl/report.h"
+
+/* One of a lane's sockets in the loop; freed when libuv has let go of it. */
+struct watch {
+	uv_poll_t poll;
+	struct session *session;
+	unsigned int lane;
+};
+
+struct session {
+	const struct session_config *config;
+	struct report report;
+	uv_loop_t loop;
+	uv_timer_t timer;
+	uv_signal_t sigint, sigterm, sighup;
+	int64_t armed_ms;   /* INT64_MAX: the timer does not run */
+	unsigned int relay; /* index of the address in use */
+	bool another;	    /* it is silent, and there is another */
+	bool ready, ending;
+	int ret;
+	char key[TARGET_KEY];
+	struct agent agent;
+	struct carry *carry;
+	struct watch *outer[PORTS_MAX], *inner[PORTS_MAX];
+	struct player player;
+};
+
+static int64_t session_now(const struct session *session)
+{
+	return (int64_t)uv_now(&session->loop);
+}
+
+static void session_arm(struct session *session);
+
+static void watch_freed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+static void watch_close(struct watch **watch)
+{
+	if (*watch)
+		uv_close((uv_handle_t *)&(*watch)->poll, watch_freed);
+	*watch = NULL;
+}
+
+static int watch_open(
+	struct session *session, unsigned int lane, int fd, uv_poll_cb cb, struct watch **out)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+	int ret;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->session = session;
+	watch->lane = lane;
+	ret = uv_poll_init(&session->loop, &watch->poll, fd);
+	if (ret < 0) {
+		free(watch);
+		return ret;
+	}
+	watch->poll.data = watch;
+	*out = watch;
+	return uv_poll_start(&watch->poll, UV_READABLE, cb);
+}
+
+static void on_outer(uv_poll_t *poll, int status, int events)
+{
+	struct watch *watch = poll->data;
+	struct session *session = watch->session;
+	unsigned int lane = watch->lane;
+	int got = carry_inward(session->carry, lane);
+
+	(void)status;
+	(void)events;
+	if (got < 0)
+		log_debug("reading from the relay: %s", strerror(-got));
+	if (got > 0)
+		agent_media(&session->agent, lane, (unsigned int)got, session_now(session));
+	session_arm(session);
+}
+
+static void on_inner(uv_poll_t *poll, int status, int events)
+{
+	struct watch *watch = poll->data;
+	int got = carry_outward(watch->session->carry, watch->lane);
+
+	(void)status;
+	(void)events;
+	if (got < 0)
+		log_debug("reading from the player: %s", strerror(-got));
+}
+
+static bool on_take(void *arg, unsigned int lane, const uint8_t *data, size_t len)
+{
+	struct session *session = arg;
+	struct agent_datagram datagram = {
+		.hole = lane, .from = session->carry->relay, .data = data, .len = len};
+
+	return agent_input(&session->agent, &datagram, session_now(session));
+}
+
+static int on_send(void *arg, unsigned int lane, const void *data, size_t len)
+{
+	struct session *session = arg;
+
+	return carry_send(session->carry, lane, data, len);
+}
+
+static void session_renew(struct session *session, unsigned int lane)
+{
+	int ret;
+
+	watch_close(&session->outer[lane]);
+	ret = carry_renew(session->carry, lane);
+	if (ret < 0)
+		log_warning("no new socket: %s", strerror(-ret));
+	ret = watch_open(
+		session, lane, session->carry->lanes[lane].outer, on_outer, &session->outer[lane]);
+	if (ret < 0)
+		log_error("a socket cannot be watched: %s", strerror(-ret));
+}
+
+static void session_finish(struct session *session)
+{
+	for (unsigned int i = 0; i < PORTS_MAX; i++) {
+		watch_close(&session->outer[i]);
+		watch_close(&session->inner[i]);
+	}
+	uv_close((uv_handle_t *)&session->timer, NULL);
+	uv_close((uv_handle_t *)&session->sigint, NULL);
+	uv_close((uv_handle_t *)&session->sigterm, NULL);
+	uv_close((uv_handle_t *)&session->sighup, NULL);
+}
+
+static void session_end(struct session *session, int ret)
+{
+	if (session->ending)
+		return;
+	session->ending = true;
+	session->ret = ret;
+	if (session->player.running)
+		player_stop(&session->player);
+	else
+		session_finish(session);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	(void)signum;
+	session_end(handle->data, 0);
+}
+
+static void on_player_end(struct player *player, int64_t status, int signum)
+{
+	struct session *session = player->data;
+
+	if (!session->ending) {
+		report_player(&session->report, status, signum);
+		session->ret = status == 0 && signum == 0 ? 0 : -ECANCELED;
+		session->ending = true;
+	}
+	session_finish(session);
+}
+
+static void session_ready(struct session *session)
+{
+	struct player_config config = {
+		.words = session->config->player,
+		.path = session->config->sdp,
+		.quiet = session->config->json,
+	};
+	int ret;
+
+	session->ready = true;
+	report_ready(&session->report);
+	if (!config.words)
+		return;
+	session->player.data = session;
+	session->player.ended = on_player_end;
+	ret = player_start(&session->player, &session->loop, &config);
+	if (ret == 0)
+		return;
+	log_error("%s: %s", config.words[0], strerror(-ret));
+	session_end(session, -ECANCELED);
+}
+
+/* The operator may have made a new key, and this file may hold it already. */
+static bool session_rekey(struct session *session)
+{
+	char key[TARGET_KEY], why[TARGET_WHY];
+	bool changed;
+
+	if (target_read_key(session->config->key_file, key, why) < 0)
+		return false;
+	changed = strcmp(key, session->key) != 0;
+	if (changed) {
+		report_key(&session->report);
+		memcpy(session->key, key, sizeof(key));
+		agent_set_key(&session->agent, key);
+	}
+	mac_wipe(key, sizeof(key));
+	return changed;
+}
+
+static void on_event(void *arg, const struct agent_event *event)
+{
+	struct session *session = arg;
+
+	if (session->ending)
+		return;
+	if (event->type == AGENT_FAILED && event->code == 401 && session_rekey(session))
+		return;
+	report_agent(&session->report, event);
+	if (event->type == AGENT_FAILED)
+		session_end(session, -ECANCELED);
+	else if (event->type == AGENT_CONFLICT)
+		session_renew(session, event->hole);
+	else if (event->type == AGENT_SILENT || event->type == AGENT_UNREACHABLE)
+		session->another = !session->ready && session->config->target->count > 1;
+	else if (!session->ready && agent_is_open(&session->agent))
+		session_ready(session);
+}
+
+static uint64_t wall_clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int session_watch(struct session *session)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; ret == 0 && i < session->carry->count; i++) {
+		const struct carry_lane *lane = &session->carry->lanes[i];
+
+		ret = watch_open(session, i, lane->outer, on_outer, &session->outer[i]);
+		if (ret == 0)
+			ret = watch_open(session, i, lane->inner, on_inner, &session->inner[i]);
+	}
+	return ret;
+}
+
+/* Sockets and agent for the relay's address in use. */
+static int session_begin(struct session *session)
+{
+	const struct session_config *config = session->config;
+	struct endpoint relay = config->target->relays[session->relay];
+	struct carry_config carry = {
+		.relay = relay,
+		.players = config->local,
+		.count = config->ports->count,
+		.take = on_take,
+		.arg = session,
+	};
+	struct agent_config agent = {
+		.name = config->target->name,
+		.key = session->key,
+		.ports = config->ports,
+		.relay = relay,
+		.sequence = wall_clock_us(),
+		.send = on_send,
+		.event = on_event,
+		.arg = session,
+	};
+	int ret;
+
+	session->report.relay = relay;
+	ret = carry_open(&carry, &session->carry);
+	if (ret == 0)
+		ret = session_watch(session);
+	if (ret == 0)
+		ret = agent_init(&session->agent, &agent, session_now(session));
+	return ret;
+}
+
+/* The host has several addresses, and the one in use may be of a family that does not work here. */
+static void session_move(struct session *session)
+{
+	int ret;
+
+	session->another = false;
+	session->relay = (session->relay + 1) % session->config->target->count;
+	for (unsigned int i = 0; i < session->carry->count; i++) {
+		watch_close(&session->outer[i]);
+		watch_close(&session->inner[i]);
+	}
+	carry_close(session->carry);
+	session->carry = NULL;
+	ret = session_begin(session);
+	if (ret == 0)
+		return;
+	log_error("sockets: %s", strerror(-ret));
+	session_end(session, -ECANCELED);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct session *session = timer->data;
+
+	session->armed_ms = INT64_MAX;
+	agent_tick(&session->agent, session_now(session));
+	if (session->another && !session->ending)
+		session_move(session);
+	session_arm(session);
+}
+
+/* A timer that fires too early does no harm, so it is not moved for every batch. */
+static void session_arm(struct session *session)
+{
+	int64_t due = agent_deadline(&session->agent), now = session_now(session);
+
+	if (session->ending || due >= session->armed_ms)
+		return;
+	session->armed_ms = due;
+	uv_timer_start(&session->timer, on_timer, due > now ? (uint64_t)(due - now) : 0, 0);
+}
+
+static void session_signal(struct session *session, uv_signal_t *handle, int signum)
+{
+	uv_signal_init(&session->loop, handle);
+	handle->data = session;
+	uv_signal_start(handle, on_signal, signum);
+}
+
+int session_open(const struct session_config *config, struct session **out)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	int ret;
+
+	if (!session)
+		return -ENOMEM;
+	ret = uv_loop_init(&session->loop);
+	if (ret < 0) {
+		free(session);
+		return ret;
+	}
+	session->config = config;
+	session->armed_ms = INT64_MAX;
+	session->report = (struct report){
+		.json = config->json, .stream = config->target->name, .key_file = config->key_file};
+	snprintf(session->key, sizeof(session->key), "%s", config->key);
+	uv_timer_init(&session->loop, &session->timer);
+	session->timer.data = session;
+	session_signal(session, &session->sigint, SIGINT);
+	session_signal(session, &session->sigterm, SIGTERM);
+	session_signal(session, &session->sighup, SIGHUP);
+	ret = session_begin(session);
+	if (ret == 0) {
+		*out = session;
+		return 0;
+	}
+	session_end(session, ret);
+	session_close(session);
+	return ret;
+}
+
+int session_run(struct session *session)
+{
+	const struct session_config *config = session->config;
+
+	report_start(&session->report, config->ports, config->local, config->sdp);
+	session_arm(session);
+	uv_run(&session->loop, UV_RUN_DEFAULT);
+	if (session->carry)
+		report_end(&session->report, &session->carry->counters);
+	return session->ret;
+}
+
+void session_close(struct session *session)
+{
+	session_end(session, 0);
+	uv_run(&session->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&session->loop);
+	carry_close(session->carry);
+	agent_fini(&session->agent);
+	mac_wipe(session->key, sizeof(session->key));
+	free(session);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/target.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "common/mac.h"
+
+__attribute__((format(printf, 2, 0))) static int why_set(
+	char why[static TARGET_WHY], const char *text, const char *subject)
+{
+	snprintf(why, TARGET_WHY, text, subject);
+	return -EINVAL;
+}
+
+/* "host", "host:port", "[2001:db8::1]", "[2001:db8::1]:port" */
+static int relay_parse(const char *text, struct target *target, char why[static TARGET_WHY])
+{
+	const char *end = *text == '[' ? strchr(text, ']') : text + strcspn(text, ":");
+	const char *host = text + (*text == '[');
+	struct ports ports;
+	size_t len;
+
+	if (!end || (*text != '[' && strchr(end, ':') != strrchr(end, ':')))
+		return why_set(why, "\"%.200s\": an IPv6 address is written in brackets", text);
+	len = (size_t)(end - host);
+	if (len == 0 || len >= sizeof(target->host))
+		return why_set(why, "\"%.200s\" is not a relay", text);
+	memcpy(target->host, host, len);
+	target->host[len] = '\0';
+	end += *text == '[';
+	target->port = TARGET_PUNCH;
+	if (*end == '\0')
+		return 0;
+	if (*end != ':' || ports_parse(end + 1, &ports) < 0 || ports.count != 1)
+		return why_set(why, "\"%.200s\" does not end in a port", text);
+	target->port = ports.port[0];
+	return 0;
+}
+
+int target_parse(const char *text, struct target *out, char why[static TARGET_WHY])
+{
+	const char *at = strchr(text, '@');
+	struct target target = {0};
+	size_t len = at ? (size_t)(at - text) : 0;
+	int ret;
+
+	if (len == 0 || len >= sizeof(target.name))
+		return why_set(why, "\"%.200s\" is not NAME@RELAY", text);
+	memcpy(target.name, text, len);
+	ret = relay_parse(at + 1, &target, why);
+	if (ret == 0)
+		*out = target;
+	return ret;
+}
+
+int target_resolve(struct target *target, char why[static TARGET_WHY])
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG}, *found;
+	int ret;
+
+	target->count = 1;
+	target->relays[0].port = target->port;
+	if (addr_parse(target->host, &target->relays[0].addr) == 0)
+		return 0;
+	target->count = 0;
+	ret = getaddrinfo(target->host, NULL, &hints, &found);
+	if (ret != 0) {
+		snprintf(why, TARGET_WHY, "%.180s: %.60s", target->host, gai_strerror(ret));
+		return -ENOENT;
+	}
+	for (struct addrinfo *ai = found; ai && target->count < TARGET_ADDRESSES;
+		ai = ai->ai_next) {
+		struct endpoint *relay = &target->relays[target->count];
+
+		if (endpoint_from_sockaddr(ai->ai_addr, relay) < 0)
+			continue;
+		relay->port = target->port;
+		target->count++;
+	}
+	freeaddrinfo(found);
+	if (target->count > 0)
+		return 0;
+	why_set(why, "%.200s has no address", target->host);
+	return -ENOENT;
+}
+
+static int key_read(FILE *file, const char *path, char *key, char why[static TARGET_WHY])
+{
+	struct stat st;
+	size_t len;
+
+	if (!fgets(key, TARGET_KEY, file))
+		return why_set(why, "%.180s is empty; the key is its first line", path);
+	len = strcspn(key, "\r\n");
+	if (key[len] == '\0' && len == TARGET_KEY - 1 && fgetc(file) != EOF)
+		return why_set(why, "the first line of %.180s is too long for a key", path);
+	key[len] = '\0';
+	if (!mac_key_valid(key))
+		return why_set(why,
+			"the first line of %.100s is not a key; `punchctl key` at the relay makes "
+			"one",
+			path);
+	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
+		log_warning("%s can be read by everybody; chmod 600 mends it", path);
+	return 0;
+}
+
+int target_read_key(const char *path, char key[static TARGET_KEY], char why[static TARGET_WHY])
+{
+	FILE *file = fopen(path, "re");
+	int ret;
+
+	if (!file) {
+		ret = -errno;
+		snprintf(why, TARGET_WHY, "%.180s: %.60s", path, strerror(errno));
+		return ret;
+	}
+	setvbuf(file, NULL, _IONBF, 0); /* the key is not to stay in a buffer */
+	ret = key_read(file, path, key, why);
+	fclose(file);
+	if (ret < 0)
+		mac_wipe(key, TARGET_KEY);
+	return ret;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* target: a stream and its relay as the client's commands name them: NAME@RELAY[:PORT], and its
+ * key. */
+#ifndef PUNCHCTL_TARGET_H
+#define PUNCHCTL_TARGET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+
+#define TARGET_NAME	 64
+#define TARGET_HOST	 254
+#define TARGET_ADDRESSES 8
+#define TARGET_PUNCH	 3478
+#define TARGET_KEY	 129
+#define TARGET_WHY	 256
+
+struct target {
+	char name[TARGET_NAME];
+	char host[TARGET_HOST];
+	uint16_t port;
+	unsigned int count;
+	struct endpoint relays[TARGET_ADDRESSES]; /* by target_resolve(), the preferred first */
+};
+
+/* RELAY is a host name, an IPv4 address, or an IPv6 address in brackets. -EINVAL and why. */
+int target_parse(const char *text, struct target *out, char why[static TARGET_WHY]);
+/* Asks the resolver, which may take seconds. -ENOENT and why. */
+int target_resolve(struct target *target, char why[static TARGET_WHY]);
+/* The first line of the file; -errno and why. Says by log_warning() when others may read the file.
+ */
+int target_read_key(const char *path, char key[static TARGET_KEY], char why[static TARGET_WHY]);
+
+#endif
