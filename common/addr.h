@@ -43,7 +43,8 @@ size_t addr_size(uint8_t family);
 
 /* Parsers take the whole text or nothing: 0, or -EINVAL and *out untouched. */
 int addr_parse(const char *text, struct addr *out);
-/* "192.0.2.1:5004", "[2001:db8::1]:5004"; without a port, default_port (0: a port must be there). */
+/* "192.0.2.1:5004", "[2001:db8::1]:5004"; without a port, default_port (0: a port must be there).
+ */
 int endpoint_parse(const char *text, uint16_t default_port, struct endpoint *out);
 /* "192.0.2.0/24"; without a length the whole address. Host bits that are set are an error. */
 int prefix_parse(const char *text, struct prefix *out);

@@ -7,8 +7,8 @@
 
 #include <jansson.h>
 
-#define CTL_LINE_MAX (64 * 1024)          /* of a request */
-#define CTL_REPLY_MAX (64 * 1024 * 1024)  /* of a reply: `list` of 100,000 streams */
+#define CTL_LINE_MAX  (64 * 1024)	 /* of a request */
+#define CTL_REPLY_MAX (64 * 1024 * 1024) /* of a reply: `list` of 100,000 streams */
 
 /* Collects bytes until a line is whole. */
 struct ctl_reader {
@@ -25,8 +25,8 @@ void ctl_reader_fini(struct ctl_reader *reader);
 /* Takes a copy of the bytes; -EMSGSIZE when a line is longer than max, -ENOMEM. */
 int ctl_reader_feed(struct ctl_reader *reader, const void *data, size_t len);
 /*
- * The next object, owned by the caller: 0 and *out; -EAGAIN: no whole line yet; -EINVAL: the line is
- * not a JSON object (text says where), and has been skipped.
+ * The next object, owned by the caller: 0 and *out; -EAGAIN: no whole line yet; -EINVAL: the line
+ * is not a JSON object (text says where), and has been skipped.
  */
 int ctl_reader_next(struct ctl_reader *reader, json_t **out, char *text, size_t text_size);
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAC_MD5    16
+#define MAC_MD5	   16
 #define MAC_SHA1   20
 #define MAC_SHA256 32
 

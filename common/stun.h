@@ -14,7 +14,7 @@
 #define STUN_TID     12
 #define STUN_COOKIE  0x2112a442u
 #define STUN_MAX     1280 /* no message of ours is larger, and none larger is read */
-#define STUN_KEY_MAX 32   /* bytes of a long-term key */
+#define STUN_KEY_MAX 32	  /* bytes of a long-term key */
 
 #define STUN_PUNCH_MAGIC 0x504e4348u /* "PNCH", what values of our own attributes begin with */
 
@@ -49,7 +49,8 @@ enum stun_attr {
 	STUN_OTHER_ADDRESS = 0x802c,
 	/* Ours: "PNCH", then 64 bits that grow with every new request of a client. */
 	STUN_PUNCH_SEQUENCE = 0xff01,
-	/* Ours, in a success: "PNCH", then 32 bits, seconds that the hole is kept without a punch. */
+	/* Ours, in a success: "PNCH", then 32 bits, seconds that the hole is kept without a punch.
+	 */
 	STUN_PUNCH_CONSENT = 0xff02,
 };
 
@@ -72,21 +73,21 @@ struct stun {
 	uint8_t tid[STUN_TID];
 	struct stun_bytes username, realm, nonce, userhash, software, reason;
 	struct stun_bytes algorithms; /* PASSWORD-ALGORITHMS, undecoded */
-	uint16_t algorithm;           /* PASSWORD-ALGORITHM, 0: not there */
-	uint16_t integrity;           /* offset of MESSAGE-INTEGRITY in data, 0: not there */
-	uint16_t integrity256;        /* offset of MESSAGE-INTEGRITY-SHA256 */
+	uint16_t algorithm;	      /* PASSWORD-ALGORITHM, 0: not there */
+	uint16_t integrity;	      /* offset of MESSAGE-INTEGRITY in data, 0: not there */
+	uint16_t integrity256;	      /* offset of MESSAGE-INTEGRITY-SHA256 */
 	uint16_t integrity256_len;    /* 16 to 32 bytes */
-	uint16_t error;               /* 300 to 699, 0: not there */
-	struct endpoint mapped;       /* XOR-MAPPED-ADDRESS, else MAPPED-ADDRESS; family 0: not there */
+	uint16_t error;		      /* 300 to 699, 0: not there */
+	struct endpoint mapped; /* XOR-MAPPED-ADDRESS, else MAPPED-ADDRESS; family 0: not there */
 	struct endpoint other, origin;
 	bool has_change;
-	uint32_t change;              /* CHANGE-REQUEST flags */
+	uint32_t change; /* CHANGE-REQUEST flags */
 	bool has_response_port;
 	uint16_t response_port;
 	bool has_sequence;
-	uint64_t sequence;            /* PUNCH-SEQUENCE with our magic */
-	uint32_t consent;             /* PUNCH-CONSENT, seconds; 0: not there */
-	uint8_t unknown_count;        /* comprehension-required attributes that we do not know */
+	uint64_t sequence;     /* PUNCH-SEQUENCE with our magic */
+	uint32_t consent;      /* PUNCH-CONSENT, seconds; 0: not there */
+	uint8_t unknown_count; /* comprehension-required attributes that we do not know */
 	uint16_t unknown[8];
 };
 
@@ -99,7 +100,8 @@ bool stun_is(const uint8_t *data, size_t len);
  */
 int stun_parse(const uint8_t *data, size_t len, struct stun *out);
 
-/* Key of a long-term credential: hash of "user:realm:password" (section 9.2.2); returns its length. */
+/* Key of a long-term credential: hash of "user:realm:password" (section 9.2.2); returns its length.
+ */
 size_t stun_key(enum stun_algorithm algorithm, struct stun_bytes user, struct stun_bytes realm,
 	const char *password, uint8_t out[static STUN_KEY_MAX]);
 /* Verifies MESSAGE-INTEGRITY-SHA256 if it is there, else MESSAGE-INTEGRITY; false if neither is. */
@@ -108,7 +110,8 @@ bool stun_bytes_equal(struct stun_bytes bytes, const char *text);
 /* The value of FINGERPRINT over these bytes: CRC-32, XORed with "STUN" (section 14.7). */
 uint32_t stun_fingerprint(const uint8_t *data, size_t len);
 
-/* Writers: begin, attributes, integrity, fingerprint, then stun_end, which returns the length or 0. */
+/* Writers: begin, attributes, integrity, fingerprint, then stun_end, which returns the length or 0.
+ */
 void stun_begin(struct buf *buf, uint16_t type, const uint8_t tid[static STUN_TID]);
 void stun_put(struct buf *buf, uint16_t attr, const void *value, size_t len);
 void stun_put_text(struct buf *buf, uint16_t attr, const char *text);
@@ -124,9 +127,9 @@ void stun_put_sequence(struct buf *buf, uint64_t sequence);
 void stun_put_consent(struct buf *buf, uint32_t seconds);
 /* PADDING that makes the message, with `after` bytes still to come, at least `total` bytes. */
 void stun_put_padding(struct buf *buf, size_t total, size_t after);
-void stun_put_integrity(struct buf *buf, const uint8_t *key, size_t key_len);    /* 24 bytes */
+void stun_put_integrity(struct buf *buf, const uint8_t *key, size_t key_len);	 /* 24 bytes */
 void stun_put_integrity256(struct buf *buf, const uint8_t *key, size_t key_len); /* 36 bytes */
-void stun_put_fingerprint(struct buf *buf);                                      /* 8 bytes */
+void stun_put_fingerprint(struct buf *buf);					 /* 8 bytes */
 size_t stun_end(struct buf *buf);
 
 #endif

@@ -8,7 +8,7 @@
 #include "common/addr.h"
 #include "common/log.h"
 #include "punchctl/args.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/out.h"
 #include "punchctl/sdp.h"
 
@@ -160,7 +160,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 		json_decref(request);
 		return status;
 	}
-	status = client_ask(context, request, &reply);
+	status = daemon_ask(context, request, &reply);
 	if (status)
 		return status;
 	if (context->json)

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "punchctl/args.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
 static int run(const struct cmd_context *context, int argc, char **argv)
@@ -12,7 +12,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	int status = args_name(&cmd_flush, argc, argv, 1, &name);
 
 	if (!status)
-		status = client_ask(context, args_request("flush", name), &reply);
+		status = daemon_ask(context, args_request("flush", name), &reply);
 	if (status)
 		return status;
 	if (context->json)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "punchctl/args.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
 static void add_row(struct out_table *table, const json_t *stream)
@@ -41,7 +41,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 	if (argc > 1)
 		return args_usage(&cmd_list, "\"%s\" is a word too many", argv[1]);
-	status = client_ask(context, args_request("list", NULL), &reply);
+	status = daemon_ask(context, args_request("list", NULL), &reply);
 	if (status)
 		return status;
 	if (context->json) {

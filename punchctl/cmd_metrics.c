@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "punchctl/args.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
 static int run(const struct cmd_context *context, int argc, char **argv)
@@ -10,7 +10,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 	if (argc > 1)
 		return args_usage(&cmd_metrics, "\"%s\" is a word too many", argv[1]);
-	status = client_ask(context, args_request("metrics", NULL), &reply);
+	status = daemon_ask(context, args_request("metrics", NULL), &reply);
 	if (status)
 		return status;
 	if (context->json)

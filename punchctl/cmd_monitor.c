@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "punchctl/args.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
 static void print_event(const json_t *event)
@@ -29,17 +29,17 @@ static void print_event(const json_t *event)
 
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
-	struct client client;
+	struct daemon daemon;
 	json_t *event;
 	int status;
 
 	if (argc > 1)
 		return args_usage(&cmd_monitor, "\"%s\" is a word too many", argv[1]);
-	status = client_open(&client, context->socket);
+	status = daemon_open(&daemon, context->socket);
 	if (status)
 		return status;
-	status = client_send(&client, args_request("monitor", NULL));
-	while (!status && !(status = client_receive(&client, -1, &event))) {
+	status = daemon_send(&daemon, args_request("monitor", NULL));
+	while (!status && !(status = daemon_receive(&daemon, -1, &event))) {
 		/* The first object only says that it goes on. */
 		if (json_object_get(event, "event")) {
 			if (context->json)
@@ -49,7 +49,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 		}
 		json_decref(event);
 	}
-	client_close(&client);
+	daemon_close(&daemon);
 	return status;
 }
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "punchctl/args.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
 static int run(const struct cmd_context *context, int argc, char **argv)
@@ -12,7 +12,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 	if (argc > 1)
 		return args_usage(&cmd_reload, "\"%s\" is a word too many", argv[1]);
-	status = client_ask(context, args_request("reload", NULL), &reply);
+	status = daemon_ask(context, args_request("reload", NULL), &reply);
 	if (status)
 		return status;
 	if (context->json)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "punchctl/args.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
 struct ends {
@@ -104,7 +104,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	int status = args_name(&cmd_rules, argc, argv, 1, &name);
 
 	if (!status)
-		status = client_ask(context, args_request("rules", name), &reply);
+		status = daemon_ask(context, args_request("rules", name), &reply);
 	if (status)
 		return status;
 	if (context->json)

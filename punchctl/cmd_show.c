@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "punchctl/args.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
 static void show_ports(const json_t *ports)
@@ -57,7 +57,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	int status = args_name(&cmd_show, argc, argv, 0, &name);
 
 	if (!status)
-		status = client_ask(context, args_request("show", name), &reply);
+		status = daemon_ask(context, args_request("show", name), &reply);
 	if (status)
 		return status;
 	if (context->json)

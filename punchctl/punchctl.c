@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 #include "punchctl/cmd.h"
 
 static const struct cmd *const commands[] = {
@@ -29,7 +29,7 @@ static int print_help(FILE *out)
 	fputs("usage: punchctl [--socket PATH] [--json] COMMAND ...\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n--socket PATH  where relayd listens, " CLIENT_SOCKET "\n"
+	fputs("\n--socket PATH  where relayd listens, " DAEMON_SOCKET "\n"
 	      "--json         JSON instead of text\n"
 	      "punchctl COMMAND --help says how a command is used; punchctl(8) says more.\n",
 		out);
@@ -94,7 +94,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 int punchctl_main(int argc, char **argv)
 {
-	struct cmd_context context = {.socket = CLIENT_SOCKET};
+	struct cmd_context context = {.socket = DAEMON_SOCKET};
 	int status;
 
 	log_open("punchctl");

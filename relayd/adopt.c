@@ -25,6 +25,23 @@ static int orphan(struct net *net, enum rules_op_kind kind, const struct rules_o
 	return sync_extra(&net->sync, &op);
 }
 
+/* Whom the kernel keeps the port for; it is let go in the usual way if no media comes. */
+static void adopt_source(const struct net *net, struct slot *slot, const struct prefix *source)
+{
+	struct stream *stream = slot->stream;
+	bool one = source->bits && source->bits == addr_size(source->addr.family) * 8;
+
+	if (!one || !addr_is_routable(&source->addr))
+		return;
+	if (stream->spec.source == SPEC_FIRST) {
+		stream->lock = source->addr;
+		stream->lock_ms = net_now(net);
+	} else {
+		slot->holder = source->addr;
+		slot->handed_ms = net_now(net);
+	}
+}
+
 static int adopt_listening(struct net *net, const struct rules_listening *listening)
 {
 	struct slot *slot = find(net, &listening->listen, listening->name);
@@ -35,13 +52,9 @@ static int adopt_listening(struct net *net, const struct rules_listening *listen
 		return orphan(net, RULES_UNLISTEN, &op);
 	/* Adding it again replaces it, so only what is equal is taken for granted. */
 	if (slot->stream->number == listening->number) {
-		struct stream *stream = slot->stream;
-		struct prefix source = listening->source;
-
-		if (stream->spec.source == SPEC_FIRST && source.bits && !stream->lock.family)
-			stream->lock = source.addr;
 		slot->listening = true;
-		slot->listening_source = source;
+		slot->listening_source = listening->source;
+		adopt_source(net, slot, &listening->source);
 	}
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* config: reads relayd.conf; a mistake is one line with file, line, what is wrong, what would be right. */
+/* config: reads relayd.conf; a mistake is one line with file, line, what is wrong, what would be
+ * right. */
 #ifndef RELAYD_CONFIG_H
 #define RELAYD_CONFIG_H
 
@@ -11,35 +12,36 @@
 #include "common/addr.h"
 #include "relayd/spec.h"
 
-#define CONFIG_DEFAULT    "/etc/relayd.conf"
-#define CONFIG_ADDRESSES  16
-#define CONFIG_REALM      64
-#define CONFIG_PATH       100 /* fits sun_path */
-#define CONFIG_ERROR      512
+#define CONFIG_DEFAULT	 "/etc/relayd.conf"
+#define CONFIG_ADDRESSES 16
+#define CONFIG_REALM	 64
+#define CONFIG_PATH	 100 /* fits sun_path */
+#define CONFIG_ERROR	 512
 
 struct config_advertise {
 	struct addr local, public;
 };
 
 struct config {
-	bool automatic;                               /* "auto" stood in `address` */
+	bool automatic; /* "auto" stood in `address` */
 	size_t address_count;
-	struct addr addresses[CONFIG_ADDRESSES];      /* as configured or, for "auto", found */
+	struct addr addresses[CONFIG_ADDRESSES]; /* as configured or, for "auto", found */
 	size_t advertise_count;
 	struct config_advertise advertise[CONFIG_ADDRESSES];
 	uint16_t punch;
 	char realm[CONFIG_REALM];
-	uint32_t consent;                             /* seconds, 10 to 3600 */
+	uint32_t consent; /* seconds, 10 to 3600 */
 	char database[256];
 	char socket[CONFIG_PATH];
 	char user[33];
 	size_t stream_count;
-	struct spec *streams;                         /* owned */
+	struct spec *streams; /* owned */
 };
 
 /*
  * Reads and checks the whole file. 0, or -errno and one line of text in error (no newline), *out
- * untouched. "auto" is resolved with getifaddrs(3): every global address of an interface that is up.
+ * untouched. "auto" is resolved with getifaddrs(3): every global address of an interface that is
+ * up.
  */
 int config_read(const char *path, struct config **out, char error[static CONFIG_ERROR]);
 void config_free(struct config *config);

@@ -184,6 +184,11 @@ int request_parse(const json_t *object, struct request *request, char why[static
 		check_fields(object, request->what, why) == 0 &&
 		set_fields(object, request, why) == 0)
 		return 0;
+	/* It repeats what came from outside, and has to stay one line of text. */
+	for (char *p = why; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
 	mac_wipe(request->spec.key, sizeof(request->spec.key));
 	return -EINVAL;
 }

@@ -310,6 +310,8 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		get_result(&buf, &out->error);
 		break;
 	case IPC_EVENT:
+		if (out->id)
+			buf.bad = true;
 		out->event.refused = get_bool(&buf);
 		out->event.number = buf_get_u32(&buf);
 		get_endpoint(&buf, &out->event.sender);

@@ -254,6 +254,27 @@ static int signalled(struct kernel *kernel)
 	return -1;
 }
 
+/*
+ * Somebody removed the table (possible where the kernel cannot guard it): it is made anew, and a
+ * new net side finds it empty and fills it.
+ */
+static int restore(struct kernel *kernel)
+{
+	struct rules_error error = {.op = -1};
+	bool adopted;
+
+	log_warning("the table was removed by somebody else; it is made anew");
+	rules_close(kernel->rules);
+	kernel->rules = NULL;
+	if (rules_open(&kernel->rules, &adopted, &error)) {
+		log_error("%s", error.text);
+		return EXIT_FAILURE;
+	}
+	if (kernel->child > 0)
+		kill(kernel->child, SIGKILL);
+	return -1;
+}
+
 static int timeout_ms(const struct kernel *kernel, int64_t now)
 {
 	int64_t due = rules_due(kernel->rules);
@@ -281,8 +302,10 @@ static int step(struct kernel *kernel)
 		rules_tick(kernel->rules, now);
 	if (fds[1].revents & POLLIN)
 		peer_readable(kernel);
-	if (fds[2].revents & POLLIN)
-		rules_watch(kernel->rules, forward_event, kernel);
+	if (fds[2].revents & POLLIN &&
+		rules_watch(kernel->rules, forward_event, kernel) == -ESTALE &&
+		restore(kernel) >= 0)
+		return EXIT_FAILURE;
 	if (fds[0].revents & POLLIN)
 		return signalled(kernel);
 	if (kernel->restart_ms >= 0 && now >= kernel->restart_ms) {
@@ -295,7 +318,7 @@ static int step(struct kernel *kernel)
 	return -1;
 }
 
-int kernel_run(struct rules *rules, struct net_setup *setup)
+int kernel_run(struct rules **rules, struct net_setup *setup)
 {
 	struct kernel *kernel = calloc(1, sizeof *kernel);
 	int status = -1;
@@ -309,13 +332,14 @@ int kernel_run(struct rules *rules, struct net_setup *setup)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	kernel->rules = rules;
+	kernel->rules = *rules;
 	kernel->setup = setup;
 	kernel->peer = kernel->child = -1;
 	kernel->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	start_child(kernel);
 	while (status < 0)
 		status = step(kernel);
+	*rules = kernel->rules;
 	close(kernel->signals);
 	free(kernel);
 	return status;

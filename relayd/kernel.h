@@ -8,7 +8,10 @@
 
 #include "relayd/net.h"
 
-/* Runs until SIGTERM; the setup's kernel_fd is made here. Returns the exit status. */
-int kernel_run(struct rules *rules, struct net_setup *setup);
+/*
+ * Runs until SIGTERM; the setup's kernel_fd is made here. *rules may be others at the end, or NULL.
+ * Returns the exit status.
+ */
+int kernel_run(struct rules **rules, struct net_setup *setup);
 
 #endif

@@ -126,7 +126,6 @@ static void turn(uv_prepare_t *prepare)
 static void sample(struct net *net, const struct ipc_record *record)
 {
 	const struct rules_client *client = &record->client;
-	const struct hole hole = {client->client, client->punch};
 	struct slot *slot;
 
 	if (record->kind == IPC_LISTENING) {
@@ -134,7 +133,7 @@ static void sample(struct net *net, const struct ipc_record *record)
 		if (slot)
 			slot->refused += record->listening.refused_packets;
 	} else if (record->kind == IPC_CLIENT) {
-		slot = slot_by_client(&net->table, &hole);
+		slot = slot_by_client(&net->table, &client->client);
 		if (!slot)
 			return;
 		slot->consent_ms = client->consent_ms;

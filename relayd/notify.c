@@ -31,7 +31,7 @@ static void notify(const char *text)
 	close(fd);
 }
 
-/* The main process is the kernel side, whoever of the two speaks. */
+/* The net side speaks, and is not the main process: the unit needs NotifyAccess=all. */
 void notify_ready(void)
 {
 	notify("READY=1");

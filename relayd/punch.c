@@ -123,6 +123,12 @@ static void binding(struct punch *punch, const struct request *request, int64_t 
 {
 	struct buf buf;
 
+	/*
+	 * One address cannot do what RFC 5780 asks with these. The standard's 420 is taken for "the
+	 * answer came from elsewhere" by clients in use, so nothing is said: that is never wrong.
+	 */
+	if (request->stun.change || request->stun.has_response_port)
+		return;
 	punch->counts[PUNCH_BINDING]++;
 	begin(&buf, answer->data, STUN_SUCCESS, request);
 	stun_put_endpoint(&buf, STUN_XOR_MAPPED_ADDRESS, &request->packet->source);
@@ -208,13 +214,15 @@ static enum punch_count prove(struct punch *punch, struct request *request)
 	return request->slot ? PUNCH_ACCEPTED : PUNCH_UNKNOWN_USER;
 }
 
-static bool allowed(const struct punch *punch, const struct slot *slot, const struct addr *client)
+static bool allowed(
+	const struct punch *punch, const struct slot *slot, const struct endpoint *client)
 {
 	const struct prefix *clients = &slot->stream->spec.clients;
 
-	if (clients->bits && !prefix_contains(clients, client))
+	if (clients->bits && !prefix_contains(clients, &client->addr))
 		return false;
-	return addr_is_routable(client) && !(punch->own && punch->own(punch->own_data, client));
+	return client->port && addr_is_routable(&client->addr) &&
+	       !(punch->own && punch->own(punch->own_data, &client->addr));
 }
 
 /*
@@ -289,7 +297,7 @@ static enum punch_count proven(struct punch *punch, const struct request *reques
 		answer->len = proven_error(request, 420, "", answer->data);
 		return PUNCH_UNKNOWN_ATTRIBUTE;
 	}
-	if (!allowed(punch, request->slot, &request->packet->source.addr)) {
+	if (!allowed(punch, request->slot, &request->packet->source)) {
 		answer->len = proven_error(request, 403, "not from this address", answer->data);
 		return PUNCH_FORBIDDEN;
 	}
@@ -332,10 +340,14 @@ static void handle_raw(struct punch *punch, const struct punch_packet *packet, i
 	const struct hole hole = {packet->source, packet->local};
 	struct slot *slot = packet->raw;
 	bool held = slot->want.client.addr.family != 0;
-	bool same = held && endpoint_equal(&slot->want.client, &hole.client);
+	bool same = held && endpoint_equal(&slot->want.client, &hole.client) &&
+		    endpoint_equal(&slot->want.punch, &hole.punch);
 	bool moved;
 
-	if (!allowed(punch, slot, &packet->source.addr)) {
+	/* The socket may live a little longer than the stream. */
+	if (slot->stream->gone)
+		return;
+	if (!allowed(punch, slot, &packet->source)) {
 		punch->counts[PUNCH_FORBIDDEN]++;
 		return;
 	}

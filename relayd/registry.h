@@ -12,26 +12,30 @@ struct registry;
 
 #define REGISTRY_ERROR 256
 
-/* Opens or makes the file (mode 0600). Refuses a file of a later version. 0 or -errno and the reason. */
+/* Opens or makes the file (mode 0600). Refuses a file of a later version. 0 or -errno and the
+ * reason. */
 int registry_open(const char *path, struct registry **out, char error[static REGISTRY_ERROR]);
 void registry_close(struct registry *registry);
 
 /*
- * The stream's number (1 to 0xffffff), which stays its own as long as it is known here: the kernel's
- * flows are marked with it. Numbers of streams that have been forgotten are given out again last.
+ * The stream's number (1 to 0xffffff), which stays its own as long as it is known here: the
+ * kernel's flows are marked with it. Numbers of streams that have been forgotten are given out
+ * again last.
  */
 int registry_number(struct registry *registry, const char *name, uint32_t *number,
 	char error[static REGISTRY_ERROR]);
 /* Forgets the numbers of names that are neither stored nor in the list. */
 int registry_forget(struct registry *registry, const char *const *keep, size_t count);
 
-/* Durable when it returns. expires: seconds of the wall clock, 0: never. -EEXIST: the name is taken. */
+/* Durable when it returns. expires: seconds of the wall clock, 0: never. -EEXIST: the name is
+ * taken. */
 int registry_add(struct registry *registry, const struct spec *spec, int64_t expires,
 	char error[static REGISTRY_ERROR]);
 /* -ENOENT: no such stream. */
 int registry_remove(struct registry *registry, const char *name, char error[static REGISTRY_ERROR]);
-/* Calls back for each stored stream, in the order of names, until it returns non-zero, which is returned. */
-int registry_each(struct registry *registry, int (*each)(void *data, const struct spec *spec, int64_t expires),
-	void *data);
+/* Calls back for each stored stream, in the order of names, until it returns non-zero, which is
+ * returned. */
+int registry_each(struct registry *registry,
+	int (*each)(void *data, const struct spec *spec, int64_t expires), void *data);
 
 #endif

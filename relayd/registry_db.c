@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REGISTRY_VERSION	     1		/* user_version, as in sql_schema */
-#define APPLICATION  0x50524c59 /* application_id: "PRLY" */
-#define BUSY_TIMEOUT 1000	/* milliseconds; the loop stands still */
+#define REGISTRY_VERSION 1	    /* user_version, as in sql_schema */
+#define APPLICATION	 0x50524c59 /* application_id: "PRLY" */
+#define BUSY_TIMEOUT	 1000	    /* milliseconds; the loop stands still */
 
 static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_BEGIN] = "BEGIN IMMEDIATE",

@@ -224,7 +224,7 @@ static int run(const struct options *options, struct config *config)
 	int status = EXIT_FAILURE;
 
 	if (!prepare(config, &setup, &rules))
-		status = kernel_run(rules, &setup);
+		status = kernel_run(&rules, &setup);
 	rules_close(rules);
 	return status;
 }

@@ -31,6 +31,28 @@ static void lock(
 	mark_all(table, stream);
 }
 
+/*
+ * Also where anybody may send, one address at a time has the port: the packets of another one could
+ * not get a flow, and would be counted and policed as if they had.
+ */
+static void hold(struct stream_table *table, struct slot *slot)
+{
+	if (slot->stream->spec.source == SPEC_FIRST ||
+		addr_equal(&slot->holder, &slot->sender.addr))
+		return;
+	slot->holder = slot->sender.addr;
+	slot_mark(table, slot);
+}
+
+static void let_go(struct stream_table *table, struct slot *slot, int64_t now_ms)
+{
+	if (!slot->holder.family || now_ms - slot->media_ms <= SILENT_MS ||
+		now_ms - slot->handed_ms <= SILENT_MS)
+		return;
+	slot->holder.family = 0;
+	slot_mark(table, slot);
+}
+
 void sender_unlock(struct stream_table *table, struct stream *stream)
 {
 	if (!stream->lock.family)
@@ -86,7 +108,20 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	}
 	slot->sender = event->sender;
 	slot->handed_ms = now_ms;
+	hold(table, slot);
 	stream_tell(table, "sender", slot, NULL);
+}
+
+static void give_up_lock(struct stream_table *table, struct stream *stream, int64_t now_ms)
+{
+	int64_t limit = stream->lock_packets < FIRM_PACKETS ? LOCK_SOFT_MS : LOCK_FIRM_MS;
+	int64_t heard = stream->lock_ms;
+
+	for (size_t i = 0; i < stream->slot_count; i++)
+		if (stream->slots[i].media_ms > heard)
+			heard = stream->slots[i].media_ms;
+	if (now_ms - heard > limit)
+		sender_unlock(table, stream);
 }
 
 void sender_tick(struct stream_table *table, int64_t now_ms)
@@ -95,15 +130,9 @@ void sender_tick(struct stream_table *table, int64_t now_ms)
 
 	LIST_FOREACH(stream, &table->streams, link)
 	{
-		int64_t heard = stream->lock_ms;
-		int64_t limit = stream->lock_packets < FIRM_PACKETS ? LOCK_SOFT_MS : LOCK_FIRM_MS;
-
-		if (!stream->lock.family)
-			continue;
+		if (stream->lock.family)
+			give_up_lock(table, stream, now_ms);
 		for (size_t i = 0; i < stream->slot_count; i++)
-			if (stream->slots[i].media_ms > heard)
-				heard = stream->slots[i].media_ms;
-		if (now_ms - heard > limit)
-			sender_unlock(table, stream);
+			let_go(table, &stream->slots[i], now_ms);
 	}
 }

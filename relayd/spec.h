@@ -23,11 +23,11 @@ struct spec {
 	char name[SPEC_NAME];
 	struct ports listen;
 	enum spec_source source; /* SPEC_FIRST by default */
-	struct prefix prefix;    /* for SPEC_PREFIX */
+	struct prefix prefix;	 /* for SPEC_PREFIX */
 	char key[SPEC_KEY];
-	struct prefix clients;   /* bits 0: from anywhere, in both families; the default */
-	uint64_t rate;           /* bytes per second to a client, 0: no limit */
-	uint16_t raw_punch;      /* port i of the stream is punched at raw_punch + i; 0: off */
+	struct prefix clients; /* bits 0: from anywhere, in both families; the default */
+	uint64_t rate;	       /* bytes per second to a client, 0: no limit */
+	uint16_t raw_punch;    /* port i of the stream is punched at raw_punch + i; 0: off */
 };
 
 /* An empty spec of this name; -EINVAL and the reason when the name will not do. */
@@ -42,7 +42,8 @@ int spec_set_key(struct spec *spec, const char *text, char why[static SPEC_WHY])
 int spec_set_clients(struct spec *spec, const char *text, char why[static SPEC_WHY]);
 int spec_set_rate(struct spec *spec, long long rate, char why[static SPEC_WHY]);
 int spec_set_raw_punch(struct spec *spec, long long port, char why[static SPEC_WHY]);
-/* What must hold between the fields: a port list, a key, raw punch ports that fit and do not overlap listen. */
+/* What must hold between the fields: a port list, a key, raw punch ports that fit and do not
+ * overlap listen. */
 int spec_check(const struct spec *spec, char why[static SPEC_WHY]);
 /* Do the two want a port (listen or raw punch) of each other? Returns it, or 0. */
 uint16_t spec_overlap(const struct spec *a, const struct spec *b);

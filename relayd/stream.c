@@ -31,12 +31,12 @@ static int compare_endpoint(const struct endpoint *x, const struct endpoint *y)
 	return order ? order : (int)x->port - (int)y->port;
 }
 
+/* By the client alone, as in the kernel: there one socket of a client is one element. */
 static int compare_client(const void *a, const void *b)
 {
 	const struct slot *x = a, *y = b;
-	int order = compare_endpoint(&x->want.client, &y->want.client);
 
-	return order ? order : compare_endpoint(&x->want.punch, &y->want.punch);
+	return compare_endpoint(&x->want.client, &y->want.client);
 }
 
 int stream_table_init(struct stream_table *table, const bool families[static STREAM_FAMILIES],
@@ -120,9 +120,9 @@ struct slot *slot_by_listen(const struct stream_table *table, const struct endpo
 	return table->listens[family_index(listen->addr.family)][listen->port];
 }
 
-struct slot *slot_by_client(const struct stream_table *table, const struct hole *hole)
+struct slot *slot_by_client(const struct stream_table *table, const struct endpoint *client)
 {
-	struct slot key = {.want = *hole};
+	struct slot key = {.want.client = *client};
 	void *node = tfind(&key, &table->clients, compare_client);
 
 	return node ? *(struct slot **)node : NULL;
@@ -253,6 +253,7 @@ int stream_change(struct stream_table *table, struct stream *stream, const struc
 		if (denied || strcmp(stream->spec.key, spec->key) ||
 			stream->spec.rate != spec->rate)
 			slot_release(table, slot);
+		slot->holder.family = 0;
 		slot_mark(table, slot);
 	}
 	stream->spec = *spec;
@@ -306,13 +307,13 @@ const char *stream_state_text(enum stream_state state)
 struct prefix slot_source(const struct slot *slot)
 {
 	const struct stream *stream = slot->stream;
+	const struct addr *one = stream->spec.source == SPEC_FIRST ? &stream->lock : &slot->holder;
 	struct prefix source = {.bits = 0};
 
-	if (stream->spec.source == SPEC_PREFIX)
+	if (one->family)
+		source = (struct prefix){*one, (uint8_t)(addr_size(one->family) * 8)};
+	else if (stream->spec.source == SPEC_PREFIX)
 		source = stream->spec.prefix;
-	else if (stream->spec.source == SPEC_FIRST && stream->lock.family)
-		source = (struct prefix){
-			stream->lock, (uint8_t)(addr_size(stream->lock.family) * 8)};
 	/* Nobody of this family: the unspecified address, which no packet comes from. */
 	if (source.addr.family && source.addr.family != slot->family)
 		source = (struct prefix){
@@ -351,7 +352,7 @@ static int take_hole(struct stream_table *table, struct slot *slot, const struct
 int slot_claim(struct stream_table *table, struct slot *slot, const struct hole *hole,
 	int64_t now_ms, bool *moved)
 {
-	struct slot *owner = slot_by_client(table, hole);
+	struct slot *owner = slot_by_client(table, &hole->client);
 	int err;
 
 	*moved = false;
@@ -359,7 +360,7 @@ int slot_claim(struct stream_table *table, struct slot *slot, const struct hole 
 		return -EADDRINUSE;
 	slot->stale = false;
 	slot->punched_ms = now_ms;
-	if (owner) {
+	if (owner && endpoint_equal(&slot->want.punch, &hole->punch)) {
 		TAILQ_REMOVE(&table->consents, slot, consent_link);
 		TAILQ_INSERT_TAIL(&table->consents, slot, consent_link);
 		slot->refresh = true;
@@ -403,7 +404,7 @@ void slot_adopt(
 {
 	struct slot *other = TAILQ_LAST(&table->consents, slot_list);
 
-	if (has_hole(slot) || slot_by_client(table, hole) || take_hole(table, slot, hole))
+	if (has_hole(slot) || slot_by_client(table, &hole->client) || take_hole(table, slot, hole))
 		return;
 	slot->have = *hole;
 	slot->punched_ms = punched_ms;

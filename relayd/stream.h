@@ -58,6 +58,7 @@ struct slot {
 	TAILQ_ENTRY(slot) consent_link; /* by punched_ms, while there is a hole */
 
 	/* The media. */
+	struct addr holder;	/* whom it is kept for while media flows; family 0: nobody */
 	struct endpoint sender; /* who has the flow; family 0: nobody yet */
 	struct endpoint rival;	/* who lost it last, and when */
 	int64_t handed_ms;
@@ -132,7 +133,8 @@ const char *stream_state_text(enum stream_state state);
 enum stream_state slot_state(const struct slot *slot, int64_t now_ms);
 /* The stream's slot for a listen port, whatever the stream: NULL when there is none. */
 struct slot *slot_by_listen(const struct stream_table *table, const struct endpoint *listen);
-struct slot *slot_by_client(const struct stream_table *table, const struct hole *hole);
+/* The slot that has the hole of this client's socket, or NULL. */
+struct slot *slot_by_client(const struct stream_table *table, const struct endpoint *client);
 /* Who may send to it now: bits 0 is anybody. */
 struct prefix slot_source(const struct slot *slot);
 

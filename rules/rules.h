@@ -9,48 +9,50 @@
 
 #include "common/addr.h"
 
-#define RULES_TABLE      "relayd"
+#define RULES_TABLE "relayd"
 /* Flows of ours carry this conntrack mark, plus the stream's number in the lower 24 bits. */
-#define RULES_MARK       0x52000000u
-#define RULES_MARK_MASK  0xff000000u
+#define RULES_MARK	 0x52000000u
+#define RULES_MARK_MASK	 0xff000000u
 #define RULES_NUMBER_MAX 0x00ffffffu
 /* NFLOG group of the packets that open a flow to a stream, or were refused one. */
-#define RULES_LOG_GROUP  21074
-#define RULES_NAME       64 /* a stream's name with its terminating zero */
+#define RULES_LOG_GROUP 21074
+#define RULES_NAME	64 /* a stream's name with its terminating zero */
 /* Operations in one transaction; its netlink message stays far below the send buffer. */
-#define RULES_OPS_MAX    512
+#define RULES_OPS_MAX 512
 
 enum rules_op_kind {
-	RULES_LISTEN,    /* senders may send to `listen`; adding again replaces source and number */
+	RULES_LISTEN, /* senders may send to `listen`; adding again replaces source and number */
 	RULES_UNLISTEN,
-	RULES_PUNCH,     /* STUN to this local endpoint is ours and is not tracked */
+	RULES_PUNCH, /* STUN to this local endpoint is ours and is not tracked */
 	RULES_UNPUNCH,
-	RULES_INGRESS,   /* media for `listen` goes to `client`; adding again replaces the client */
+	RULES_INGRESS, /* media for `listen` goes to `client`; adding again replaces the client */
 	RULES_UNINGRESS,
-	RULES_CLIENT,    /* a hole: leaves from `punch`, as long as consent lasts; flows are flushed */
-	RULES_UNCLIENT,  /* the hole is closed, its flows are flushed */
-	RULES_CONSENT,   /* consent begins anew; counters and rate stay */
-	RULES_FLUSH,     /* the flow that occupies the hole is deleted, nothing else */
+	RULES_CLIENT, /* a hole: leaves from `punch`, as long as consent lasts; flows are flushed */
+	RULES_UNCLIENT, /* the hole is closed, its flows are flushed */
+	RULES_CONSENT,	/* consent begins anew; counters and rate stay */
+	RULES_FLUSH,	/* the flow that occupies the hole is deleted, nothing else */
 };
 
 /* One operation; which fields count says the comment in front of each group. */
 struct rules_op {
 	enum rules_op_kind kind;
-	char name[RULES_NAME];     /* all but PUNCH: the stream, shown as the element's comment */
-	struct endpoint listen;    /* LISTEN, UNLISTEN, INGRESS, UNINGRESS: where senders send to */
-	uint32_t number;           /* LISTEN: the stream's number */
-	struct prefix source;      /* LISTEN: who may send; bits 0: anybody */
-	struct endpoint client;    /* INGRESS, CLIENT, UNCLIENT, CONSENT, FLUSH: the hole's public side */
-	struct endpoint punch;     /* CLIENT, UNCLIENT, FLUSH, PUNCH, UNPUNCH: the relay's end of the hole */
-	bool raw;                  /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
-	uint32_t consent_ms;       /* CLIENT, CONSENT: milliseconds until the kernel stops */
-	uint64_t rate;             /* CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
+	char name[RULES_NAME];	/* all but PUNCH: the stream, shown as the element's comment */
+	struct endpoint listen; /* LISTEN, UNLISTEN, INGRESS, UNINGRESS: where senders send to */
+	uint32_t number;	/* LISTEN: the stream's number */
+	struct prefix source;	/* LISTEN: who may send; bits 0: anybody */
+	struct endpoint
+		client; /* INGRESS, CLIENT, UNCLIENT, CONSENT, FLUSH: the hole's public side */
+	struct endpoint
+		punch; /* CLIENT, UNCLIENT, FLUSH, PUNCH, UNPUNCH: the relay's end of the hole */
+	bool raw;      /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
+	uint32_t consent_ms; /* CLIENT, CONSENT: milliseconds until the kernel stops */
+	uint64_t rate;	     /* CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
 };
 
 struct rules_error {
-	int code;        /* -errno */
-	int op;          /* index of the operation at fault, or -1 */
-	char text[128];  /* in words */
+	int code;	/* -errno */
+	int op;		/* index of the operation at fault, or -1 */
+	char text[128]; /* in words */
 };
 
 /* What the kernel holds, read back. */
@@ -93,15 +95,15 @@ struct rules_reader {
 
 /* A packet that wants to open a flow to a stream, seen by the log group. */
 struct rules_event {
-	bool refused;           /* by `source`, or because nobody has punched */
-	uint32_t number;        /* of the stream; 0 when refused */
+	bool refused;	 /* by `source`, or because nobody has punched */
+	uint32_t number; /* of the stream; 0 when refused */
 	struct endpoint sender;
 	struct endpoint listen;
 };
 
 struct rules_features {
-	bool persist;  /* the table is ours (OWNER) and survives us (PERSIST): Linux 6.9 */
-	bool refresh;  /* adding an element again begins its timeout anew: Linux 6.12 */
+	bool persist; /* the table is ours (OWNER) and survives us (PERSIST): Linux 6.9 */
+	bool refresh; /* adding an element again begins its timeout anew: Linux 6.12 */
 };
 
 struct rules;
@@ -119,7 +121,8 @@ const struct rules_features *rules_features(const struct rules *rules);
  * Applies count (1 to RULES_OPS_MAX) operations in one transaction: all or none. When it returns 0
  * the kernel has committed and the flows of every CLIENT, UNCLIENT and FLUSH are gone.
  */
-int rules_apply(struct rules *rules, const struct rules_op *ops, size_t count, struct rules_error *error);
+int rules_apply(
+	struct rules *rules, const struct rules_op *ops, size_t count, struct rules_error *error);
 
 /*
  * A packet that was on its way through another CPU during rules_apply may have confirmed a flow of
@@ -136,7 +139,8 @@ int rules_read(struct rules *rules, const struct rules_reader *reader);
  * -ESTALE: somebody has removed the table (without `persist`): close, open, and apply everything.
  */
 int rules_watch_fd(const struct rules *rules);
-int rules_watch(struct rules *rules, void (*event)(void *data, const struct rules_event *event), void *data);
+int rules_watch(struct rules *rules, void (*event)(void *data, const struct rules_event *event),
+	void *data);
 
 /* What was removed by rules_remove. */
 struct rules_removed {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "punchctl/client.h"
+#include "punchctl/daemon.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,35 +15,35 @@
 /* A reload, or a list of very many streams, may take its time. */
 #define REPLY_MS 30000
 
-int client_open(struct client *client, const char *socket_path)
+int daemon_open(struct daemon *daemon, const char *socket_path)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	const char *path = socket_path ? socket_path : CLIENT_SOCKET;
+	const char *path = socket_path ? socket_path : DAEMON_SOCKET;
 
 	if (strlen(path) >= sizeof sa.sun_path) {
 		log_error("--socket %s: the path is too long for a socket", path);
 		return CMD_USAGE;
 	}
 	strcpy(sa.sun_path, path);
-	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&sa, sizeof sa)) {
+	daemon->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (daemon->fd < 0 || connect(daemon->fd, (struct sockaddr *)&sa, sizeof sa)) {
 		log_error("no relayd at %s: %s%s", path, strerror(errno),
 			errno == EACCES ? "; root and the group of relayd's user may ask it" : "");
-		if (client->fd >= 0)
-			close(client->fd);
+		if (daemon->fd >= 0)
+			close(daemon->fd);
 		return CMD_NO_DAEMON;
 	}
-	ctl_reader_init(&client->reader, CTL_REPLY_MAX);
+	ctl_reader_init(&daemon->reader, CTL_REPLY_MAX);
 	return CMD_DONE;
 }
 
-void client_close(struct client *client)
+void daemon_close(struct daemon *daemon)
 {
-	close(client->fd);
-	ctl_reader_fini(&client->reader);
+	close(daemon->fd);
+	ctl_reader_fini(&daemon->reader);
 }
 
-int client_send(struct client *client, json_t *request)
+int daemon_send(struct daemon *daemon, json_t *request)
 {
 	size_t len = 0;
 	char *line = request ? ctl_format(request, &len) : NULL;
@@ -55,7 +55,7 @@ int client_send(struct client *client, json_t *request)
 		return CMD_FAILED;
 	}
 	for (size_t at = 0; at < len && !status;) {
-		ssize_t n = send(client->fd, line + at, len - at, MSG_NOSIGNAL);
+		ssize_t n = send(daemon->fd, line + at, len - at, MSG_NOSIGNAL);
 
 		if (n > 0)
 			at += (size_t)n;
@@ -69,9 +69,9 @@ int client_send(struct client *client, json_t *request)
 	return status;
 }
 
-static int feed(struct client *client, int timeout_ms)
+static int feed(struct daemon *daemon, int timeout_ms)
 {
-	struct pollfd pollfd = {.fd = client->fd, .events = POLLIN};
+	struct pollfd pollfd = {.fd = daemon->fd, .events = POLLIN};
 	char bytes[65536];
 	ssize_t len;
 	int n = poll(&pollfd, 1, timeout_ms);
@@ -82,25 +82,25 @@ static int feed(struct client *client, int timeout_ms)
 		log_error("relayd does not answer");
 		return CMD_FAILED;
 	}
-	len = recv(client->fd, bytes, sizeof bytes, 0);
+	len = recv(daemon->fd, bytes, sizeof bytes, 0);
 	if (len <= 0) {
 		log_error("relayd hung up");
 		return CMD_FAILED;
 	}
-	if (ctl_reader_feed(&client->reader, bytes, (size_t)len)) {
+	if (ctl_reader_feed(&daemon->reader, bytes, (size_t)len)) {
 		log_error("relayd's answer is too long");
 		return CMD_FAILED;
 	}
 	return CMD_DONE;
 }
 
-int client_receive(struct client *client, int timeout_ms, json_t **reply)
+int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply)
 {
 	char why[160];
 	int status;
 
 	for (;;) {
-		int err = ctl_reader_next(&client->reader, reply, why, sizeof why);
+		int err = ctl_reader_next(&daemon->reader, reply, why, sizeof why);
 
 		if (!err)
 			return CMD_DONE;
@@ -108,7 +108,7 @@ int client_receive(struct client *client, int timeout_ms, json_t **reply)
 			log_error("relayd's answer makes no sense: %s", why);
 			return CMD_FAILED;
 		}
-		status = feed(client, timeout_ms);
+		status = feed(daemon, timeout_ms);
 		if (status)
 			return status;
 	}
@@ -127,20 +127,20 @@ static int check_ok(json_t **reply)
 	return CMD_FAILED;
 }
 
-int client_ask(const struct cmd_context *context, json_t *request, json_t **reply)
+int daemon_ask(const struct cmd_context *context, json_t *request, json_t **reply)
 {
-	struct client client;
-	int status = client_open(&client, context->socket);
+	struct daemon daemon;
+	int status = daemon_open(&daemon, context->socket);
 
 	if (status) {
 		json_decref(request);
 		return status;
 	}
-	status = client_send(&client, request);
+	status = daemon_send(&daemon, request);
 	if (!status)
-		status = client_receive(&client, REPLY_MS, reply);
+		status = daemon_receive(&daemon, REPLY_MS, reply);
 	if (!status)
 		status = check_ok(reply);
-	client_close(&client);
+	daemon_close(&daemon);
 	return status;
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* daemon: asks relayd over its control socket, one JSON object a line. */
+#ifndef PUNCHCTL_DAEMON_H
+#define PUNCHCTL_DAEMON_H
+
+#include <jansson.h>
+
+#include "common/ctl.h"
+#include "punchctl/cmd.h"
+
+#define DAEMON_SOCKET "/run/relayd/relayd.sock"
+
+struct daemon {
+	int fd;
+	struct ctl_reader reader;
+};
+
+/*
+ * Each returns an enum cmd_status and has said what is wrong on stderr. The request is released;
+ * the reply is the caller's, and is set only with CMD_DONE.
+ */
+int daemon_open(struct daemon *daemon, const char *socket);
+void daemon_close(struct daemon *daemon);
+int daemon_send(struct daemon *daemon, json_t *request);
+/* Waits for the next object; -1 in timeout_ms waits for ever. CMD_FAILED when relayd hangs up. */
+int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply);
+/* Opens, asks, waits for {"ok":true,..}, closes. */
+int daemon_ask(const struct cmd_context *context, json_t *request, json_t **reply);
+
+#endif

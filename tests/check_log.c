@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <check.h>
+
+#include "common/log.h"
+
+/* stderr is a pipe; what was written to it since the last call is returned. */
+static int pipe_read, saved_stderr;
+
+static void setup(void)
+{
+	int fds[2];
+
+	ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
+	saved_stderr = dup(STDERR_FILENO);
+	ck_assert_int_eq(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	close(fds[1]);
+	pipe_read = fds[0];
+	log_set_level(LOG_LEVEL_INFO);
+	log_open(NULL);
+}
+
+static void teardown(void)
+{
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	close(pipe_read);
+}
+
+static const char *written(void)
+{
+	static char text[8192];
+	ssize_t len = read(pipe_read, text, sizeof(text) - 1);
+
+	text[len > 0 ? len : 0] = '\0';
+	return text;
+}
+
+START_TEST(test_ident)
+{
+	unsetenv("JOURNAL_STREAM");
+	log_warning("no name yet");
+	ck_assert_str_eq(written(), "no name yet\n");
+	log_open("relayd");
+	log_info("%d streams, %s", 3, "ready");
+	ck_assert_str_eq(written(), "relayd: 3 streams, ready\n");
+}
+END_TEST
+
+START_TEST(test_level)
+{
+	unsetenv("JOURNAL_STREAM");
+	log_open("relayd");
+	log_debug("hidden");
+	ck_assert_str_eq(written(), "");
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("shown");
+	ck_assert_str_eq(written(), "relayd: shown\n");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("hidden");
+	log_notice("hidden");
+	log_info("hidden");
+	ck_assert_str_eq(written(), "");
+	log_error("shown");
+	ck_assert_str_eq(written(), "relayd: shown\n");
+}
+END_TEST
+
+START_TEST(test_journal)
+{
+	struct stat st;
+	char text[64];
+
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", text, 1);
+	log_open("relayd");
+	log_error("a");
+	log_warning("b");
+	log_notice("c");
+	log_info("d");
+	ck_assert_str_eq(written(), "<3>a\n<4>b\n<5>c\n<6>d\n");
+}
+END_TEST
+
+/* A child inherits the variable, and its stderr may be a terminal. */
+START_TEST(test_not_journal)
+{
+	static const char *const texts[] = {"1:1", "", "x", "1", "1:1x", ":"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		setenv("JOURNAL_STREAM", texts[i], 1);
+		log_open("relayd");
+		log_error("a");
+		ck_assert_str_eq(written(), "relayd: a\n");
+	}
+}
+END_TEST
+
+START_TEST(test_one_line)
+{
+	unsetenv("JOURNAL_STREAM");
+	log_open("relayd");
+	log_error("bad name \"%s\"", "x\n<3>forged\r\x1b[31m\x7f\t\xc3\xa4");
+	ck_assert_str_eq(written(), "relayd: bad name \"x?<3>forged??[31m??\xc3\xa4\"\n");
+}
+END_TEST
+
+START_TEST(test_long)
+{
+	static char text[4096];
+	const char *line;
+
+	unsetenv("JOURNAL_STREAM");
+	log_open("relayd");
+	memset(text, 'x', sizeof(text) - 1);
+	log_error("%s", text);
+	line = written();
+	ck_assert_uint_gt(strlen(line), 512);
+	ck_assert_uint_lt(strlen(line), 2048);
+	ck_assert_ptr_eq(strchr(line, '\n'), line + strlen(line) - 1);
+}
+END_TEST
+
+START_TEST(test_errno)
+{
+	unsetenv("JOURNAL_STREAM");
+	log_open("relayd");
+	errno = ENOENT;
+	log_error("%m");
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_str_eq(written(), "relayd: No such file or directory\n");
+}
+END_TEST
+
+static Suite *log_suite(void)
+{
+	Suite *suite = suite_create("log");
+	TCase *tcase = tcase_create("log");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, test_ident);
+	tcase_add_test(tcase, test_level);
+	tcase_add_test(tcase, test_journal);
+	tcase_add_test(tcase, test_not_journal);
+	tcase_add_test(tcase, test_one_line);
+	tcase_add_test(tcase, test_long);
+	tcase_add_test(tcase, test_errno);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(log_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

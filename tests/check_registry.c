@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <check.h>
+#include <sqlite3.h>
+
+#include "relayd/registry.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define KEY	     "MDEyMzQ1Njc4OWFiY2RlZg=="
+#define LAST	     0xffffff /* the highest number */
+
+static char dir[] = "/tmp/check_registry.XXXXXX";
+static char path[64];
+
+static void set_up(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/streams.db", dir);
+}
+
+static void tear_down(void)
+{
+	static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+	char name[80];
+
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, ends[i]);
+		unlink(name);
+	}
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static struct registry *open_good(void)
+{
+	char error[REGISTRY_ERROR] = "";
+	struct registry *registry = NULL;
+	int ret = registry_open(path, &registry, error);
+
+	ck_assert_msg(ret == 0, "%d: %s", ret, error);
+	return registry;
+}
+
+/* One sentence: the path, what is wrong, and what would help. */
+static void assert_sentence(const char *error, const char *part)
+{
+	ck_assert_msg(strstr(error, path) == error, "\"%s\" does not begin with the path", error);
+	ck_assert_msg(strstr(error, part) != NULL, "\"%s\" does not say \"%s\"", error, part);
+	ck_assert_msg(strstr(error, "; ") != NULL, "\"%s\" does not help", error);
+	ck_assert_ptr_null(strchr(error, '\n'));
+}
+
+static void open_bad(int expected, const char *part)
+{
+	char error[REGISTRY_ERROR] = "";
+	struct registry *registry = NULL;
+	int ret = registry_open(path, &registry, error);
+
+	ck_assert_msg(ret == expected, "%d instead of %d: %s", ret, expected, error);
+	ck_assert_ptr_null(registry);
+	assert_sentence(error, part);
+}
+
+static struct spec make(const char *name)
+{
+	char why[SPEC_WHY];
+	struct spec spec;
+
+	ck_assert_int_eq(spec_init(&spec, name, why), 0);
+	ck_assert_int_eq(spec_set_listen(&spec, "9099-9102", why), 0);
+	ck_assert_int_eq(spec_set_key(&spec, KEY, why), 0);
+	return spec;
+}
+
+static void add_good(struct registry *registry, const char *name)
+{
+	struct spec spec = make(name);
+	char error[REGISTRY_ERROR] = "";
+
+	ck_assert_msg(registry_add(registry, &spec, 0, error) == 0, "%s", error);
+}
+
+static uint32_t number_of(struct registry *registry, const char *name)
+{
+	char error[REGISTRY_ERROR] = "";
+	uint32_t number = 0;
+
+	ck_assert_msg(registry_number(registry, name, &number, error) == 0, "%s", error);
+	ck_assert_uint_ge(number, 1);
+	ck_assert_uint_le(number, LAST);
+	return number;
+}
+
+/* What registry_each has brought. */
+struct list {
+	size_t count;
+	struct spec specs[8];
+	int64_t expires[8];
+};
+
+static int collect(void *data, const struct spec *spec, int64_t expires)
+{
+	struct list *list = data;
+
+	if (list->count < COUNT(list->specs)) {
+		list->specs[list->count] = *spec;
+		list->expires[list->count] = expires;
+	}
+	list->count++;
+	return 0;
+}
+
+static struct list list_all(struct registry *registry)
+{
+	struct list list = {0};
+
+	ck_assert_int_eq(registry_each(registry, collect, &list), 0);
+	return list;
+}
+
+/* Behind the registry's back. */
+static void execute(const char *sql)
+{
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s: %s", sql,
+		sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+START_TEST(test_store)
+{
+	struct spec plain = make("plain"), full = make("Full.1_x-y");
+	char error[REGISTRY_ERROR], why[SPEC_WHY];
+	struct registry *registry = open_good();
+	struct list list;
+
+	ck_assert_int_eq(spec_set_listen(&full, "1-3,7,65535", why), 0);
+	ck_assert_int_eq(spec_set_source(&full, "2001:db8::/32", why), 0);
+	ck_assert_int_eq(spec_set_clients(&full, "192.0.2.0/24", why), 0);
+	ck_assert_int_eq(spec_set_rate(&full, 10000000000, why), 0);
+	ck_assert_int_eq(spec_set_raw_punch(&full, 9000, why), 0);
+	ck_assert_int_eq(registry_add(registry, &plain, 0, error), 0);
+	ck_assert_int_eq(registry_add(registry, &full, 4102444800, error), 0);
+	registry_close(registry);
+	registry = open_good();
+	list = list_all(registry);
+	ck_assert_uint_eq(list.count, 2);
+	ck_assert(spec_equal(&list.specs[0], &full));
+	ck_assert_int_eq(list.expires[0], 4102444800);
+	ck_assert(spec_equal(&list.specs[1], &plain));
+	ck_assert_int_eq(list.expires[1], 0);
+	registry_close(registry);
+	registry_close(NULL);
+}
+END_TEST
+
+START_TEST(test_taken)
+{
+	struct registry *registry = open_good();
+	char error[REGISTRY_ERROR];
+	struct spec spec = make("a");
+
+	add_good(registry, "a");
+	spec.rate = 5000;
+	ck_assert_int_eq(registry_add(registry, &spec, 1, error), -EEXIST);
+	ck_assert_ptr_nonnull(strstr(error, "\"a\" is taken; "));
+	ck_assert_uint_eq(list_all(registry).count, 1);
+	ck_assert_uint_eq(list_all(registry).specs[0].rate, 0);
+	/* It goes on as if nothing had been. */
+	add_good(registry, "b");
+	registry_close(registry);
+}
+END_TEST
+
+START_TEST(test_remove)
+{
+	struct registry *registry = open_good();
+	char error[REGISTRY_ERROR];
+	uint32_t number;
+
+	ck_assert_int_eq(registry_remove(registry, "a", error), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(error, "\"a\" has been added; "));
+	add_good(registry, "a");
+	number = number_of(registry, "a");
+	ck_assert_int_eq(registry_remove(registry, "a", error), 0);
+	ck_assert_int_eq(registry_remove(registry, "a", error), -ENOENT);
+	ck_assert_int_eq(registry_remove(registry, "a' OR '1'='1", error), -ENOENT);
+	ck_assert_uint_eq(list_all(registry).count, 0);
+	/* Its flows are still in the kernel. */
+	ck_assert_uint_eq(number_of(registry, "a"), number);
+	registry_close(registry);
+}
+END_TEST
+
+static int stop_at_two(void *data, const struct spec *spec, int64_t expires)
+{
+	int *count = data;
+
+	(void)spec;
+	(void)expires;
+	return ++*count == 2 ? -ECANCELED : 0;
+}
+
+static int remove_it(void *data, const struct spec *spec, int64_t expires)
+{
+	char error[REGISTRY_ERROR];
+
+	(void)expires;
+	return registry_remove(data, spec->name, error);
+}
+
+START_TEST(test_each)
+{
+	struct registry *registry = open_good();
+	struct list list;
+	int count = 0;
+
+	add_good(registry, "c");
+	add_good(registry, "a");
+	add_good(registry, "b");
+	list = list_all(registry);
+	ck_assert_str_eq(list.specs[0].name, "a");
+	ck_assert_str_eq(list.specs[1].name, "b");
+	ck_assert_str_eq(list.specs[2].name, "c");
+	ck_assert_int_eq(registry_each(registry, stop_at_two, &count), -ECANCELED);
+	ck_assert_int_eq(count, 2);
+	/* As streams do whose time is over. */
+	ck_assert_int_eq(registry_each(registry, remove_it, registry), 0);
+	ck_assert_uint_eq(list_all(registry).count, 0);
+	registry_close(registry);
+}
+END_TEST
+
+START_TEST(test_number)
+{
+	static const char *const keep[] = {"b", "never-heard-of"};
+	struct registry *registry = open_good();
+	uint32_t a = number_of(registry, "a"), b = number_of(registry, "b"), c;
+
+	ck_assert_uint_ne(a, b);
+	add_good(registry, "c");
+	c = number_of(registry, "c");
+	ck_assert_uint_ne(c, a);
+	ck_assert_uint_ne(c, b);
+	registry_close(registry);
+	registry = open_good();
+	ck_assert_uint_eq(number_of(registry, "a"), a);
+	ck_assert_int_eq(registry_forget(registry, keep, COUNT(keep)), 0);
+	ck_assert_uint_eq(number_of(registry, "b"), b);
+	ck_assert_uint_eq(number_of(registry, "c"), c);
+	/* Its old number rests. */
+	ck_assert_uint_gt(number_of(registry, "a"), c);
+	/* Even if it was the highest. */
+	ck_assert_int_eq(registry_forget(registry, keep, COUNT(keep)), 0);
+	ck_assert_uint_eq(number_of(registry, "d"), 5);
+	/* Nothing is kept from one call to the next. */
+	ck_assert_int_eq(registry_forget(registry, NULL, 0), 0);
+	ck_assert_uint_eq(number_of(registry, "c"), c);
+	ck_assert_uint_eq(number_of(registry, "b"), 6);
+	registry_close(registry);
+}
+END_TEST
+
+/* When all have been given out once, the lowest free one is next. */
+START_TEST(test_number_full)
+{
+	struct registry *registry = open_good();
+
+	ck_assert_uint_eq(number_of(registry, "a"), 1);
+	ck_assert_uint_eq(number_of(registry, "b"), 2);
+	ck_assert_uint_eq(number_of(registry, "c"), 3);
+	execute("UPDATE last SET number = 0xfffffe; DELETE FROM number WHERE name = 'b'");
+	ck_assert_uint_eq(number_of(registry, "d"), LAST);
+	ck_assert_uint_eq(number_of(registry, "e"), 2);
+	ck_assert_uint_eq(number_of(registry, "f"), 4);
+	execute("DELETE FROM number WHERE number = 1");
+	ck_assert_uint_eq(number_of(registry, "g"), 1);
+	registry_close(registry);
+}
+END_TEST
+
+/* The number comes with the stream or not at all. */
+START_TEST(test_add_numbers)
+{
+	struct registry *registry = open_good();
+	struct spec spec = make("b");
+	char error[REGISTRY_ERROR];
+
+	add_good(registry, "a");
+	ck_assert_int_eq(registry_add(registry, &(struct spec){.name = "a"}, 0, error), -EEXIST);
+	execute("CREATE TRIGGER t BEFORE INSERT ON number BEGIN SELECT RAISE(ABORT, 'no'); END");
+	ck_assert_int_lt(registry_add(registry, &spec, 0, error), 0);
+	ck_assert_uint_eq(list_all(registry).count, 1);
+	execute("DROP TRIGGER t");
+	add_good(registry, "b");
+	ck_assert_uint_eq(number_of(registry, "b"), 2);
+	registry_close(registry);
+}
+END_TEST
+
+START_TEST(test_mode)
+{
+	mode_t mask = umask(0);
+	struct registry *registry = open_good();
+	char wal[80];
+	struct stat st;
+
+	add_good(registry, "a");
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	snprintf(wal, sizeof(wal), "%s-wal", path);
+	ck_assert_int_eq(stat(wal, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	registry_close(registry);
+	umask(mask);
+}
+END_TEST
+
+START_TEST(test_foreign)
+{
+	execute("CREATE TABLE precious (x); INSERT INTO precious VALUES (1)");
+	open_bad(-EINVAL, "another program's database");
+	execute("PRAGMA application_id = 1");
+	open_bad(-EINVAL, "another program's database");
+	execute("PRAGMA user_version = 1; PRAGMA application_id = 0");
+	open_bad(-EINVAL, "another program's database");
+	/* And it was left alone. */
+	execute("DELETE FROM precious; DROP TABLE precious; SELECT 1 FROM sqlite_schema");
+}
+END_TEST
+
+START_TEST(test_version)
+{
+	registry_close(open_good());
+	execute("PRAGMA user_version = 2");
+	open_bad(-EINVAL, "a later relayd");
+	execute("PRAGMA user_version = 1");
+	registry_close(open_good());
+}
+END_TEST
+
+static void write_file(const char *data, size_t len, off_t at)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	ck_assert_int_eq(pwrite(fd, data, len, at), (ssize_t)len);
+	close(fd);
+}
+
+START_TEST(test_no_database)
+{
+	char text[2000];
+
+	memset(text, 'x', sizeof(text));
+	write_file(text, sizeof(text), 0);
+	open_bad(-EBADMSG, "not a database");
+}
+END_TEST
+
+START_TEST(test_corrupt)
+{
+	char rubbish[4096];
+	struct registry *registry = open_good();
+	struct stat st;
+
+	for (int i = 0; i < 200; i++) {
+		char name[20];
+
+		snprintf(name, sizeof(name), "s%d", i);
+		add_good(registry, name);
+	}
+	registry_close(registry);
+	memset(rubbish, 0xa5, sizeof(rubbish));
+	ck_assert_int_eq(stat(path, &st), 0);
+	for (off_t at = 4096; at < st.st_size; at += 4096)
+		write_file(rubbish, sizeof(rubbish), at);
+	open_bad(-EBADMSG, "damaged");
+}
+END_TEST
+
+/* Somebody has edited the file: the other streams must not suffer. */
+START_TEST(test_bad_row)
+{
+	static const char *const sql[] = {
+		"UPDATE stream SET listen = '99999' WHERE name = 'b'",
+		"UPDATE stream SET key = x'00' WHERE name = 'b'",
+		"UPDATE stream SET source = 'x' WHERE name = 'b'",
+		"UPDATE stream SET rate = -1 WHERE name = 'b'",
+		"UPDATE stream SET raw_punch = 9099 WHERE name = 'b'",
+		"UPDATE stream SET name = 'b:1' WHERE name = 'b'",
+	};
+	struct registry *registry = open_good();
+	struct list list;
+
+	add_good(registry, "a");
+	add_good(registry, "b");
+	add_good(registry, "c");
+	execute(sql[_i]);
+	list = list_all(registry);
+	ck_assert_uint_eq(list.count, 2);
+	ck_assert_str_eq(list.specs[0].name, "a");
+	ck_assert_str_eq(list.specs[1].name, "c");
+	registry_close(registry);
+}
+END_TEST
+
+START_TEST(test_places)
+{
+	char file[64];
+
+	memcpy(file, path, sizeof(file));
+	snprintf(path, sizeof(path), "%s/none/streams.db", dir);
+	open_bad(-ENOENT, "No such file or directory; make its directory");
+	snprintf(path, sizeof(path), "%s", dir);
+	open_bad(-EISDIR, "Is a directory");
+	snprintf(path, sizeof(path), "/dev/null");
+	open_bad(-EINVAL, "is not a file");
+	memcpy(path, file, sizeof(path));
+}
+END_TEST
+
+/* A file that may be read and not written, and a directory that takes no journal. */
+START_TEST(test_read_only)
+{
+	uid_t uid = geteuid();
+
+	registry_close(open_good());
+	ck_assert_int_eq(chmod(path, 0444), 0);
+	ck_assert_int_eq(chmod(dir, 0555), 0);
+	if (uid == 0)
+		ck_assert_int_eq(seteuid(65534), 0);
+	prctl(PR_SET_DUMPABLE, 1);
+	open_bad(-EACCES, "let relayd write");
+	ck_assert_int_eq(seteuid(uid), 0);
+	ck_assert_int_eq(chmod(path, 0666), 0);
+	if (uid == 0)
+		ck_assert_int_eq(seteuid(65534), 0);
+	open_bad(-EROFS, "let relayd write");
+	ck_assert_int_eq(seteuid(uid), 0);
+	ck_assert_int_eq(chmod(dir, 0700), 0);
+}
+END_TEST
+
+START_TEST(test_locked)
+{
+	struct registry *registry = open_good();
+	struct spec spec = make("a");
+	char error[REGISTRY_ERROR];
+	uint32_t number;
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(registry_add(registry, &spec, 0, error), -EBUSY);
+	assert_sentence(error, "end the program that holds it");
+	ck_assert_int_eq(registry_number(registry, "a", &number, error), -EBUSY);
+	ck_assert_int_eq(registry_forget(registry, NULL, 0), -EBUSY);
+	ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	add_good(registry, "a");
+	registry_close(registry);
+}
+END_TEST
+
+/* Files may not grow: what was stored stays, and with room it goes on. */
+START_TEST(test_full)
+{
+	struct rlimit limit, before;
+	struct registry *registry = open_good();
+	char error[REGISTRY_ERROR] = "", name[20];
+	struct spec spec;
+	int ret = 0, count = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 200000;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (; ret == 0 && count < 10000; count++) {
+		snprintf(name, sizeof(name), "s%d", count);
+		spec = make(name);
+		ret = registry_add(registry, &spec, 0, error);
+	}
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	ck_assert_msg(ret == -ENOSPC || ret == -EFBIG, "%d: %s", ret, error);
+	assert_sentence(error, "make room for it");
+	ck_assert_uint_eq(list_all(registry).count, (size_t)count - 1);
+	add_good(registry, name);
+	registry_close(registry);
+	registry = open_good();
+	ck_assert_uint_eq(list_all(registry).count, (size_t)count);
+	ck_assert_uint_eq(number_of(registry, name), (uint32_t)count);
+	registry_close(registry);
+}
+END_TEST
+
+/* Tells through the pipe of each stream that registry_add has returned. */
+static _Noreturn void add_for_ever(int out)
+{
+	struct registry *registry = open_good();
+	struct list list = list_all(registry);
+
+	for (int i = (int)list.count; i < 1000; i++) {
+		char name[20];
+
+		snprintf(name, sizeof(name), "s%04d", i);
+		add_good(registry, name);
+		if (write(out, &i, sizeof(i)) != sizeof(i))
+			break;
+	}
+	_exit(0);
+}
+
+/* Kills the child after `count` adds more; returns the number of the last that had returned. */
+static int add_and_kill(int count)
+{
+	int ends[2], i, last = -1;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(ends), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0)
+		add_for_ever(ends[1]);
+	close(ends[1]);
+	while (count-- > 0 && read(ends[0], &i, sizeof(i)) == sizeof(i))
+		last = i;
+	kill(pid, SIGKILL);
+	while (read(ends[0], &i, sizeof(i)) == sizeof(i))
+		last = i;
+	close(ends[0]);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	return last;
+}
+
+static int check_number(void *data, const struct spec *spec, int64_t expires)
+{
+	struct spec expected = make(spec->name);
+	struct registry *registry = data;
+
+	(void)expires;
+	ck_assert(spec_equal(spec, &expected));
+	/* A stream without its number would get one far behind. */
+	ck_assert_uint_eq(
+		number_of(registry, spec->name), (uint32_t)strtoul(spec->name + 1, NULL, 10) + 1);
+	return 0;
+}
+
+/* What had returned is there, at most the one in flight more, and nothing is half. */
+START_TEST(test_kill)
+{
+	struct registry *registry;
+	int last = -1;
+
+	for (int count = 1; last < 999; count = count * 2 + 1) {
+		int now = add_and_kill(count);
+
+		last = now > last ? now : last;
+		registry = open_good();
+		ck_assert_uint_ge(list_all(registry).count, (size_t)last + 1);
+		ck_assert_uint_le(list_all(registry).count, (size_t)last + 2);
+		ck_assert_int_eq(registry_each(registry, check_number, registry), 0);
+		last = (int)list_all(registry).count - 1;
+		registry_close(registry);
+	}
+	execute("SELECT CASE WHEN (SELECT * FROM pragma_integrity_check) = 'ok' THEN 1"
+		" ELSE json('damaged') END");
+}
+END_TEST
+
+/* The first opening may be cut short as well: the next one makes what is missing. */
+START_TEST(test_empty_file)
+{
+	struct registry *registry;
+
+	write_file("", 0, 0);
+	registry = open_good();
+	add_good(registry, "a");
+	registry_close(registry);
+	unlink(path);
+	execute("PRAGMA journal_mode = WAL; CREATE TABLE t (x); DROP TABLE t");
+	registry = open_good();
+	ck_assert_uint_eq(list_all(registry).count, 0);
+	registry_close(registry);
+}
+END_TEST
+
+/* A removed key must not be found in what is left of the file. */
+START_TEST(test_wiped)
+{
+	struct registry *registry = open_good();
+	char error[REGISTRY_ERROR], data[65536];
+	ssize_t len;
+	int fd;
+
+	add_good(registry, "a");
+	ck_assert_int_eq(registry_remove(registry, "a", error), 0);
+	registry_close(registry);
+	fd = open(path, O_RDONLY);
+	len = read(fd, data, sizeof(data));
+	close(fd);
+	ck_assert_int_gt(len, 4096);
+	ck_assert_ptr_null(memmem(data, (size_t)len, KEY, strlen(KEY)));
+}
+END_TEST
+
+static Suite *registry_suite(void)
+{
+	Suite *suite = suite_create("registry");
+	TCase *tcase = tcase_create("registry");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 120);
+	tcase_add_test(tcase, test_store);
+	tcase_add_test(tcase, test_taken);
+	tcase_add_test(tcase, test_remove);
+	tcase_add_test(tcase, test_each);
+	tcase_add_test(tcase, test_number);
+	tcase_add_test(tcase, test_number_full);
+	tcase_add_test(tcase, test_add_numbers);
+	tcase_add_test(tcase, test_mode);
+	tcase_add_test(tcase, test_foreign);
+	tcase_add_test(tcase, test_version);
+	tcase_add_test(tcase, test_no_database);
+	tcase_add_test(tcase, test_corrupt);
+	tcase_add_loop_test(tcase, test_bad_row, 0, 6);
+	tcase_add_test(tcase, test_places);
+	tcase_add_test(tcase, test_read_only);
+	tcase_add_test(tcase, test_locked);
+	tcase_add_test(tcase, test_full);
+	tcase_add_test(tcase, test_kill);
+	tcase_add_test(tcase, test_empty_file);
+	tcase_add_test(tcase, test_wiped);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(registry_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,449 @@
+# shellcheck shell=bash
+# lib.sh: the common ground of the scenario tests: hosts in network namespaces, relayd among them,
+# things that run in the background, and TAP. Source it, say plan, build, test; it cleans up.
+# tests/README.md describes every function.
+#
+#   sender eth0 198.51.100.175 ----+
+#               2001:db8:1::175    |
+#                                 net ---- wan 192.0.2.9       nat  lan 10.0.0.1 --- eth0 client
+#   relay  eth0 203.0.113.7   -----+       2001:db8:3::9            fd00::1          10.0.0.2
+#               2001:db8:2::7                                                        fd00::2
+set -u
+umask 022
+export LC_ALL=C
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+RELAYD=${RELAYD:-$BUILD/relayd/relayd}
+PUNCHCTL=${PUNCHCTL:-$BUILD/punchctl/punchctl}
+PYTHON=${PYTHON:-/usr/bin/python3}
+PATH=$PATH:/usr/sbin:/sbin
+
+# Other scripts read these.
+# shellcheck disable=SC2034
+{
+	UDPTOOL=$TOP/tests/udptool.py
+	SENDER4=198.51.100.175 SENDER6=2001:db8:1::175
+	RELAY4=203.0.113.7 RELAY6=2001:db8:2::7
+	NAT4=192.0.2.9 NAT6=2001:db8:3::9
+	CLIENT4=10.0.0.2 CLIENT6=fd00::2
+}
+
+P=pr$$   # what the names of our namespaces begin with
+T=       # our folder; its contents are gone at the end
+declare -A PIDS=()
+
+### Processes ############################################################################
+
+in_ns() { # HOST CMD...
+	local host=$1
+	shift
+	ip netns exec "$P$host" "$@"
+}
+
+# ip netns exec becomes the command, so the pid that we remember is the command's own.
+start() { # HOST NAME CMD...
+	local host=$1 name=$2
+	shift 2
+	ip netns exec "$P$host" "$@" </dev/null >"$T/$name.log" 2>"$T/$name.err" &
+	PIDS[$name]=$!
+}
+
+pid_of() { # NAME
+	echo "${PIDS[$1]-}"
+}
+
+running() { # NAME
+	[ -n "${PIDS[$1]-}" ] && not gone "${PIDS[$1]}"
+}
+
+# Ends what start began and gives its exit status.
+stop() { # NAME [SIGNAL]
+	local pid=${PIDS[$1]-}
+	[ -n "$pid" ] || return 127
+	unset "PIDS[$1]"
+	{ # the shell would tell of a kill
+		kill -"${2:-TERM}" "$pid"
+		wait "$pid"
+	} 2>/dev/null
+}
+
+# Waits for it to end by itself and gives its exit status; 124 when it is still there after SECONDS.
+finish() { # NAME SECONDS
+	local pid=${PIDS[$1]-}
+	[ -n "$pid" ] || return 127
+	wait_for "$2" gone "$pid" || return 124
+	unset "PIDS[$1]"
+	wait "$pid" 2>/dev/null
+}
+
+# A child that has ended stays visible to kill until somebody waits for it, hence the state.
+gone() { # PID
+	local state
+	state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
+	[ -z "$state" ] || [ "$state" = Z ]
+}
+
+microseconds() {
+	echo "${EPOCHREALTIME/[^0-9]/}"
+}
+
+now() { # seconds since 1970 with six digits; the clock that udptool.py uses too
+	echo "$EPOCHREALTIME"
+}
+
+# Asks every 20 ms until the command succeeds.
+wait_for() { # SECONDS CMD...
+	local seconds=$1 end
+	shift
+	end=$(($(microseconds) + $(awk -v s="$seconds" 'BEGIN { printf "%d", s * 1000000 }')))
+	until "$@" >/dev/null 2>&1; do
+		[ "$(microseconds)" -lt "$end" ] || return 1
+		sleep 0.02
+	done
+}
+
+contains() { # FILE PATTERN; the pattern is an extended regular expression
+	grep -Eq -- "$2" "$1"
+}
+
+not() { # CMD...
+	! "$@"
+}
+
+udp_bound() { # HOST PORT
+	[ -n "$(in_ns "$1" ss -Huln "sport = :$2")" ]
+}
+
+json() { # FILE EXPRESSION; d is the document, e.g. json x.log 'd["ports"][0]["client"]'
+	"$PYTHON" -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+v = eval(sys.argv[2])
+print(json.dumps(v) if isinstance(v, (dict, list, bool)) or v is None else v)' "$1" "$2"
+}
+
+### Hosts ################################################################################
+
+# Forged senders are among the tests, so nothing filters by reverse path; and addresses are usable
+# at once, without waiting for the detection of duplicates.
+host_up() { # HOST
+	ip netns add "$P$1" || return
+	in_ns "$1" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+		net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+		net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 \
+		net.ipv6.conf.default.accept_ra=0 net.ipv4.ip_forward=0 &&
+		ip -n "$P$1" link set lo up
+}
+
+link_up() { # HOST INTERFACE HOST INTERFACE
+	ip link add "$2" netns "$P$1" type veth peer name "$4" netns "$P$3" &&
+		ip -n "$P$1" link set "$2" up && ip -n "$P$3" link set "$4" up
+}
+
+address() { # HOST INTERFACE ADDRESS/BITS...
+	local host=$1 interface=$2 addr
+	shift 2
+	for addr in "$@"; do
+		case $addr in
+		*:*) ip -n "$P$host" addr add "$addr" dev "$interface" nodad || return ;;
+		*) ip -n "$P$host" addr add "$addr" dev "$interface" || return ;;
+		esac
+	done
+}
+
+forwarding_on() { # HOST
+	in_ns "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+}
+
+first_of() { # ADDRESS: the router's address in its network
+	case $1 in
+	*:*) echo "${1%::*}::1" ;;
+	*) echo "${1%.*}.1" ;;
+	esac
+}
+
+# A host with public addresses of its own networks (/24 and /64), reached through net.
+public_host() { # HOST INTERFACE ADDRESS...
+	local host=$1 interface=$2 addr bits
+	shift 2
+	host_up "$host" && link_up "$host" "$interface" net "$host" || return
+	for addr in "$@"; do
+		bits=24
+		[ "$addr" = "${addr#*:}" ] || bits=64
+		address "$host" "$interface" "$addr/$bits" &&
+			address net "$host" "$(first_of "$addr")/$bits" &&
+			ip -n "$P$host" route add default via "$(first_of "$addr")" || return
+	done
+}
+
+# Replaces how a NAT translates what leaves it, e.g. "masquerade", "masquerade random",
+# "masquerade to :40000-49999"; ports in a statement want udp, so only UDP is restricted.
+nat_rule() { # NAT STATEMENT
+	in_ns "$1" nft -f - <<-RULES
+		table inet nat
+		flush chain inet nat leave
+		add rule inet nat leave oifname "wan" meta l4proto udp $2
+		add rule inet nat leave oifname "wan" masquerade
+	RULES
+}
+
+# A home router: masquerades lan, and ignores what nobody inside has asked for. Were such packets
+# accepted, they would leave entries that push the client's later packets on to other ports.
+nat_host() { # NAT WAN-ADDRESS...
+	local nat=$1
+	public_host "$nat" wan "${@:2}" && forwarding_on "$nat" || return
+	in_ns "$nat" nft -f - <<-'RULES' && nat_rule "$nat" masquerade
+		table inet nat {
+			chain input {
+				type filter hook input priority 0
+				iifname "wan" ct state new drop
+			}
+			chain forward {
+				type filter hook forward priority 0
+				iifname "wan" ct state new drop
+			}
+			chain leave {
+				type nat hook postrouting priority 100
+			}
+		}
+	RULES
+}
+
+# A host behind a NAT; its addresses' networks lie on the NAT's lan interface.
+inner_host() { # HOST NAT LAN-INTERFACE ADDRESS...
+	local host=$1 nat=$2 lan=$3 addr bits
+	shift 3
+	host_up "$host" && link_up "$host" eth0 "$nat" "$lan" || return
+	for addr in "$@"; do
+		bits=24
+		[ "$addr" = "${addr#*:}" ] || bits=64
+		address "$host" eth0 "$addr/$bits" &&
+			address "$nat" "$lan" "$(first_of "$addr")/$bits" &&
+			ip -n "$P$host" route add default via "$(first_of "$addr")" || return
+	done
+}
+
+# The NAT loses its table and gives new mappings, from another range of ports each time. The new
+# rule comes first: flushed before, a busy flow would be entered again by the old one.
+nat_forget() { # [NAT]
+	local nat=${1:-nat} low
+	NAT_ROUND=$((${NAT_ROUND:-0} + 1))
+	low=$((20000 + NAT_ROUND % 8 * 5000))
+	nat_rule "$nat" "masquerade to :$low-$((low + 4999))" &&
+		in_ns "$nat" conntrack -F >/dev/null 2>&1
+}
+
+lab_hosts() {
+	host_up net && forwarding_on net &&
+		public_host sender eth0 "$SENDER4" "$SENDER6" &&
+		public_host relay eth0 "$RELAY4" "$RELAY6" && forwarding_on relay &&
+		nat_host nat "$NAT4" "$NAT6" &&
+		inner_host client nat lan "$CLIENT4" "$CLIENT6"
+}
+
+lab_up() {
+	lab_hosts || bail "no network"
+}
+
+### relayd ###############################################################################
+
+relayd_user() {
+	getent passwd relayd >/dev/null && echo relayd || echo nobody
+}
+
+# Writes $T/relayd.conf; arguments are lines of it and replace the lines of the same key here.
+relayd_conf() { # ['key = value'...]
+	local user dir line key
+	user=$(relayd_user)
+	dir=$T/relayd
+	mkdir -p "$dir" && chown "$user:" "$dir" && chmod 755 "$dir"
+	declare -A keys=(
+		[address]="{ \"$RELAY4\" }" [user]="\"$user\""
+		[database]="\"$dir/streams.db\"" [socket]="\"$dir/relayd.sock\""
+	)
+	for line in "$@"; do
+		key=${line%%=*}
+		keys[${key// /}]=${line#*=}
+	done
+	for key in "${!keys[@]}"; do
+		printf '%s = %s\n' "$key" "${keys[$key]# }"
+	done >"$T/relayd.conf"
+}
+
+# Adds a stream to the file, and its key to $T/NAME.key unless one is there.
+stream_conf() { # NAME ['key = value'...]
+	local name=$1 line
+	shift
+	[ -f "$T/$name.key" ] || (umask 077 && head -c 32 /dev/urandom | base64 -w 0 >"$T/$name.key")
+	{
+		printf 'stream "%s" {\n\tkey = "%s"\n' "$name" "$(cat "$T/$name.key")"
+		for line in "$@"; do
+			printf '\t%s\n' "$line"
+		done
+		printf '}\n'
+	} >>"$T/relayd.conf"
+}
+
+pctl() { # punchctl's words; asks the relay's daemon
+	in_ns relay "$PUNCHCTL" --socket "$T/relayd/relayd.sock" "$@"
+}
+
+stream_is() { # NAME STATE
+	pctl --json show "$1" | "$PYTHON" -c 'import json, sys
+sys.exit(json.load(sys.stdin)["state"] != sys.argv[1])' "$2"
+}
+
+relayd_answers() {
+	! running relayd || { [ -S "$T/relayd/relayd.sock" ] && pctl list; }
+}
+
+# Starts it and waits until it serves; not a success when it has ended instead.
+relayd_start() { # [OPTION...]
+	cat "$T/relayd.err" >>"$T/relayd.old" 2>/dev/null
+	start relay relayd "$RELAYD" --config "$T/relayd.conf" "$@"
+	wait_for 5 relayd_answers && running relayd
+}
+
+relayd_stop() {
+	stop relayd
+}
+
+relayd_pids() { # both processes
+	local pid
+	for pid in $(ip netns pids "${P}relay"); do
+		[ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$RELAYD")" ] && echo "$pid"
+	done
+}
+
+relayd_kill() { # both at once, with no chance to say goodbye
+	# shellcheck disable=SC2046
+	kill -KILL $(relayd_pids)
+	stop relayd KILL
+	return 0
+}
+
+### TAP ##################################################################################
+
+TAP_PLAN=0 TAP_RUN=0 TAP_FAILED=0
+
+plan() { # N
+	TAP_PLAN=$1
+	echo "1..$1"
+}
+
+note() { # TEXT...
+	printf '# %s\n' "${*//$'\n'/$'\n'# }"
+}
+
+figure() { # NAME VALUE...
+	echo "# figure: $*"
+}
+
+tap_ok() { # DESCRIPTION
+	TAP_RUN=$((TAP_RUN + 1))
+	echo "ok $TAP_RUN - $1"
+}
+
+tap_not_ok() { # DESCRIPTION
+	TAP_RUN=$((TAP_RUN + 1)) TAP_FAILED=$((TAP_FAILED + 1))
+	echo "not ok $TAP_RUN - $1"
+}
+
+tap_log() { # the end of what relayd said
+	[ -s "$T/relayd.err" ] || return
+	note "relayd's last words:"
+	tail -n 20 "$T/relayd.err" | sed 's/^/#   /'
+}
+
+ok() { # DESCRIPTION CMD...
+	local what=$1 status
+	shift
+	"$@" >"$T/ok.out" 2>&1 && tap_ok "$what" && return
+	status=$?
+	tap_not_ok "$what"
+	note "status $status of: $*"
+	tail -n 20 "$T/ok.out" | sed 's/^/#   /'
+	tap_log
+	return 1
+}
+
+is() { # DESCRIPTION GOT WANT
+	[ "$2" = "$3" ] && tap_ok "$1" && return
+	tap_not_ok "$1"
+	note "     got: $2"
+	note "expected: $3"
+	tap_log
+	return 1
+}
+
+skip() { # DESCRIPTION REASON...
+	TAP_RUN=$((TAP_RUN + 1))
+	echo "ok $TAP_RUN - $1 # SKIP ${*:2}"
+}
+
+bail() { # REASON...
+	echo "Bail out! $*"
+	[ -n "$T" ] && tap_log
+	exit 1
+}
+
+### The end ##############################################################################
+
+# Ends every process in the namespaces that begin with this prefix, then the namespaces.
+lab_sweep() { # PREFIX
+	local ns pids
+	for ns in /run/netns/"$1"[a-z]*; do
+		[ -e "$ns" ] || continue
+		pids=$(ip netns pids "${ns##*/}" 2>/dev/null)
+		# shellcheck disable=SC2086
+		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
+		ip netns delete "${ns##*/}" 2>/dev/null
+	done
+}
+
+# Cleans up for a script that was killed and could not: it waits, in a session of its own and
+# holding none of our descriptors, until the script is gone.
+lab_guard() {
+	setsid "$BASH" -c '
+		trap "" INT TERM HUP
+		tail --pid="$1" -s 0.3 -f /dev/null
+		. "$2"
+		lab_sweep "$3"
+		rm -rf "$4"
+	' guard "$$" "${BASH_SOURCE[0]}" "$P" "$T" </dev/null >/dev/null 2>&1 9>&- &
+	GUARD=$!
+	disown "$GUARD"
+}
+
+lab_end() {
+	local status=$?
+	trap '' INT TERM HUP
+	trap - EXIT
+	cd /
+	{ # the shell would tell of everything that it sees killed
+		lab_sweep "$P"
+		# shellcheck disable=SC2046
+		kill -KILL $(jobs -p)
+		wait
+	} 2>/dev/null
+	rm -rf "$T"
+	kill -KILL "$GUARD" 2>/dev/null
+	[ "$TAP_PLAN" -eq "$TAP_RUN" ] || {
+		note "planned $TAP_PLAN tests, ran $TAP_RUN"
+		status=1
+	}
+	[ "$TAP_FAILED" -eq 0 ] || status=1
+	exit "$status"
+}
+
+# Sourced by its own guard it only lends its functions.
+if [ "$0" != guard ]; then
+	[ "$EUID" -eq 0 ] || bail "namespaces want root"
+	T=$(mktemp -d "${TMPDIR:-/tmp}/punchrelay-$$-XXXXXX") || bail "no temporary folder"
+	chmod 711 "$T" # relayd's user reaches its own folder in it, and lists nothing
+	lab_guard
+	trap lab_end EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+fi

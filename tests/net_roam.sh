@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# A client's NAT loses its table at 5,000 packets a second and gives new mappings: the stream follows.
+# check: alone
+#
+#   sender ---+
+#            net --- wan (nat) --- client
+#   relay  ---+       |
+#                  tcpdump
+. "$(dirname "$0")/lib.sh"
+ROUNDS=3 RATE=5000
+plan 9
+
+# Reads the capture: how the stream went from each mapping to the next one.
+cat >"$T/roam.py" <<'PYTHON'
+import json, sys
+sys.path.insert(0, sys.argv[2])
+import pcap
+
+relay = sys.argv[3]
+asked, answered, media, seen = {}, {}, [], {}
+for i, packet in enumerate(pcap.packets(sys.argv[1])):
+    kind = pcap.stun(packet.data)
+    if kind == pcap.REQUEST and packet.to == relay:
+        asked.setdefault(packet.source, packet.time)
+    elif kind == pcap.SUCCESS and packet.source == relay:
+        answered.setdefault(packet.to, (i, packet.time))
+    elif kind is None and packet.source == relay and pcap.number(packet.data) is not None:
+        media.append((i, packet.time, packet.to, pcap.number(packet.data)))
+        seen[media[-1][3]] = seen.get(media[-1][3], 0) + 1
+
+moves, order = [], sorted(answered, key=answered.get)
+for old, new in zip(order, order[1:]):
+    at, when = answered[new]
+    first = min((t, seq) for _, t, to, seq in media if to == new)
+    moves.append({
+        "old": old, "new": new, "late": sum(to == old and i > at for i, _, to, _ in media),
+        "early": sum(to == new and i < at for i, _, to, _ in media),
+        "answer_ms": round((when - asked[new]) * 1000, 2),
+        "media_ms": round((first[0] - asked[new]) * 1000, 2), "first": first[1],
+    })
+numbers = sorted(seen)
+print(json.dumps({
+    "moves": moves, "doubled": sum(n > 1 for n in seen.values()),
+    "lost": numbers[-1] - numbers[0] + 1 - len(numbers) if numbers else None, "sent": len(media),
+}))
+PYTHON
+
+packets() {
+	pctl --json show cam1 >"$T/show.json" && json "$T/show.json" 'd["ports"][0]["packets"]'
+}
+
+packets_beyond() { # N
+	[ "$(packets)" -gt "$1" ]
+}
+
+moves_are() { # N
+	[ "$(grep -c ' moved: ' "$T/punch.err")" -ge "$1" ]
+}
+
+lab_up
+relayd_conf 'consent = 10'
+stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\""
+ok "relayd starts" relayd_start
+start nat wire tcpdump -n -q -i wan -s 128 -B 65536 -U -w "$T/wan.pcap" udp
+ok "the wire is watched" wait_for 5 contains "$T/wire.err" 'listening on'
+start client punch "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 5004 --to 9099
+start client recv "$UDPTOOL" recv --bind 127.0.0.1:5004
+ok "the relay has a client" wait_for 5 stream_is cam1 ready
+start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --rate "$RATE" --count 1000000
+wait_for 5 packets_beyond "$RATE"
+
+for ((round = 1; round <= ROUNDS; round++)); do
+	nat_forget
+	wait_for 5 moves_are "$round" || note "round $round: punchctl has not noticed"
+	# The relay counts anew for each mapping.
+	wait_for 5 packets_beyond "$RATE" || note "round $round: no media"
+done
+ok "punchctl punches again when media falls silent" moves_are "$ROUNDS"
+stop send
+before=-1
+quiet() {
+	local now
+	now=$(packets)
+	[ "$now" = "$before" ] && return
+	before=$now
+	return 1
+}
+wait_for 5 quiet
+stop recv
+stop punch INT
+stop wire
+
+"$PYTHON" "$T/roam.py" "$T/wan.pcap" "$TOP/tests" "$RELAY4:3478" >"$T/roam.json"
+note "$(json "$T/roam.json" '"\n".join(json.dumps(m) for m in d["moves"])')"
+is "the wire saw as many moves" "$(json "$T/roam.json" 'len(d["moves"])')" "$ROUNDS"
+is "after the answer not one packet goes to the old mapping" \
+	"$(json "$T/roam.json" 'sum(m["late"] for m in d["moves"])')" 0
+is "on the wire none is lost and none doubled" "$(json "$T/roam.json" '[d["lost"], d["doubled"]]')" "[0, 0]"
+
+# The player: it misses what went to the old mapping after the NAT had forgotten it, nothing else.
+is "nothing is lost at the client but what the NAT dropped before the punch" \
+	"$("$PYTHON" -c 'import json, sys
+roam, got = (json.load(open(path)) for path in sys.argv[1:])
+print(json.dumps(sorted(m["first"] - 1 for m in roam["moves"]) == [b for a, b in got["missing"]]))' \
+		"$T/roam.json" "$T/recv.log")" true
+is "and none comes twice" "$(json "$T/recv.log" 'd["duplicated"]')" 0
+figure "milliseconds from the punch to the relay's answer" "$(json "$T/roam.json" '", ".join(str(m["answer_ms"]) for m in d["moves"])')"
+figure "milliseconds from the punch to the first packet" "$(json "$T/roam.json" '", ".join(str(m["media_ms"]) for m in d["moves"])')"
+figure "packets lost in between, from the NAT's forgetting on, at $RATE a second" \
+	"$(json "$T/recv.log" '", ".join(str(b - a + 1) for a, b in d["missing"])')"
