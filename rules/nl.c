@@ -79,7 +79,7 @@ int nl_send(struct nl *nl, const void *data, size_t len)
 
 static ssize_t buffer_fill(struct nl *nl, int flags)
 {
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = {0};
 	socklen_t from_len;
 	ssize_t got;
 
