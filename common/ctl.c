@@ -117,7 +117,7 @@ int ctl_reader_next(struct ctl_reader *reader, json_t **out, char *text, size_t 
 
 char *ctl_format(const json_t *object, size_t *len)
 {
-	char *line = json_dumps(object, JSON_COMPACT);
+	char *line = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	size_t end;
 	char *longer;
 

@@ -19,20 +19,45 @@ int args_usage(const struct cmd *cmd, const char *format, ...)
 	va_start(list, format);
 	vsnprintf(text, sizeof text, format, list);
 	va_end(list);
-	log_error("%s", text);
-	fprintf(stderr, "usage: punchctl %s %s\n", cmd->name, cmd->usage);
+	log_error(
+		"%s; usage: punchctl %s%s%s", text, cmd->name, *cmd->usage ? " " : "", cmd->usage);
 	return CMD_USAGE;
+}
+
+static int no_option(const struct cmd *cmd, const char *word)
+{
+	return args_usage(cmd, "%s has no option \"%s\"", cmd->name, word);
+}
+
+int args_none(const struct cmd *cmd, int argc, char **argv)
+{
+	if (argc < 2)
+		return CMD_DONE;
+	if (*argv[1] == '-')
+		return no_option(cmd, argv[1]);
+	return args_usage(cmd, "\"%s\" is a word too many", argv[1]);
+}
+
+/* JSON is UTF-8, and jansson takes nothing else. */
+static int is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string != NULL;
 }
 
 int args_name(const struct cmd *cmd, int argc, char **argv, int optional, const char **name)
 {
 	*name = argc > 1 ? argv[1] : NULL;
 	if (*name && **name == '-')
-		return args_usage(cmd, "%s has no option \"%s\"", cmd->name, *name);
+		return no_option(cmd, *name);
 	if (argc > 2)
 		return args_usage(cmd, "\"%s\" is a word too many", argv[2]);
 	if (!*name && !optional)
 		return args_usage(cmd, "the stream's name is missing");
+	if (*name && !is_utf8(*name))
+		return args_usage(cmd, "\"%s\" is not UTF-8", *name);
 	return CMD_DONE;
 }
 

@@ -7,9 +7,11 @@
 
 #include "punchctl/cmd.h"
 
-/* Says what is wrong and how the command is used; returns CMD_USAGE. */
+/* Says in one line what is wrong and how the command is used; returns CMD_USAGE. */
 __attribute__((format(printf, 2, 3))) int args_usage(
 	const struct cmd *cmd, const char *format, ...);
+/* For commands that are one word and nothing else. */
+int args_none(const struct cmd *cmd, int argc, char **argv);
 /* For commands with at most one word and no options: its word, which may be missing if optional. */
 int args_name(const struct cmd *cmd, int argc, char **argv, int optional, const char **name);
 /* {"do": what, "name": name}, without the name if that is NULL. */

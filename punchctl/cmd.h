@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cmd: the commands of punchctl; each is one file and stands in the table of main.c. */
+/* cmd: the commands of punchctl; each is one file and stands in the table of punchctl.c. */
 #ifndef PUNCHCTL_CMD_H
 #define PUNCHCTL_CMD_H
 

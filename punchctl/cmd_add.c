@@ -7,12 +7,23 @@
 
 #include "common/addr.h"
 #include "common/log.h"
+#include "common/mac.h"
 #include "punchctl/args.h"
 #include "punchctl/daemon.h"
 #include "punchctl/out.h"
 #include "punchctl/sdp.h"
+#include "punchctl/target.h"
 
-enum { OPT_LISTEN = 256, OPT_SOURCE, OPT_CLIENTS, OPT_RATE, OPT_RAW, OPT_EXPIRE, OPT_SDP };
+enum {
+	OPT_LISTEN = 256,
+	OPT_SOURCE,
+	OPT_CLIENTS,
+	OPT_RATE,
+	OPT_RAW,
+	OPT_EXPIRE,
+	OPT_SDP,
+	OPT_KEY_FILE
+};
 
 static const struct option options[] = {
 	{"listen", required_argument, NULL, OPT_LISTEN},
@@ -22,6 +33,7 @@ static const struct option options[] = {
 	{"raw-punch", required_argument, NULL, OPT_RAW},
 	{"expire", required_argument, NULL, OPT_EXPIRE},
 	{"sdp", required_argument, NULL, OPT_SDP},
+	{"key-file", required_argument, NULL, OPT_KEY_FILE},
 	{0},
 };
 
@@ -39,6 +51,11 @@ static int ports_of_sdp(const char *path, char out[static PORTS_TEXT])
 		return CMD_FAILED;
 	}
 	len = fread(text, 1, sizeof text, file);
+	if (ferror(file)) {
+		log_error("--sdp %s: %s", path, strerror(errno));
+		fclose(file);
+		return CMD_FAILED;
+	}
 	fclose(file);
 	if (sdp_parse(text, len, &sdp, why)) {
 		log_error("--sdp %s: %s", path, why);
@@ -51,7 +68,46 @@ static int ports_of_sdp(const char *path, char out[static PORTS_TEXT])
 
 static int set_text(json_t *request, const char *field, const char *value)
 {
-	return json_object_set_new(request, field, json_string(value)) ? CMD_USAGE : CMD_DONE;
+	if (json_object_set_new(request, field, json_string(value)))
+		return args_usage(&cmd_add, "\"%s\" is not UTF-8", value);
+	return CMD_DONE;
+}
+
+static int set_ports(json_t *request, const char *ports)
+{
+	if (json_object_get(request, "listen"))
+		return args_usage(&cmd_add, "one of --listen and --sdp is enough");
+	return set_text(request, "listen", ports);
+}
+
+static int set_sdp(json_t *request, const char *path)
+{
+	char ports[PORTS_TEXT];
+	int status = ports_of_sdp(path, ports);
+
+	return status ? status : set_ports(request, ports);
+}
+
+static int set_key(json_t *request, const char *path)
+{
+	char key[TARGET_KEY], why[TARGET_WHY];
+	int status;
+
+	if (target_read_key(path, key, why)) {
+		log_error("--key-file: %s", why);
+		return CMD_FAILED;
+	}
+	status = set_text(request, "key", key);
+	mac_wipe(key, sizeof key);
+	return status;
+}
+
+/* The number of one port, or -1. */
+static long long port_number(const char *text)
+{
+	struct ports ports;
+
+	return ports_parse(text, &ports) || ports.count != 1 ? -1 : ports.port[0];
 }
 
 static int set_number(
@@ -65,12 +121,9 @@ static int set_number(
 
 static int set_option(json_t *request, int option, const char *value)
 {
-	char ports[PORTS_TEXT];
-	int status;
-
 	switch (option) {
 	case OPT_LISTEN:
-		return set_text(request, "listen", value);
+		return set_ports(request, value);
 	case OPT_SOURCE:
 		return set_text(request, "source", value);
 	case OPT_CLIENTS:
@@ -79,16 +132,26 @@ static int set_option(json_t *request, int option, const char *value)
 		return set_number(request, "rate", args_bytes(value), value,
 			"bytes a second, like 128k or 1M");
 	case OPT_RAW:
-		return set_number(request, "raw_punch", args_bytes(value), value, "a port");
+		return set_number(request, "raw_punch", port_number(value), value, "a port");
 	case OPT_EXPIRE:
 		return set_number(request, "expire", args_duration(value), value,
 			"a time, like 90s, 30m, 2h or 7d");
 	case OPT_SDP:
-		status = ports_of_sdp(value, ports);
-		return status ? status : set_text(request, "listen", ports);
-	default:
-		return args_usage(&cmd_add, "add has no such option, or it lacks its value");
+		return set_sdp(request, value);
+	case OPT_KEY_FILE:
+		return set_key(request, value);
 	}
+	return CMD_USAGE;
+}
+
+/* What getopt_long() did not like: word is the one it read last. */
+static int bad_option(int option, const char *word)
+{
+	if (option == ':')
+		return args_usage(&cmd_add, "%s lacks its value", word);
+	if (optopt)
+		return args_usage(&cmd_add, "add has no option \"-%c\"", optopt);
+	return args_usage(&cmd_add, "add has no option \"%s\"", word);
 }
 
 static int parse(int argc, char **argv, json_t *request)
@@ -97,8 +160,9 @@ static int parse(int argc, char **argv, json_t *request)
 
 	optind = 0;
 	opterr = 0;
-	while (!status && (option = getopt_long(argc, argv, "", options, NULL)) != -1)
-		status = set_option(request, option, optarg);
+	while (!status && (option = getopt_long(argc, argv, ":", options, NULL)) != -1)
+		status = option == '?' || option == ':' ? bad_option(option, argv[optind - 1])
+							: set_option(request, option, optarg);
 	if (status)
 		return status;
 	if (optind >= argc)
@@ -136,6 +200,8 @@ static void print_added(const json_t *reply)
 		name);
 	json_array_foreach(relays, i, relay)
 	{
+		if (!json_is_string(relay))
+			continue;
 		printf(i ? "or\n  punchctl punch " : "  punchctl punch ");
 		print_relay(name, json_string_value(relay));
 		printf(" --key-file %s.key --port %s\n", name, listen);
@@ -146,7 +212,8 @@ static void print_added(const json_t *reply)
 		struct endpoint endpoint;
 		char text[ADDR_TEXT];
 
-		if (!endpoint_parse(json_string_value(relay), 0, &endpoint))
+		if (json_is_string(relay) &&
+			!endpoint_parse(json_string_value(relay), 0, &endpoint))
 			printf("  %s\n", addr_format(&endpoint.addr, text));
 	}
 }
@@ -173,6 +240,5 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 const struct cmd cmd_add = {"add",
 	"NAME {--listen PORTS | --sdp FILE} [--source WHO] [--client-prefix P] [--rate N] "
-	"[--raw-punch PORT] "
-	"[--expire 2h]",
+	"[--raw-punch PORT] [--expire TIME] [--key-file FILE]",
 	"a stream comes; prints what to run on the client", run};

@@ -18,7 +18,8 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	if (context->json)
 		out_json(reply);
 	else
-		printf("%lld holes closed\n", (long long)out_number(reply, "clients"));
+		printf("%lld hole%s closed\n", (long long)out_number(reply, "clients"),
+			out_number(reply, "clients") == 1 ? "" : "s");
 	json_decref(reply);
 	return CMD_DONE;
 }

@@ -9,9 +9,10 @@
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
 	char key[MAC_KEY_TEXT];
+	int status = args_none(&cmd_key, argc, argv);
 
-	if (argc > 1)
-		return args_usage(&cmd_key, "\"%s\" is a word too many", argv[1]);
+	if (status)
+		return status;
 	mac_key_make(key);
 	if (context->json)
 		printf("{\"key\":\"%s\"}\n", key);

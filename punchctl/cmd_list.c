@@ -37,11 +37,10 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	struct out_table table;
 	json_t *reply;
 	size_t i;
-	int status;
+	int status = args_none(&cmd_list, argc, argv);
 
-	if (argc > 1)
-		return args_usage(&cmd_list, "\"%s\" is a word too many", argv[1]);
-	status = daemon_ask(context, args_request("list", NULL), &reply);
+	if (!status)
+		status = daemon_ask(context, args_request("list", NULL), &reply);
 	if (status)
 		return status;
 	if (context->json) {

@@ -6,11 +6,10 @@
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
 	json_t *reply;
-	int status;
+	int status = args_none(&cmd_metrics, argc, argv);
 
-	if (argc > 1)
-		return args_usage(&cmd_metrics, "\"%s\" is a word too many", argv[1]);
-	status = daemon_ask(context, args_request("metrics", NULL), &reply);
+	if (!status)
+		status = daemon_ask(context, args_request("metrics", NULL), &reply);
 	if (status)
 		return status;
 	if (context->json)

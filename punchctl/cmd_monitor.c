@@ -31,23 +31,24 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 {
 	struct daemon daemon;
 	json_t *event;
-	int status;
+	int status = args_none(&cmd_monitor, argc, argv);
 
-	if (argc > 1)
-		return args_usage(&cmd_monitor, "\"%s\" is a word too many", argv[1]);
+	if (status)
+		return status;
 	status = daemon_open(&daemon, context->socket);
 	if (status)
 		return status;
-	status = daemon_send(&daemon, args_request("monitor", NULL));
+	status = daemon_request(&daemon, args_request("monitor", NULL), &event);
+	if (!status)
+		json_decref(event); /* it only says that it goes on */
 	while (!status && !(status = daemon_receive(&daemon, -1, &event))) {
-		/* The first object only says that it goes on. */
-		if (json_object_get(event, "event")) {
-			if (context->json)
-				out_json(event);
-			else
-				print_event(event);
-		}
+		if (context->json)
+			out_json(event);
+		else
+			print_event(event);
 		json_decref(event);
+		if (ferror(stdout)) /* nobody reads; punchctl_main() says so */
+			break;
 	}
 	daemon_close(&daemon);
 	return status;

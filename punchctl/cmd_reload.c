@@ -8,11 +8,10 @@
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
 	json_t *reply;
-	int status;
+	int status = args_none(&cmd_reload, argc, argv);
 
-	if (argc > 1)
-		return args_usage(&cmd_reload, "\"%s\" is a word too many", argv[1]);
-	status = daemon_ask(context, args_request("reload", NULL), &reply);
+	if (!status)
+		status = daemon_ask(context, args_request("reload", NULL), &reply);
 	if (status)
 		return status;
 	if (context->json)

@@ -20,6 +20,10 @@ int daemon_open(struct daemon *daemon, const char *socket_path)
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	const char *path = socket_path ? socket_path : DAEMON_SOCKET;
 
+	if (!*path) {
+		log_error("--socket lacks its path");
+		return CMD_USAGE;
+	}
 	if (strlen(path) >= sizeof sa.sun_path) {
 		log_error("--socket %s: the path is too long for a socket", path);
 		return CMD_USAGE;
@@ -76,15 +80,17 @@ static int feed(struct daemon *daemon, int timeout_ms)
 	ssize_t len;
 	int n = poll(&pollfd, 1, timeout_ms);
 
-	if (n < 0)
-		return errno == EINTR ? CMD_DONE : CMD_FAILED;
+	if (n < 0 && errno == EINTR)
+		return CMD_DONE;
 	if (!n) {
 		log_error("relayd does not answer");
 		return CMD_FAILED;
 	}
-	len = recv(daemon->fd, bytes, sizeof bytes, 0);
+	len = n < 0 ? n : recv(daemon->fd, bytes, sizeof bytes, 0);
+	if (len < 0 && errno == EINTR)
+		return CMD_DONE;
 	if (len <= 0) {
-		log_error("relayd hung up");
+		log_error("relayd hung up%s%s", len ? ": " : "", len ? strerror(errno) : "");
 		return CMD_FAILED;
 	}
 	if (ctl_reader_feed(&daemon->reader, bytes, (size_t)len)) {
@@ -127,6 +133,15 @@ static int check_ok(json_t **reply)
 	return CMD_FAILED;
 }
 
+int daemon_request(struct daemon *daemon, json_t *request, json_t **reply)
+{
+	int status = daemon_send(daemon, request);
+
+	if (!status)
+		status = daemon_receive(daemon, REPLY_MS, reply);
+	return status ? status : check_ok(reply);
+}
+
 int daemon_ask(const struct cmd_context *context, json_t *request, json_t **reply)
 {
 	struct daemon daemon;
@@ -136,11 +151,7 @@ int daemon_ask(const struct cmd_context *context, json_t *request, json_t **repl
 		json_decref(request);
 		return status;
 	}
-	status = daemon_send(&daemon, request);
-	if (!status)
-		status = daemon_receive(&daemon, REPLY_MS, reply);
-	if (!status)
-		status = check_ok(reply);
+	status = daemon_request(&daemon, request, reply);
 	daemon_close(&daemon);
 	return status;
 }

@@ -24,6 +24,8 @@ void daemon_close(struct daemon *daemon);
 int daemon_send(struct daemon *daemon, json_t *request);
 /* Waits for the next object; -1 in timeout_ms waits for ever. CMD_FAILED when relayd hangs up. */
 int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply);
+/* Sends, and waits for {"ok":true,..}; anything else is CMD_FAILED. */
+int daemon_request(struct daemon *daemon, json_t *request, json_t **reply);
 /* Opens, asks, waits for {"ok":true,..}, closes. */
 int daemon_ask(const struct cmd_context *context, json_t *request, json_t **reply);
 

@@ -60,7 +60,7 @@ void out_end(struct out_table *table)
 
 void out_json(const json_t *value)
 {
-	json_dumpf(value, stdout, JSON_COMPACT);
+	json_dumpf(value, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	putchar('\n');
 	fflush(stdout);
 }
@@ -77,11 +77,12 @@ const char *out_bytes(json_int_t bytes, int rate, char text[static OUT_UNIT])
 	double value = (double)bytes;
 	size_t unit = 0;
 
-	while (value >= 1000 && unit + 1 < sizeof units / sizeof *units) {
+	/* Half a unit below the borders, so that rounding does not make "1000 kB". */
+	while (value >= 999.5 && unit + 1 < sizeof units / sizeof *units) {
 		value /= 1000;
 		unit++;
 	}
-	snprintf(text, OUT_UNIT, unit && value < 100 ? "%.1f %s%s" : "%.0f %s%s", value,
+	snprintf(text, OUT_UNIT, unit && value < 99.95 ? "%.1f %s%s" : "%.0f %s%s", value,
 		units[unit], rate ? "/s" : "");
 	return text;
 }

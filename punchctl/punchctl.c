@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "punchctl/punchctl.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,19 +78,84 @@ static int take_options(int *argc, char **argv, struct cmd_context *context)
 	return -1;
 }
 
+#define NAME_LEN 16
+
+/* Levenshtein's distance; the known word is one of ours and shorter than NAME_LEN. */
+static size_t distance(const char *word, const char *known)
+{
+	size_t row[NAME_LEN + 1], len = strlen(known);
+
+	for (size_t i = 0; i <= len; i++)
+		row[i] = i;
+	for (; *word; word++) {
+		size_t diagonal = row[0]++;
+
+		for (size_t i = 1; i <= len; i++) {
+			size_t best = diagonal + (*word != known[i - 1]);
+
+			diagonal = row[i];
+			if (row[i] + 1 < best)
+				best = row[i] + 1;
+			if (row[i - 1] + 1 < best)
+				best = row[i - 1] + 1;
+			row[i] = best;
+		}
+	}
+	return row[len];
+}
+
+/* The command that was probably meant, or NULL: two letters are wrong, or one of a name of three.
+ */
+static const char *nearest(const char *word)
+{
+	const char *name = NULL;
+	size_t least = 3;
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		size_t d = distance(word, commands[i]->name);
+
+		if (d < least && 3 * d <= strlen(commands[i]->name) + 2) {
+			least = d;
+			name = commands[i]->name;
+		}
+	}
+	return name;
+}
+
+static int unknown(const char *word)
+{
+	const char *meant = nearest(word);
+
+	if (*word == '-')
+		log_error("there is no option \"%s\"; see `punchctl --help`", word);
+	else if (meant)
+		log_error("there is no command \"%s\"; did you mean \"%s\"?", word, meant);
+	else
+		log_error("there is no command \"%s\"; `punchctl --help` lists them", word);
+	return CMD_USAGE;
+}
+
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
 	const struct cmd *cmd = find(argv[0]);
 
-	if (!cmd) {
-		log_error("there is no command \"%s\"; `punchctl --help` lists them", argv[0]);
-		return CMD_USAGE;
-	}
+	if (!cmd)
+		return unknown(argv[0]);
 	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
 		printf("usage: punchctl %s %s\n\n%s\n", cmd->name, cmd->usage, cmd->summary);
 		return CMD_DONE;
 	}
 	return cmd->run(context, argc, argv);
+}
+
+/* What could not be written was not done. A reader that went away, as head(1) does, knows it. */
+static int flushed(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	if (errno != EPIPE)
+		log_error("standard output: %s", strerror(errno));
+	return status ? status : CMD_FAILED;
 }
 
 int punchctl_main(int argc, char **argv)
@@ -103,8 +169,7 @@ int punchctl_main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (argc < 2) {
-		log_error("a command is missing");
-		print_help(stderr);
+		log_error("a command is missing; `punchctl --help` lists them");
 		return CMD_USAGE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
@@ -113,5 +178,5 @@ int punchctl_main(int argc, char **argv)
 		puts("punchctl " PACKAGE_VERSION);
 		return CMD_DONE;
 	}
-	return run(&context, argc - 1, argv + 1);
+	return flushed(run(&context, argc - 1, argv + 1));
 }

@@ -174,11 +174,31 @@ static void plan_hole(struct sync *sync, struct slot *slot)
 			add_client(sync, slot, RULES_CONSENT, &slot->want);
 		return;
 	}
-	if (had)
+	/*
+	 * When the client has moved, its old hole keeps its consent until the flow is flushed: a packet
+	 * between commit and flush then goes the old way, and is not dropped.
+	 */
+	if (had && wants && !slot_by_client(sync->table, &slot->have.client))
+		add_client(sync, slot, RULES_FLUSH, &slot->have);
+	else if (had)
 		add_client(sync, slot, RULES_UNCLIENT, &slot->have);
 	if (wants)
 		add_client(sync, slot, RULES_CLIENT, &slot->want);
 	add_for_addresses(sync, slot, wants ? RULES_INGRESS : RULES_UNINGRESS);
+}
+
+/* The hole that a client has moved away from, unless somebody else has it by now. */
+static void close_old_hole(struct sync *sync, const struct slot *slot)
+{
+	struct rules_op op = {
+		.kind = RULES_UNCLIENT, .client = slot->have.client, .punch = slot->have.punch};
+
+	if (!slot->have.client.addr.family || !slot->doing.client.addr.family ||
+		slot_by_client(sync->table, &slot->have.client))
+		return;
+	strcpy(op.name, slot->stream->spec.name);
+	if (sync_extra(sync, &op))
+		log_warning("%s: the old hole stays until its consent ends", op.name);
 }
 
 static void plan(struct sync *sync, struct slot *slot)
@@ -229,6 +249,7 @@ static void commit(struct sync *sync)
 		struct slot *slot = sync->slots[i];
 
 		slot->busy = false;
+		close_old_hole(sync, slot);
 		slot->have = slot->doing;
 		slot->listening = !slot->doing_gone;
 		slot->listening_source = slot->doing_source;

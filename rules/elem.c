@@ -166,9 +166,13 @@ static void put_elem(struct nlmsghdr *nlh, const struct elem *elem, bool full)
 		put_key(nlh, NFTA_SET_ELEM_KEY_END, elem, true);
 	if (full) {
 		put_data(nlh, elem);
-		if (elem->timeout_ms)
-			mnl_attr_put_u64(
-				nlh, NFTA_SET_ELEM_TIMEOUT, htobe64((uint64_t)elem->timeout_ms));
+		if (elem->timeout_ms) {
+			uint64_t timeout = htobe64((uint64_t)elem->timeout_ms);
+
+			mnl_attr_put_u64(nlh, NFTA_SET_ELEM_TIMEOUT, timeout);
+			/* Without it a timeout that is as before would not begin anew. */
+			mnl_attr_put_u64(nlh, NFTA_SET_ELEM_EXPIRATION, timeout);
+		}
 		put_userdata(nlh, elem);
 		put_exprs(nlh, elem);
 	}

@@ -56,7 +56,8 @@ static void assert_bad(const struct rules_op *op, const char *why)
 	ck_assert_msg(guard_check(&config, op, 1, &error) == -EPERM, "kind %d", op->kind);
 	ck_assert_int_eq(error.code, -EPERM);
 	ck_assert_int_eq(error.op, 0);
-	ck_assert_msg(strstr(error.text, why) != NULL, "\"%s\" does not say \"%s\"", error.text, why);
+	ck_assert_msg(
+		strstr(error.text, why) != NULL, "\"%s\" does not say \"%s\"", error.text, why);
 	ck_assert_uint_lt(strlen(error.text), sizeof(error.text) - 1);
 }
 
@@ -226,8 +227,8 @@ END_TEST
 /* One that is bad and all are refused; the error says which. */
 START_TEST(test_index)
 {
-	struct rules_op ops[] = {good(RULES_LISTEN), good(RULES_CLIENT), good(RULES_INGRESS),
-		good(RULES_CLIENT)};
+	struct rules_op ops[] = {
+		good(RULES_LISTEN), good(RULES_CLIENT), good(RULES_INGRESS), good(RULES_CLIENT)};
 	struct rules_error error = {0};
 
 	ck_assert_int_eq(guard_check(&config, ops, COUNT(ops), &error), 0);

@@ -62,8 +62,12 @@ static void assert_whole(size_t len)
 
 static struct rules_op op_full(void)
 {
-	struct rules_op op = {.kind = RULES_CLIENT, .name = "cam1", .number = 0x123456, .raw = true,
-		.consent_ms = 45000, .rate = 0x123456789abcdef0};
+	struct rules_op op = {.kind = RULES_CLIENT,
+		.name = "cam1",
+		.number = 0x123456,
+		.raw = true,
+		.consent_ms = 45000,
+		.rate = 0x123456789abcdef0};
 
 	op.listen = endpoint("203.0.113.7:9099");
 	op.source = prefix("198.51.100.0/24");
@@ -172,15 +176,14 @@ static const struct {
 	size_t at;
 	uint8_t value;
 } spoilt[] = {
-	{1 + 63, 'x'},	       /* the name is not terminated */
-	{1 + 20, 'x'},	       /* something behind the zero */
-	{1 + 64, 5},	       /* an IP version */
-	{1 + 64 + 1 + 4, 1},   /* an IPv4 address of more than 4 bytes */
-	{1 + 64 + 1 + 15, 1},
-	{1 + 64, 0},	       /* no address, but bytes of one */
-	{88 + 17, 33},	       /* more bits than IPv4 has */
-	{106, 7},	       /* the client's IP version */
-	{144, 2},	       /* no boolean */
+	{1 + 63, 'x'},			   /* the name is not terminated */
+	{1 + 20, 'x'},			   /* something behind the zero */
+	{1 + 64, 5},			   /* an IP version */
+	{1 + 64 + 1 + 4, 1},		   /* an IPv4 address of more than 4 bytes */
+	{1 + 64 + 1 + 15, 1}, {1 + 64, 0}, /* no address, but bytes of one */
+	{88 + 17, 33},			   /* more bits than IPv4 has */
+	{106, 7},			   /* the client's IP version */
+	{144, 2},			   /* no boolean */
 };
 
 START_TEST(test_apply_spoilt)
@@ -191,6 +194,20 @@ START_TEST(test_apply_spoilt)
 	ck_assert_int_eq(decode(message, len), 0);
 	ck_assert_uint_ne(message[LIST_HEAD + spoilt[_i].at], spoilt[_i].value);
 	message[LIST_HEAD + spoilt[_i].at] = spoilt[_i].value;
+	ck_assert_int_eq(decode(message, len), -EPROTO);
+}
+END_TEST
+
+/* A name that fills its place has no end. */
+START_TEST(test_apply_name)
+{
+	struct rules_op op = op_full();
+	size_t len = ipc_encode_apply(message, 1, &op, 1);
+
+	memset(message + LIST_HEAD + 1, 'a', RULES_NAME - 1);
+	ck_assert_int_eq(decode(message, len), 0);
+	ck_assert_uint_eq(strlen(ops[0].name), RULES_NAME - 1);
+	message[LIST_HEAD + RULES_NAME] = 'a';
 	ck_assert_int_eq(decode(message, len), -EPROTO);
 }
 END_TEST
@@ -234,7 +251,8 @@ START_TEST(test_result_spoilt)
 	static const struct {
 		size_t at;
 		uint8_t value;
-	} rows[] = {{5, 1}, {5, 0x80}, {7, 0x10}, {9, 0xff}, {11, 4}, {13 + 127, 'x'}, {13 + 3, 'x'}};
+	} rows[] = {
+		{5, 1}, {5, 0x80}, {7, 0x10}, {9, 0xff}, {11, 4}, {13 + 127, 'x'}, {13 + 3, 'x'}};
 	struct rules_error error = {-1, 0, ""};
 	size_t len;
 
@@ -331,7 +349,8 @@ END_TEST
 
 START_TEST(test_event)
 {
-	struct rules_event event = {true, 3, endpoint("198.51.100.1:7000"), endpoint("203.0.113.7:9099")};
+	struct rules_event event = {
+		true, 3, endpoint("198.51.100.1:7000"), endpoint("203.0.113.7:9099")};
 	size_t len;
 
 	for (int refused = 0; refused <= 1; refused++) {
@@ -383,6 +402,7 @@ static Suite *ipc_suite(void)
 	tcase_add_test(tcase, test_encode_large);
 	tcase_add_test(tcase, test_list_empty);
 	tcase_add_loop_test(tcase, test_apply_spoilt, 0, COUNT(spoilt));
+	tcase_add_test(tcase, test_apply_name);
 	tcase_add_test(tcase, test_read);
 	tcase_add_loop_test(tcase, test_result, 0, 2 * COUNT(errors));
 	tcase_add_test(tcase, test_result_spoilt);

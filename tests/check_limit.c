@@ -66,10 +66,10 @@ END_TEST
 
 START_TEST(test_prefix)
 {
-	static const char *const same[] = {"192.0.2.255", "192.0.2.0", "2001:db8:0:1ff:1::1",
-		"2001:db8:0:100::"};
-	static const char *const other[] = {"192.0.3.1", "192.1.2.1", "193.0.2.1", "2001:db8:0:200::1",
-		"2001:db8:1:100::1"};
+	static const char *const same[] = {
+		"192.0.2.255", "192.0.2.0", "2001:db8:0:1ff:1::1", "2001:db8:0:100::"};
+	static const char *const other[] = {
+		"192.0.3.1", "192.1.2.1", "193.0.2.1", "2001:db8:0:200::1", "2001:db8:1:100::1"};
 
 	ck_assert_uint_eq(take("192.0.2.1", 20, NOW), 20);
 	ck_assert_uint_eq(take("2001:db8:0:1aa::1", 20, NOW), 20);

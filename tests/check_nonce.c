@@ -33,8 +33,7 @@ static bool verify_len(const char *text, size_t len, int64_t now_ms)
 {
 	struct nonce_facts facts;
 
-	return nonce_verify(
-		&nonce, &binding, (const uint8_t *)text, (uint16_t)len, now_ms, &facts);
+	return nonce_verify(&nonce, &binding, (const uint8_t *)text, (uint16_t)len, now_ms, &facts);
 }
 
 static bool verify(const char *text, int64_t now_ms)
@@ -53,8 +52,9 @@ START_TEST(test_form)
 	ck_assert_uint_eq(strlen(without), LEN);
 	ck_assert_mem_eq(with, "obMatJos2AAAB", 13);
 	ck_assert_mem_eq(without, "obMatJos2AAAA", 13);
-	ck_assert_uint_eq(strspn(with + 13,
-				  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+	ck_assert_uint_eq(
+		strspn(with + 13,
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
 		LEN - 13);
 }
 END_TEST
@@ -91,12 +91,9 @@ END_TEST
 static const struct {
 	const char *source, *local;
 } others[] = {
-	{"192.0.2.8:40123", "203.0.113.7:3478"},
-	{"64.0.2.9:40123", "203.0.113.7:3478"},
-	{"192.0.2.9:40122", "203.0.113.7:3478"},
-	{"192.0.2.9:39867", "203.0.113.7:3478"},
-	{"192.0.2.9:40123", "203.0.113.6:3478"},
-	{"192.0.2.9:40123", "203.0.113.7:3479"},
+	{"192.0.2.8:40123", "203.0.113.7:3478"}, {"64.0.2.9:40123", "203.0.113.7:3478"},
+	{"192.0.2.9:40122", "203.0.113.7:3478"}, {"192.0.2.9:39867", "203.0.113.7:3478"},
+	{"192.0.2.9:40123", "203.0.113.6:3478"}, {"192.0.2.9:40123", "203.0.113.7:3479"},
 	{"203.0.113.7:3478", "192.0.2.9:40123"},
 	{"[c000:209::]:40123", "203.0.113.7:3478"}, /* the same bytes */
 };

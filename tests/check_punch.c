@@ -126,7 +126,8 @@ static void send_bytes(const char *source, const char *local, const uint8_t *dat
 	handle(data, len, &packet);
 }
 
-static void put(struct buf *buf, const struct ask *ask, uint16_t attr, const void *value, size_t len)
+static void put(
+	struct buf *buf, const struct ask *ask, uint16_t attr, const void *value, size_t len)
 {
 	uint8_t bytes[STUN_MAX] = {0};
 
@@ -204,8 +205,12 @@ static void send_ask(const struct ask *ask)
 /* The first request: who, and nothing of a proof. */
 static struct ask hello(const char *source, size_t padded)
 {
-	return (struct ask){.source = source, .local = *source == '[' ? "[2001:db8::7]:3478" : RELAY,
-		.tid = 1, .type = STUN_REQUEST, .user = "cam1:9099", .padded = padded};
+	return (struct ask){.source = source,
+		.local = *source == '[' ? "[2001:db8::7]:3478" : RELAY,
+		.tid = 1,
+		.type = STUN_REQUEST,
+		.user = "cam1:9099",
+		.padded = padded};
 }
 
 static void take_text(struct stun_bytes bytes, char *out, size_t size)
@@ -580,6 +585,30 @@ START_TEST(test_users)
 	assert_success(&ask, PUNCH_ACCEPTED);
 	ck_assert_uint_eq(answer.slot->port, users[_i].port);
 	ck_assert_uint_eq(answer.slot->family, AF_INET);
+}
+END_TEST
+
+/* One port, not a list that begins with it. */
+START_TEST(test_user_list)
+{
+	static const char *const names[] = {"cam2:80,81", "cam2:80-81", "cam2:81,80"};
+	struct spec spec = stream->spec;
+	char why[SPEC_WHY];
+	struct ask ask = prepare(HOME);
+
+	strcpy(spec.name, "cam2");
+	spec.raw_punch = 0;
+	ck_assert_int_eq(spec_set_listen(&spec, "80-81", why), 0);
+	ck_assert_int_eq(stream_add(&table, &spec, 2, &stream, why), 0);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		ask.user = names[i];
+		send_ask(&ask);
+		assert_unproven(401, PUNCH_UNKNOWN_USER);
+		assert_no_hole();
+	}
+	ask.user = "cam2:80";
+	send_ask(&ask);
+	assert_success(&ask, PUNCH_ACCEPTED);
 }
 END_TEST
 
@@ -1148,7 +1177,8 @@ static const struct {
 	{offer, sizeof(offer), 3},
 };
 
-/* RFC 8489, section 9.2.4: the client tells what it was offered, so nobody can have taken from it. */
+/* RFC 8489, section 9.2.4: the client tells what it was offered, so nobody can have taken from it.
+ */
 START_TEST(test_bid_down)
 {
 	struct ask ask = prepare(HOME);
@@ -1293,7 +1323,8 @@ static void assert_nothing(void)
 
 START_TEST(test_raw)
 {
-	struct punch_packet packet = {.source = endpoint(AWAY), .local = endpoint("203.0.113.7:8001")};
+	struct punch_packet packet = {
+		.source = endpoint(AWAY), .local = endpoint("203.0.113.7:8001")};
 
 	send_raw(slot, HOME);
 	assert_counted(PUNCH_RAW);
@@ -1407,7 +1438,8 @@ END_TEST
 
 START_TEST(test_raw_nowhere)
 {
-	struct punch_packet packet = {.source = endpoint(HOME), .local = endpoint("203.0.113.7:8000")};
+	struct punch_packet packet = {
+		.source = endpoint(HOME), .local = endpoint("203.0.113.7:8000")};
 
 	for (size_t i = 0; i < COUNT(nowhere); i++) {
 		send_raw(nowhere[i][0] == '[' ? slot6 : slot, nowhere[i]);
@@ -1425,7 +1457,8 @@ END_TEST
 /* At another of the relay's raw ports the same socket is another hole; at the same, it is taken. */
 START_TEST(test_raw_claimed)
 {
-	struct punch_packet packet = {.source = endpoint(HOME), .local = endpoint("203.0.113.7:8000")};
+	struct punch_packet packet = {
+		.source = endpoint(HOME), .local = endpoint("203.0.113.7:8000")};
 
 	send_raw(slot, HOME);
 	packet.raw = second;
@@ -1494,6 +1527,7 @@ static TCase *case_proof(void)
 	tcase_add_loop_test(tcase, test_proofs, 0, COUNT(proofs));
 	tcase_add_test(tcase, test_success_v6);
 	tcase_add_loop_test(tcase, test_users, 0, COUNT(users));
+	tcase_add_test(tcase, test_user_list);
 	tcase_add_test(tcase, test_user_zero);
 	tcase_add_loop_test(tcase, test_wrong_key, 0, 2);
 	tcase_add_test(tcase, test_wrong_realm);

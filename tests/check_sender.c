@@ -59,7 +59,9 @@ static size_t dirty_count(void)
 	size_t count = 0;
 
 	TAILQ_FOREACH(dirty, &table.dirty, dirty_link)
+	{
 		count++;
+	}
 	return count;
 }
 
@@ -118,7 +120,6 @@ START_TEST(test_first)
 	assert_events("sender ");
 	ck_assert_int_eq(slot->handed_ms, NOW);
 	ck_assert(!slot->flush);
-	ck_assert_uint_eq(dirty_count(), 0);
 	ck_assert_uint_eq(stream->lock.family, 0);
 	ck_assert_uint_eq(stream->slots[1].sender.addr.family, 0);
 	packet(A, false, NOW + 10);
@@ -167,6 +168,7 @@ START_TEST(test_rival_silent)
 {
 	packet(A, false, NOW);
 	slot->media_ms = NOW + 5000;
+	settle();
 	events[0] = '\0';
 	packet(B, false, NOW + 5001);
 	packet(B, false, NOW + 5000 + SILENT_MS);
@@ -190,6 +192,48 @@ START_TEST(test_rival_handed)
 	assert_sender(B);
 	packet(A, false, NOW + 2 * SILENT_MS);
 	assert_sender(B);
+}
+END_TEST
+
+/* Where anybody may send, too, the port is kept for one address as long as it sends. */
+START_TEST(test_holder)
+{
+	packet(A, false, NOW);
+	ck_assert(addr_equal(&slot->holder, &slot->sender.addr));
+	ck_assert_uint_eq(slot_source(slot).bits, 32);
+	ck_assert_uint_eq(dirty_count(), 1);
+	ck_assert_uint_eq(slot_source(&stream->slots[1]).bits, 0);
+	settle();
+	sender_tick(&table, NOW + SILENT_MS);
+	slot->media_ms = NOW + 5000;
+	sender_tick(&table, NOW + 5000 + SILENT_MS);
+	ck_assert_uint_ne(slot->holder.family, 0);
+	ck_assert_uint_eq(dirty_count(), 0);
+	sender_tick(&table, NOW + 5001 + SILENT_MS);
+	ck_assert_uint_eq(slot->holder.family, 0);
+	ck_assert_uint_eq(slot_source(slot).bits, 0);
+	ck_assert_uint_eq(dirty_count(), 1);
+	settle();
+	sender_tick(&table, NOW + 100000);
+	ck_assert_uint_eq(dirty_count(), 0);
+	packet(B, false, NOW + 100000);
+	ck_assert(addr_equal(&slot->holder, &slot->sender.addr));
+	assert_sender(B);
+}
+END_TEST
+
+/* Another port of the same address changes nothing for the kernel. */
+START_TEST(test_holder_restart)
+{
+	packet(A, false, NOW);
+	settle();
+	packet(A2, false, NOW + 100);
+	ck_assert(addr_equal(&slot->holder, &slot->sender.addr));
+	slot->flush = false;
+	settle();
+	sender_tick(&table, NOW + 100 + SILENT_MS);
+	ck_assert_uint_ne(slot->holder.family, 0);
+	ck_assert_uint_eq(dirty_count(), 0);
 }
 END_TEST
 
@@ -231,6 +275,8 @@ START_TEST(test_lock_sources)
 	packet(A, false, NOW);
 	assert_sender(A);
 	ck_assert_int_eq(stream->lock.family != 0, sources[_i].locks);
+	ck_assert_int_eq(slot->holder.family != 0, !sources[_i].locks);
+	ck_assert_uint_eq(slot_source(slot).bits, 32);
 }
 END_TEST
 
@@ -324,6 +370,8 @@ static Suite *sender_suite(void)
 	tcase_add_test(tcase, test_rematch);
 	tcase_add_test(tcase, test_rival_silent);
 	tcase_add_test(tcase, test_rival_handed);
+	tcase_add_test(tcase, test_holder);
+	tcase_add_test(tcase, test_holder_restart);
 	tcase_add_test(tcase, test_lock);
 	tcase_add_loop_test(tcase, test_lock_sources, 0, COUNT(sources));
 	tcase_add_test(tcase, test_tick);

@@ -113,7 +113,9 @@ static size_t dirty_count(void)
 	size_t count = 0;
 
 	TAILQ_FOREACH(slot, &table.dirty, dirty_link)
+	{
 		count++;
+	}
 	return count;
 }
 
@@ -508,13 +510,16 @@ START_TEST(test_expire)
 	assert_events("stale:cam1 stale:cam1 ");
 	claim(c, "192.0.2.9:3", NOW + 5 + CONSENT_MS);
 	ck_assert_int_eq(slot_state(c, NOW), STREAM_READY);
+	slot_release(&table, c);
+	ck_assert_int_eq(slot_state(c, NOW), STREAM_WAITING);
 }
 END_TEST
 
 /* At a start the elements come in any order. */
 START_TEST(test_adopt)
 {
-	static const int order[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+	static const int order[][3] = {
+		{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 	static const char *const clients[] = {"192.0.2.9:1", "192.0.2.9:2", "192.0.2.9:3"};
 	struct stream *stream = add("cam1", "9099-9102");
 	struct hole here;

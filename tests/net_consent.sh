@@ -7,7 +7,7 @@
 #                  tcpdump
 . "$(dirname "$0")/lib.sh"
 CONSENT=10
-plan 15
+plan 16
 
 # What went over the wire to the mapping that was punched for last: seconds from the last proof of
 # consent and from VANISHED to the last packet, and how many packets followed FROM.
@@ -36,6 +36,14 @@ live() { # NAME
 	pctl --json show "$1" >"$T/show.json" && [ "$(json "$T/show.json" 'd["ports"][0]["packets"]')" -ge 100 ]
 }
 
+consent_is() { # NAME COMPARISON
+	pctl --json show "$1" >"$T/show.json" && [ "$(json "$T/show.json" "d['ports'][0]['consent'] $2")" = true ]
+}
+
+renewed() { # NAME: it ran down, and began anew
+	wait_for 5 consent_is "$1" "< $CONSENT - 1" && wait_for 6 consent_is "$1" "> $CONSENT - 0.8"
+}
+
 wan_packets() {
 	in_ns nat nft list counter inet witness media | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
 }
@@ -49,9 +57,10 @@ quiet() {
 }
 
 begin() { # NAME PORT
-	start client "punch-$1" "$PUNCHCTL" punch "$1@$RELAY4" --key-file "$T/$1.key" --port 5004 --to "$2"
 	start nat "wire-$1" tcpdump -n -q -i wan -s 128 -U -w "$T/$1.pcap" udp port 3478
-	wait_for 5 contains "$T/wire-$1.err" 'listening on' && wait_for 5 stream_is "$1" ready || return
+	wait_for 5 contains "$T/wire-$1.err" 'listening on' || return
+	start client "punch-$1" "$PUNCHCTL" punch "$1@$RELAY4" --key-file "$T/$1.key" --port 5004 --to "$2"
+	wait_for 5 stream_is "$1" ready || return
 	start sender "send-$1" "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:$2" --rate 200 --count 12000
 	wait_for 5 live "$1"
 }
@@ -59,11 +68,11 @@ begin() { # NAME PORT
 # Waits for the end and looks at what went over the wire until then.
 seen() { # WHAT NAME
 	local proof
-	QUIET_COUNT= QUIET_SINCE=0
+	QUIET_COUNT='' QUIET_SINCE=0
 	ok "$1: the stream ends by itself" wait_for $((CONSENT + 5)) quiet
 	ok "$1: the sender still sends" running "send-$2"
 	stop "wire-$2"
-	"$PYTHON" "$T/consent.py" "$T/$2.pcap" "$TOP/tests" "$RELAY4:3478" "$VANISHED" >"$T/$2.json"
+	"$PYTHON" -B "$T/consent.py" "$T/$2.pcap" "$TOP/tests" "$RELAY4:3478" "$VANISHED" >"$T/$2.json"
 	proof=$(json "$T/$2.json" 'd["from_proof"]')
 	figure "$1: seconds from the last punch to the last packet, consent being $CONSENT" "$proof"
 	figure "$1: seconds from the vanishing to the last packet" "$(json "$T/$2.json" 'd["from_vanishing"]')"
@@ -89,6 +98,7 @@ stream_conf dead 'listen = "9100"' "source = \"$SENDER4\""
 ok "relayd starts" relayd_start
 
 ok "a stream flows" begin alive 9099
+ok "the client renews its consent" renewed alive
 stop punch-alive KILL
 VANISHED=$(now)
 seen "relayd alive" alive

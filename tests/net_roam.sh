@@ -17,31 +17,35 @@ sys.path.insert(0, sys.argv[2])
 import pcap
 
 relay = sys.argv[3]
-asked, answered, media, seen = {}, {}, [], {}
-for i, packet in enumerate(pcap.packets(sys.argv[1])):
-    kind = pcap.stun(packet.data)
-    if kind == pcap.REQUEST and packet.to == relay:
+moves, media, seen, asked = [], [], {}, {}
+now = None  # the mapping that was answered last; the NAT may come back to one of before
+for packet in pcap.packets(sys.argv[1]):
+    kind, seq = pcap.stun(packet.data), pcap.number(packet.data)
+    if kind == pcap.REQUEST and packet.to == relay and packet.source != now:
         asked.setdefault(packet.source, packet.time)
-    elif kind == pcap.SUCCESS and packet.source == relay:
-        answered.setdefault(packet.to, (i, packet.time))
-    elif kind is None and packet.source == relay and pcap.number(packet.data) is not None:
-        media.append((i, packet.time, packet.to, pcap.number(packet.data)))
-        seen[media[-1][3]] = seen.get(media[-1][3], 0) + 1
+    elif kind == pcap.SUCCESS and packet.source == relay and packet.to != now:
+        if now:
+            moves.append({"old": now, "new": packet.to, "late": 0, "first": None,
+                          "answer_ms": round((packet.time - asked[packet.to]) * 1000, 2)})
+        now = packet.to
+        began, asked = asked[now], {}
+        # What the new mapping got before the answer to it.
+        ahead = [(time, seq) for time, to, seq in media[-50:] if to == now and time > began]
+        if moves and ahead:
+            moves[-1].update(first=ahead[0][1], media_ms=round((ahead[0][0] - began) * 1000, 2))
+    elif kind is None and packet.source == relay and seq is not None:
+        media.append((packet.time, packet.to, seq))
+        seen[seq] = seen.get(seq, 0) + 1
+        if moves and packet.to == moves[-1]["old"]:
+            moves[-1]["late"] += 1
+        elif moves and packet.to == now and moves[-1]["first"] is None:
+            moves[-1].update(first=seq, media_ms=round((packet.time - began) * 1000, 2))
 
-moves, order = [], sorted(answered, key=answered.get)
-for old, new in zip(order, order[1:]):
-    at, when = answered[new]
-    first = min((t, seq) for _, t, to, seq in media if to == new)
-    moves.append({
-        "old": old, "new": new, "late": sum(to == old and i > at for i, _, to, _ in media),
-        "early": sum(to == new and i < at for i, _, to, _ in media),
-        "answer_ms": round((when - asked[new]) * 1000, 2),
-        "media_ms": round((first[0] - asked[new]) * 1000, 2), "first": first[1],
-    })
 numbers = sorted(seen)
+gone = [(a + 1, b - 1) for a, b in zip(numbers, numbers[1:]) if b > a + 1]
 print(json.dumps({
     "moves": moves, "doubled": sum(n > 1 for n in seen.values()),
-    "lost": numbers[-1] - numbers[0] + 1 - len(numbers) if numbers else None, "sent": len(media),
+    "lost": numbers[-1] - numbers[0] + 1 - len(numbers) if numbers else None, "gone": gone,
 }))
 PYTHON
 
@@ -90,8 +94,9 @@ stop recv
 stop punch INT
 stop wire
 
-"$PYTHON" "$T/roam.py" "$T/wan.pcap" "$TOP/tests" "$RELAY4:3478" >"$T/roam.json"
+"$PYTHON" -B "$T/roam.py" "$T/wan.pcap" "$TOP/tests" "$RELAY4:3478" >"$T/roam.json"
 note "$(json "$T/roam.json" '"\n".join(json.dumps(m) for m in d["moves"])')"
+note "numbers that the wire did not see: $(json "$T/roam.json" 'd["gone"]')"
 is "the wire saw as many moves" "$(json "$T/roam.json" 'len(d["moves"])')" "$ROUNDS"
 is "after the answer not one packet goes to the old mapping" \
 	"$(json "$T/roam.json" 'sum(m["late"] for m in d["moves"])')" 0
