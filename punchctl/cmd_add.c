@@ -198,8 +198,7 @@ static void print_added(const json_t *reply)
 
 	printf("On the client:\n  (umask 077; echo '%s' > %s.key)\n", out_member(reply, "key"),
 		name);
-	json_array_foreach(relays, i, relay)
-	{
+	json_array_foreach(relays, i, relay) {
 		if (!json_is_string(relay))
 			continue;
 		printf(i ? "or\n  punchctl punch " : "  punchctl punch ");
@@ -207,8 +206,7 @@ static void print_added(const json_t *reply)
 		printf(" --key-file %s.key --port %s\n", name, listen);
 	}
 	printf("The sender sends to port %s of\n", listen);
-	json_array_foreach(relays, i, relay)
-	{
+	json_array_foreach(relays, i, relay) {
 		struct endpoint endpoint;
 		char text[ADDR_TEXT];
 

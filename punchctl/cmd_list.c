@@ -12,8 +12,7 @@ static void add_row(struct out_table *table, const json_t *stream)
 	size_t i;
 
 	/* The port that has most to tell stands for the stream. */
-	json_array_foreach(ports, i, port)
-	{
+	json_array_foreach(ports, i, port) {
 		rate += out_number(port, "rate");
 		if (out_number(port, "packets") > out_number(best, "packets") ||
 			(json_is_null(json_object_get(best, "client")) &&
@@ -49,7 +48,8 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 		return CMD_DONE;
 	}
 	out_begin(&table, sizeof heads / sizeof *heads, heads);
-	json_array_foreach(json_object_get(reply, "streams"), i, stream) add_row(&table, stream);
+	json_array_foreach(json_object_get(reply, "streams"), i, stream)
+		add_row(&table, stream);
 	out_end(&table);
 	json_decref(reply);
 	return CMD_DONE;

@@ -60,7 +60,7 @@ static char **player_split(int *argc, char **argv)
 	return NULL;
 }
 
-static int option_take(struct punch *punch, int option)
+static int option_take(struct punch *punch, int option, const char *word)
 {
 	switch (option) {
 	case OPTION_KEY_FILE:
@@ -82,7 +82,7 @@ static int option_take(struct punch *punch, int option)
 		punch->help = true;
 		return 0;
 	}
-	return usage_error("see `punchctl punch --help`", "");
+	return usage_error("punch has no such option, or it lacks its value: ", word);
 }
 
 static int options_parse(struct punch *punch, int argc, char **argv)
@@ -92,8 +92,9 @@ static int options_parse(struct punch *punch, int argc, char **argv)
 
 	punch->player = player_split(&argc, argv);
 	optind = 0; /* glibc: begin anew, as main() has used it */
+	opterr = 0;
 	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1)
-		ret = option_take(punch, option);
+		ret = option_take(punch, option, argv[optind - 1]);
 	if (ret < 0 || punch->help)
 		return ret;
 	if (optind == argc)

@@ -83,16 +83,18 @@ static void print_stream(const json_t *stream)
 		(unsigned long long)out_number(stream, "mark"));
 	json_array_foreach(ingress, i, entry)
 		nft_map("ingress", out_member(entry, "listen"), out_member(entry, "client"), name);
-	json_array_foreach(clients, i, entry) nft_client(entry, name);
+	json_array_foreach(clients, i, entry)
+		nft_client(entry, name);
 	puts(" as iptables would say it");
 	json_array_foreach(ingress, i, entry)
 		iptables("DNAT", out_member(entry, "listen"), out_member(entry, "client"), name);
 	json_array_foreach(clients, i, entry)
 		iptables("SNAT", out_member(entry, "client"), out_member(entry, "punch"), name);
 	puts(" flows");
-	json_array_foreach(flows, i, entry) printf("  %s -> %s, forwarded as %s -> %s\n",
-		out_member(entry, "sender"), out_member(entry, "listen"),
-		out_member(entry, "punch"), out_member(entry, "client"));
+	json_array_foreach(flows, i, entry)
+		printf("  %s -> %s, forwarded as %s -> %s\n", out_member(entry, "sender"),
+			out_member(entry, "listen"), out_member(entry, "punch"),
+			out_member(entry, "client"));
 }
 
 static int run(const struct cmd_context *context, int argc, char **argv)

@@ -16,8 +16,7 @@ static void show_ports(const json_t *ports)
 	size_t i;
 
 	out_begin(&table, sizeof heads / sizeof *heads, heads);
-	json_array_foreach(ports, i, port)
-	{
+	json_array_foreach(ports, i, port) {
 		out_cell(&table, "%s", out_member(port, "listen"));
 		out_cell(&table, "%s", out_member(port, "state"));
 		out_cell(&table, "%s", out_member(port, "sender"));

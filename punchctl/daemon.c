@@ -63,6 +63,8 @@ int daemon_send(struct daemon *daemon, json_t *request)
 
 		if (n > 0)
 			at += (size_t)n;
+		else if (errno == EPIPE)
+			break; /* refused before it was read: the reason waits for us */
 		else if (errno != EINTR)
 			status = CMD_FAILED;
 	}

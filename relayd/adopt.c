@@ -81,8 +81,11 @@ static int adopt_client(
 	int64_t left = client->consent_ms;
 
 	strcpy(op.name, client->name);
-	if (!slot || strcmp(slot->stream->spec.name, client->name) || !left ||
-		!config_is_local(net->config, &client->punch.addr))
+	/* Of an address that is not ours any more: the kernel side flushes no flows there; it runs
+	 * out. */
+	if (!config_is_local(net->config, &client->punch.addr))
+		return 0;
+	if (!slot || strcmp(slot->stream->spec.name, client->name) || !left)
 		return orphan(net, RULES_UNCLIENT, &op);
 	slot_adopt(
 		&net->table, slot, &hole, net_now(net) - ((int64_t)net->table.consent_ms - left));
@@ -117,12 +120,12 @@ static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 	if (!raw)
 		return 0;
 	LIST_FOREACH(stream, &net->table.streams, link)
-	for (size_t i = 0; i < stream->slot_count; i++)
-		if (stream->spec.raw_punch && stream->slots[i].family == at->addr.family &&
-			stream->spec.raw_punch + stream->slots[i].index == at->port) {
-			stream->slots[i].raw_open = true;
-			return 0;
-		}
+		for (size_t i = 0; i < stream->slot_count; i++)
+			if (stream->spec.raw_punch && stream->slots[i].family == at->addr.family &&
+				stream->spec.raw_punch + stream->slots[i].index == at->port) {
+				stream->slots[i].raw_open = true;
+				return 0;
+			}
 	return orphan(net, RULES_UNPUNCH, &op);
 }
 

@@ -34,7 +34,8 @@ static const char *check(const struct config *config, const struct rules_op *op)
 	bool listens = op->kind == RULES_LISTEN || op->kind == RULES_INGRESS;
 	bool punches = op->kind == RULES_PUNCH || op->kind == RULES_CLIENT ||
 		       op->kind == RULES_UNCLIENT || op->kind == RULES_FLUSH;
-	bool opens = op->kind == RULES_INGRESS || op->kind == RULES_CLIENT;
+	bool opens =
+		op->kind == RULES_INGRESS || op->kind == RULES_CLIENT || op->kind == RULES_CONSENT;
 
 	if (named && !name(op->name))
 		return "a stream's name that no stream can have";

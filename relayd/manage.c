@@ -140,7 +140,7 @@ int net_flush(struct net *net, const char *name, unsigned int *count, char why[s
 		return 0;
 	}
 	LIST_FOREACH(stream, &net->table.streams, link)
-	*count += flush_stream(net, stream);
+		*count += flush_stream(net, stream);
 	return 0;
 }
 
@@ -179,8 +179,7 @@ static int check_runtime(
 	struct stream *stream;
 	uint16_t port;
 
-	LIST_FOREACH(stream, &net->table.streams, link)
-	{
+	LIST_FOREACH(stream, &net->table.streams, link) {
 		if (stream->gone || stream->origin == STREAM_CONFIG)
 			continue;
 		for (size_t i = 0; i < config->stream_count; i++) {

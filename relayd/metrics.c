@@ -69,8 +69,7 @@ static void streams_write(FILE *out, const struct net *net)
 		[STREAM_WAITING] = 0, [STREAM_READY] = 0, [STREAM_LIVE] = 0, [STREAM_STALE] = 0};
 	const struct stream *stream;
 
-	LIST_FOREACH(stream, &net->table.streams, link)
-	{
+	LIST_FOREACH(stream, &net->table.streams, link) {
 		if (!stream->gone)
 			count[stream_state(stream, net_now(net))]++;
 	}

@@ -146,8 +146,8 @@ static void forget_refused(struct stream_table *table)
 	struct stream *stream;
 
 	LIST_FOREACH(stream, &table->streams, link)
-	for (size_t i = 0; i < stream->slot_count; i++)
-		stream->slots[i].refused = 0;
+		for (size_t i = 0; i < stream->slot_count; i++)
+			stream->slots[i].refused = 0;
 }
 
 /* Takes what the kernel counted into the table. */

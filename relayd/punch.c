@@ -270,7 +270,13 @@ static enum punch_count claim(struct punch *punch, const struct request *request
 		return PUNCH_REPEATED;
 	}
 	if (replayed(request, same)) {
-		answer->len = proven_error(request, 400, "sequence went back", answer->data);
+		/* A client of ours jumps over what we have seen; any other needs only a new nonce.
+		 */
+		if (request->stun.has_sequence)
+			answer->len =
+				proven_error(request, 400, "sequence went back", answer->data);
+		else
+			challenge(punch, request, 438, now_ms, answer);
 		return PUNCH_REPLAYED;
 	}
 	err = slot_claim(punch->table, slot, &hole, now_ms, &moved);

@@ -77,6 +77,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 	if (optind < argc)
 		fprintf(stderr, "relayd: \"%s\" is no option; relayd takes no other words\n",
 			argv[optind]);
+	else
+		fputs("relayd: --check and --flush exclude each other\n", stderr);
 	fputs(usage, stderr);
 	return EXIT_USAGE;
 }

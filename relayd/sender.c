@@ -86,6 +86,7 @@ static void refused(struct stream_table *table, struct slot *slot, const struct 
 void sender_event(struct stream_table *table, const struct rules_event *event, int64_t now_ms)
 {
 	struct slot *slot = slot_by_listen(table, &event->listen);
+	struct prefix source;
 
 	if (!slot || slot->stream->gone)
 		return;
@@ -93,7 +94,10 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 		refused(table, slot, event);
 		return;
 	}
-	if (!slot->want.client.addr.family)
+	/* It may have been let through before the kernel knew of a lock. */
+	source = slot_source(slot);
+	if (!slot->want.client.addr.family ||
+		(source.bits && !prefix_contains(&source, &event->sender.addr)))
 		return;
 	if (slot->stream->spec.source == SPEC_FIRST && !slot->stream->lock.family)
 		lock(table, slot, &event->sender.addr, now_ms);
@@ -128,8 +132,7 @@ void sender_tick(struct stream_table *table, int64_t now_ms)
 {
 	struct stream *stream;
 
-	LIST_FOREACH(stream, &table->streams, link)
-	{
+	LIST_FOREACH(stream, &table->streams, link) {
 		if (stream->lock.family)
 			give_up_lock(table, stream, now_ms);
 		for (size_t i = 0; i < stream->slot_count; i++)

@@ -141,9 +141,9 @@ static const struct stream *conflict(
 				return table->listens[f][*port]->stream;
 		}
 	LIST_FOREACH(stream, &table->streams, link)
-	if ((spec->raw_punch || stream->spec.raw_punch) &&
-		(*port = spec_overlap(spec, &stream->spec)))
-		return stream;
+		if ((spec->raw_punch || stream->spec.raw_punch) &&
+			(*port = spec_overlap(spec, &stream->spec)))
+			return stream;
 	return NULL;
 }
 
@@ -424,7 +424,7 @@ void slot_sample(struct stream_table *table, struct slot *slot, uint64_t packets
 	int64_t span = now_ms - slot->sampled_ms;
 	bool live;
 
-	if (packets < slot->packets)
+	if (packets < slot->packets || bytes < slot->bytes)
 		slot->packets = slot->bytes = 0; /* the element was made anew */
 	if (packets > slot->packets) {
 		slot->stream->lock_packets += packets - slot->packets;

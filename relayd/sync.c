@@ -80,11 +80,11 @@ void sync_forget(struct sync *sync, void *data)
 	struct sync_reader *reader;
 
 	TAILQ_FOREACH(reader, &sync->asking, link)
-	if (reader->data == data)
-		reader->done = NULL;
+		if (reader->data == data)
+			reader->done = NULL;
 	TAILQ_FOREACH(reader, &sync->next, link)
-	if (reader->data == data)
-		reader->done = NULL;
+		if (reader->data == data)
+			reader->done = NULL;
 }
 
 int sync_extra(struct sync *sync, const struct rules_op *op)
@@ -175,8 +175,8 @@ static void plan_hole(struct sync *sync, struct slot *slot)
 		return;
 	}
 	/*
-	 * When the client has moved, its old hole keeps its consent until the flow is flushed: a packet
-	 * between commit and flush then goes the old way, and is not dropped.
+	 * When the client has moved, its old hole keeps its consent until the flow is flushed: a
+	 * packet between commit and flush then goes the old way, and is not dropped.
 	 */
 	if (had && wants && !slot_by_client(sync->table, &slot->have.client))
 		add_client(sync, slot, RULES_FLUSH, &slot->have);
@@ -280,8 +280,8 @@ static void revert(struct sync *sync, const struct rules_error *error)
 	log_warning("the kernel refused a change%s%s: %s", failed ? " for " : "",
 		failed ? failed->stream->spec.name : "", error->text);
 	TAILQ_FOREACH(waiter, &sync->waiters, link)
-	if (waiter->sent && waiter->slot != failed)
-		waiter->sent = false;
+		if (waiter->sent && waiter->slot != failed)
+			waiter->sent = false;
 	for (size_t i = 0; i < sync->slot_count; i++) {
 		struct slot *slot = sync->slots[i];
 

@@ -136,8 +136,7 @@ const struct stream **view_sorted(const struct stream_table *table, size_t *coun
 	*count = 0;
 	if (!sorted)
 		return NULL;
-	LIST_FOREACH(stream, &table->streams, link)
-	{
+	LIST_FOREACH(stream, &table->streams, link) {
 		if (!stream->gone && *count < table->count)
 			sorted[(*count)++] = stream;
 	}

@@ -270,6 +270,15 @@ static void media_flow(unsigned int count, int64_t gap_ms)
 	}
 }
 
+/* Among what was sent, for a keepalive may fall into the same time. */
+static bool sent_at(int64_t at_ms)
+{
+	for (unsigned int i = 0; i < fake.sent_count; i++)
+		if (fake.sent[i].at_ms == at_ms)
+			return true;
+	return false;
+}
+
 START_TEST(test_silence)
 {
 	const int64_t at[] = {250, 2000, 4000};
@@ -280,15 +289,14 @@ START_TEST(test_silence)
 	last = fake.now_ms;
 	fake.sent_count = 0;
 	fake_run(11000);
-	ck_assert_uint_ge(fake.sent_count, 3);
 	for (unsigned int i = 0; i < 3; i++)
-		ck_assert_int_eq(fake.sent[i].at_ms, last + at[i]);
+		ck_assert(sent_at(last + at[i]));
 	/* A slower stream may pause longer. */
 	media_flow(100, 100);
 	last = fake.now_ms;
 	fake.sent_count = 0;
 	fake_run(1000);
-	ck_assert_int_eq(fake.sent[0].at_ms, last + 500);
+	ck_assert(sent_at(last + 500));
 	/* Reports every five seconds are no flow. */
 	fake.sent_count = 0;
 	media_flow(40, 5000);

@@ -311,7 +311,7 @@ static Suite *punchctl_suite(void)
 	Suite *suite = suite_create("punchctl");
 	TCase *tcase = tcase_create("punchctl");
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, shell_setup, shell_teardown);
 	tcase_add_loop_test(tcase, test_usage, 0, COUNT(usage));
 	tcase_add_loop_test(tcase, test_usage_punch, 0, COUNT(punch_usage));
 	tcase_add_loop_test(tcase, test_no_daemon, 0, COUNT(asking));

@@ -292,7 +292,7 @@ static Suite *ask_suite(void)
 	Suite *suite = suite_create("punchctl_ask");
 	TCase *tcase = tcase_create("punchctl_ask");
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, shell_setup, shell_teardown);
 	tcase_add_loop_test(tcase, test_refused, 0, COUNT(asking));
 	tcase_add_loop_test(tcase, test_sparse, 0, COUNT(asking));
 	tcase_add_test(tcase, test_add);

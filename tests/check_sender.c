@@ -58,8 +58,7 @@ static size_t dirty_count(void)
 	struct slot *dirty;
 	size_t count = 0;
 
-	TAILQ_FOREACH(dirty, &table.dirty, dirty_link)
-	{
+	TAILQ_FOREACH(dirty, &table.dirty, dirty_link) {
 		count++;
 	}
 	return count;
@@ -101,6 +100,8 @@ static void packet(const char *from, bool refused, int64_t now_ms)
 {
 	struct rules_event event = {.refused = refused, .number = 1};
 
+	/* The kernel lets a stranger through only when the port has been let go. */
+	sender_tick(&table, now_ms);
 	event.sender = endpoint(from);
 	event.listen = endpoint("203.0.113.7:9099");
 	sender_event(&table, &event, now_ms);
@@ -234,6 +235,18 @@ START_TEST(test_holder_restart)
 	sender_tick(&table, NOW + 100 + SILENT_MS);
 	ck_assert_uint_ne(slot->holder.family, 0);
 	ck_assert_uint_eq(dirty_count(), 0);
+}
+END_TEST
+
+/* A packet that was let through before the kernel knew of the lock changes nothing. */
+START_TEST(test_lock_race)
+{
+	stream->spec.source = SPEC_FIRST;
+	packet(A, false, NOW);
+	events[0] = '\0';
+	packet(B, false, NOW + 1);
+	assert_sender(A);
+	assert_events("");
 }
 END_TEST
 
@@ -373,6 +386,7 @@ static Suite *sender_suite(void)
 	tcase_add_test(tcase, test_holder);
 	tcase_add_test(tcase, test_holder_restart);
 	tcase_add_test(tcase, test_lock);
+	tcase_add_test(tcase, test_lock_race);
 	tcase_add_loop_test(tcase, test_lock_sources, 0, COUNT(sources));
 	tcase_add_test(tcase, test_tick);
 	tcase_add_test(tcase, test_tick_unlocked);

@@ -112,8 +112,7 @@ static size_t dirty_count(void)
 	struct slot *slot;
 	size_t count = 0;
 
-	TAILQ_FOREACH(slot, &table.dirty, dirty_link)
-	{
+	TAILQ_FOREACH(slot, &table.dirty, dirty_link) {
 		count++;
 	}
 	return count;

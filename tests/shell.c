@@ -82,7 +82,7 @@ static int words_split(char *line, char **argv)
 	return argc;
 }
 
-int shell_run_to(const char *stdout_path, const char *line)
+static int shell_run_to(const char *stdout_path, const char *line)
 {
 	char text[1024], *argv[SHELL_WORDS + 1];
 	int status, argc;
