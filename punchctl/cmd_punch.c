@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "common/mac.h"
+#include "punchctl/args.h"
 #include "punchctl/cmd.h"
 #include "punchctl/sdp_file.h"
 #include "punchctl/session.h"
@@ -41,8 +42,7 @@ static const struct option options[] = {
 
 static int usage_error(const char *text, const char *subject)
 {
-	log_error("%s%s", text, subject);
-	fprintf(stderr, "usage: punchctl punch %s\n", PUNCH_USAGE);
+	args_usage(&cmd_punch, "%s%s", text, subject);
 	return -EINVAL;
 }
 

@@ -38,6 +38,7 @@ const char *punch_count_text(enum punch_count count)
 		[PUNCH_REPEATED] = "repeated",
 		[PUNCH_BINDING] = "binding",
 		[PUNCH_CHALLENGED] = "challenged",
+		[PUNCH_NOT_REQUEST] = "not_request",
 		[PUNCH_MALFORMED] = "malformed",
 		[PUNCH_UNPADDED] = "unpadded",
 		[PUNCH_INCOMPLETE] = "incomplete",
@@ -127,8 +128,10 @@ static void binding(struct punch *punch, const struct request *request, int64_t 
 	 * One address cannot do what RFC 5780 asks with these. The standard's 420 is taken for "the
 	 * answer came from elsewhere" by clients in use, so nothing is said: that is never wrong.
 	 */
-	if (request->stun.change || request->stun.has_response_port)
+	if (request->stun.change || request->stun.has_response_port) {
+		punch->counts[PUNCH_NOT_REQUEST]++;
 		return;
+	}
 	punch->counts[PUNCH_BINDING]++;
 	begin(&buf, answer->data, STUN_SUCCESS, request);
 	stun_put_endpoint(&buf, STUN_XOR_MAPPED_ADDRESS, &request->packet->source);
@@ -389,8 +392,10 @@ void punch_handle(struct punch *punch, const struct punch_packet *packet, int64_
 		punch->counts[PUNCH_MALFORMED]++;
 		return;
 	}
-	if (stun->type != STUN_REQUEST)
+	if (stun->type != STUN_REQUEST) {
+		punch->counts[PUNCH_NOT_REQUEST]++;
 		return;
+	}
 	if (stun->integrity || stun->integrity256) {
 		punch->counts[authenticate(punch, &request, now_ms, answer)]++;
 	} else if (stun->unknown_count) {

@@ -21,6 +21,8 @@ enum punch_count {
 	PUNCH_REPEATED, /* a retransmission of the newest one */
 	PUNCH_BINDING,	/* plain STUN */
 	PUNCH_CHALLENGED,
+	PUNCH_NOT_REQUEST, /* STUN, but an indication or an answer, or what only RFC 5780 asks for
+			    */
 	PUNCH_MALFORMED,   /* not STUN, or not whole */
 	PUNCH_UNPADDED,	   /* its answer would have been larger, and the prefix had had its share */
 	PUNCH_INCOMPLETE,  /* integrity without user, realm or nonce; a downgraded algorithm */

@@ -98,8 +98,9 @@ static const struct said punch_usage[] = {
 	{"punch cam1@192.0.2.1 --key-file k --to 1 --sdp s", "--to goes with --port"},
 	{"punch cam1@192.0.2.1 --key-file k --port x", "ports are written as"},
 	{"punch cam1@192.0.2.1 --key-file k --port 1 --to 1-2", "has 1 ports and --to 1-2 has 2"},
-	{"punch --frob", "see `punchctl punch --help`"},
-	{"punch --port", "see `punchctl punch --help`"},
+	{"punch --frob",
+		"no such option, or it lacks its value: --frob; usage: punchctl punch NAME"},
+	{"punch --port", "lacks its value: --port; usage: punchctl punch NAME"},
 };
 
 START_TEST(test_usage_punch)

@@ -282,6 +282,7 @@ stream_conf() { # NAME ['key = value'...]
 		done
 		printf '}\n'
 	} >>"$T/relayd.conf"
+	chgrp "$(id -gn "$(relayd_user)")" "$T/relayd.conf" && chmod 640 "$T/relayd.conf"
 }
 
 pctl() { # punchctl's words; asks the relay's daemon
