@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
@@ -41,82 +42,53 @@ static void put_tuple(
 	mnl_attr_nest_end(nlh, tuple);
 }
 
-static void get_ip(const struct nlattr *nest, struct ct_tuple *out)
+/* Where the library keeps one direction of an entry. */
+struct side {
+	enum nf_conntrack_attr v4_src, v4_dst, v6_src, v6_dst, src_port, dst_port;
+};
+
+static const struct side orig_side = {ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_SRC,
+	ATTR_ORIG_IPV6_DST, ATTR_ORIG_PORT_SRC, ATTR_ORIG_PORT_DST};
+static const struct side reply_side = {ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV4_DST, ATTR_REPL_IPV6_SRC,
+	ATTR_REPL_IPV6_DST, ATTR_REPL_PORT_SRC, ATTR_REPL_PORT_DST};
+
+static struct addr get_addr(
+	const struct nf_conntrack *entry, uint8_t family, enum nf_conntrack_attr attr)
 {
-	const struct nlattr *attr;
+	const void *bytes = nfct_get_attr(entry, attr);
+	struct addr addr = {.family = bytes ? family : 0};
 
-	mnl_attr_for_each_nested(attr, nest)
-	{
-		uint16_t type = mnl_attr_get_type(attr);
-		bool v6 = type == CTA_IP_V6_SRC || type == CTA_IP_V6_DST;
-		struct addr addr = {.family = v6 ? AF_INET6 : AF_INET};
-
-		if (mnl_attr_get_payload_len(attr) != addr_size(addr.family))
-			continue;
-		memcpy(addr.bytes, mnl_attr_get_payload(attr), addr_size(addr.family));
-		if (type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC)
-			out->src.addr = addr;
-		else if (type == CTA_IP_V4_DST || type == CTA_IP_V6_DST)
-			out->dst.addr = addr;
-	}
+	if (bytes)
+		memcpy(addr.bytes, bytes, addr_size(family));
+	return addr;
 }
 
-static uint16_t attr_port(const struct nlattr *attr)
+static void get_tuple(
+	const struct nf_conntrack *entry, const struct side *side, struct ct_tuple *out)
 {
-	return mnl_attr_get_payload_len(attr) == 2 ? ntohs(mnl_attr_get_u16(attr)) : 0;
-}
+	uint8_t family = nfct_get_attr_u8(entry, ATTR_L3PROTO);
+	bool v6 = family == AF_INET6;
 
-static void get_tuple(const struct nlattr *nest, struct ct_tuple *out, uint8_t *proto)
-{
-	const struct nlattr *attr, *field;
-
-	mnl_attr_for_each_nested(attr, nest)
-	{
-		if (mnl_attr_get_type(attr) == CTA_TUPLE_IP)
-			get_ip(attr, out);
-		if (mnl_attr_get_type(attr) != CTA_TUPLE_PROTO)
-			continue;
-		mnl_attr_for_each_nested(field, attr)
-		{
-			uint16_t type = mnl_attr_get_type(field);
-
-			if (type == CTA_PROTO_NUM && mnl_attr_get_payload_len(field) == 1)
-				*proto = mnl_attr_get_u8(field);
-			else if (type == CTA_PROTO_SRC_PORT)
-				out->src.port = attr_port(field);
-			else if (type == CTA_PROTO_DST_PORT)
-				out->dst.port = attr_port(field);
-		}
-	}
-}
-
-static uint32_t attr_u32(const struct nlattr *attr)
-{
-	return mnl_attr_get_payload_len(attr) == 4 ? ntohl(mnl_attr_get_u32(attr)) : 0;
+	out->src.addr = get_addr(entry, family, v6 ? side->v6_src : side->v4_src);
+	out->dst.addr = get_addr(entry, family, v6 ? side->v6_dst : side->v4_dst);
+	out->src.port = ntohs(nfct_get_attr_u16(entry, side->src_port));
+	out->dst.port = ntohs(nfct_get_attr_u16(entry, side->dst_port));
 }
 
 static void ct_parse(const struct nlmsghdr *nlh, struct ct *out)
 {
-	const struct nlattr *attr;
+	struct nf_conntrack *entry = nfct_new();
 
 	*out = (struct ct){0};
-	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
-	{
-		switch (mnl_attr_get_type(attr)) {
-		case CTA_TUPLE_ORIG:
-			get_tuple(attr, &out->orig, &out->proto);
-			break;
-		case CTA_TUPLE_REPLY:
-			get_tuple(attr, &out->reply, &out->proto);
-			break;
-		case CTA_MARK:
-			out->mark = attr_u32(attr);
-			break;
-		case CTA_STATUS:
-			out->status = attr_u32(attr);
-			break;
-		}
+	if (entry && nfct_nlmsg_parse(nlh, entry) >= 0) {
+		get_tuple(entry, &orig_side, &out->orig);
+		get_tuple(entry, &reply_side, &out->reply);
+		out->proto = nfct_get_attr_u8(entry, ATTR_L4PROTO);
+		out->mark = nfct_get_attr_u32(entry, ATTR_MARK);
+		out->status = nfct_get_attr_u32(entry, ATTR_STATUS);
 	}
+	if (entry)
+		nfct_destroy(entry);
 }
 
 struct reading {

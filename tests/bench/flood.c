@@ -14,26 +14,20 @@
  * NANOSECONDS is the processor time of the whole path, per packet: of this thread while it sends,
  * in which the kernel does all that a veth path does, and of PID. WALL is the time that passed.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/addr.h"
+#include "tests/bench/tool.h"
 
 #define BURST_MAX   64
 #define PATHS_MAX   32
 #define PORTS_ALL   65536
 #define PAYLOAD_MAX 1472
 #define WAIT_NS	    20000000 /* for a burst to arrive */
-#define NSEC	    1000000000LL
 
 struct path {
 	const char *name, *interface;
@@ -57,41 +51,25 @@ struct cost {
 	long long cpu, wall;
 };
 
-static void fail(const char *what, const char *of)
-{
-	fprintf(stderr, "flood: %s %s: %s\n", what, of, strerror(errno));
-	exit(1);
-}
-
-static long long now(clockid_t clock)
-{
-	struct timespec at;
-
-	if (clock_gettime(clock, &at))
-		fail("clock", "");
-	return at.tv_sec * NSEC + at.tv_nsec;
-}
-
 /* Packets that the interface has received, of the sink's /proc/net/dev. */
 static long arrived(const struct flood *flood, const struct path *path)
 {
 	static char text[65536];
 	size_t len = strlen(path->interface);
 	ssize_t got = pread(flood->sink, text, sizeof(text) - 1, 0);
-	long packets;
+	char *end;
 
 	if (got <= 0)
-		fail("read", "/proc/PID/net/dev");
+		fail("read", "/proc/PID/net/dev", got ? errno : ENODATA);
 	text[got] = 0;
 	for (char *line = text; line; line = strchr(line, '\n')) {
 		line += strspn(line, " \n");
-		if (!strncmp(line, path->interface, len) && line[len] == ':' &&
-			sscanf(line + len + 1, "%*u %ld", &packets) == 1)
-			return packets;
+		if (strncmp(line, path->interface, len) != 0 || line[len] != ':')
+			continue;
+		strtol(line + len + 1, &end, 10); /* bytes */
+		return strtol(end, NULL, 10);
 	}
-	errno = ENODEV;
-	fail("interface", path->interface);
-	return 0;
+	fail("interface", path->interface, ENODEV);
 }
 
 /* Ports take turns. */
@@ -112,7 +90,7 @@ static void send_burst(struct flood *flood, struct path *path, long count)
 		int done = sendmmsg(path->fd, message + sent, (unsigned int)(count - sent), 0);
 
 		if (done < 0 && errno != EINTR && errno != ECONNREFUSED)
-			fail("send", path->name);
+			fail("send", path->name, errno);
 		sent += done > 0 ? done : 0;
 	}
 }
@@ -178,7 +156,7 @@ static void shuffle(unsigned int *order, unsigned int count)
 
 static void measure_all(struct flood *flood)
 {
-	unsigned int order[PATHS_MAX];
+	unsigned int order[PATHS_MAX] = {0};
 
 	for (unsigned int i = 0; i < flood->path_count; i++) {
 		order[i] = i;
@@ -217,9 +195,8 @@ static char *field(char **rest, const char *what)
 {
 	char *text = strsep(rest, ",");
 
-	errno = EINVAL;
 	if (!text || !*text)
-		fail("path without", what);
+		fail("path without", what, EINVAL);
 	return text;
 }
 
@@ -229,13 +206,11 @@ static int open_from(const char *text)
 	struct endpoint source;
 	int fd;
 
-	if (endpoint_parse(text, 0, &source)) {
-		errno = EINVAL;
-		fail("source", text);
-	}
+	if (endpoint_parse(text, 0, &source))
+		fail("source", text, EINVAL);
 	fd = socket(source.addr.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&from, endpoint_to_sockaddr(&source, &from)))
-		fail("bind", text);
+		fail("bind", text, errno);
 	return fd;
 }
 
@@ -248,17 +223,16 @@ static void add_path(struct flood *flood, char *text)
 	path->name = field(&text, "a name");
 	path->fd = open_from(field(&text, "a source"));
 	name = field(&text, "a destination");
-	path->count = (unsigned int)atoi(field(&text, "a count"));
+	path->count = (unsigned int)number(field(&text, "a count"));
 	path->interface = field(&text, "an interface");
 	path->carrier = -1;
-	if (text && clock_getcpuclockid(atoi(text), &path->carrier))
-		fail("process", text);
-	errno = EINVAL;
+	if (text && clock_getcpuclockid((pid_t)number(text), &path->carrier))
+		fail("process", text, ESRCH);
 	if (endpoint_parse(name, 0, &to) || !path->count || to.port + path->count > PORTS_ALL)
-		fail("destination", name);
+		fail("destination", name, EINVAL);
 	path->to = calloc(path->count, sizeof(*path->to));
 	if (!path->to)
-		fail("memory", "");
+		fail("memory", "", ENOMEM);
 	for (unsigned int i = 0; i < path->count; i++, to.port++)
 		path->to_len = endpoint_to_sockaddr(&to, &path->to[i]);
 }
@@ -267,20 +241,10 @@ static void open_sink(struct flood *flood, const char *pid)
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), "/proc/%d/net/dev", atoi(pid));
+	snprintf(name, sizeof(name), "/proc/%ld/net/dev", number(pid));
 	flood->sink = open(name, O_RDONLY | O_CLOEXEC);
 	if (flood->sink < 0)
-		fail("open", name);
-}
-
-static void pin(int core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("core", "");
+		fail("open", name, errno);
 }
 
 static void read_option(struct flood *flood, int option)
@@ -290,25 +254,25 @@ static void read_option(struct flood *flood, int option)
 		open_sink(flood, optarg);
 		break;
 	case 'c':
-		pin(atoi(optarg));
+		pin(optarg);
 		break;
 	case 'r':
-		flood->rounds = atol(optarg);
+		flood->rounds = number(optarg);
 		break;
 	case 'n':
-		flood->packets = atol(optarg);
+		flood->packets = number(optarg);
 		break;
 	case 'b':
-		flood->burst = atol(optarg);
+		flood->burst = number(optarg);
 		break;
 	case 's':
-		flood->size = atol(optarg);
+		flood->size = number(optarg);
 		break;
 	case 'p':
-		flood->rate = atol(optarg);
+		flood->rate = number(optarg);
 		break;
 	case 't':
-		flood->seconds = atol(optarg);
+		flood->seconds = number(optarg);
 		break;
 	default:
 		exit(2);

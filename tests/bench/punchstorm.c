@@ -20,22 +20,16 @@
  *	late MEDIA REPLY ALL               MEDIA: to the first media, REPLY: to the success;
  *	                                   ALL: to the first media from the very first request on
  */
-#include <errno.h>
 #include <getopt.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/puncher.h"
+#include "tests/bench/tool.h"
 
-#define NSEC	    1000000000LL
 #define PIDS_MAX    8
 #define CLIENTS_MAX 50000
 #define EVENTS	    64
@@ -61,21 +55,6 @@ struct storm {
 	long long deadline;		  /* no new punches from then on; 0: every client once */
 };
 
-static void fail(const char *what, int error)
-{
-	fprintf(stderr, "punchstorm: %s: %s\n", what, strerror(error));
-	exit(1);
-}
-
-static long long now(clockid_t clock)
-{
-	struct timespec at;
-
-	if (clock_gettime(clock, &at))
-		fail("clock", errno);
-	return at.tv_sec * NSEC + at.tv_nsec;
-}
-
 static long long relay_cpu(const struct storm *storm)
 {
 	long long sum = 0;
@@ -90,7 +69,7 @@ static void request(struct storm *storm, struct client *client)
 	int error = puncher_send(&client->puncher, &storm->relay);
 
 	if (error && error != -EAGAIN && error != -ECONNREFUSED)
-		fail("send", -error);
+		fail("send", "", -error);
 	client->sent = now(CLOCK_MONOTONIC);
 }
 
@@ -196,7 +175,7 @@ static void open_client(struct storm *storm, struct puncher *puncher, unsigned i
 	snprintf(user, sizeof(user), "%s%u:%u", storm->name, number, storm->listen + number);
 	error = puncher_open(puncher, &storm->relay, &from, user);
 	if (error)
-		fail(user, -error);
+		fail("socket of", user, -error);
 }
 
 static void punch_all(struct storm *storm)
@@ -204,14 +183,14 @@ static void punch_all(struct storm *storm)
 	storm->client = calloc((size_t)storm->clients, sizeof(*storm->client));
 	storm->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (!storm->client || storm->epoll < 0)
-		fail("clients", ENOMEM);
+		fail("clients", "", ENOMEM);
 	for (long i = 0; i < storm->clients; i++) {
 		struct client *client = &storm->client[i];
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
 
 		open_client(storm, &client->puncher, (unsigned int)i);
 		if (epoll_ctl(storm->epoll, EPOLL_CTL_ADD, client->puncher.fd, &event))
-			fail("epoll", errno);
+			fail("epoll", "", errno);
 	}
 	phase(storm, "first", 0);
 	if (storm->again)
@@ -289,25 +268,15 @@ static struct endpoint parse(const char *text)
 	struct endpoint endpoint = {0};
 
 	if (endpoint_parse(text, 0, &endpoint) && addr_parse(text, &endpoint.addr))
-		fail(text, EINVAL);
+		fail("address", text, EINVAL);
 	return endpoint;
-}
-
-static void pin(int core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("core", errno);
 }
 
 static void watch_pid(struct storm *storm, const char *text)
 {
 	if (storm->pid_count == PIDS_MAX ||
-		clock_getcpuclockid(atoi(text), &storm->pid[storm->pid_count++]))
-		fail(text, ESRCH);
+		clock_getcpuclockid((pid_t)number(text), &storm->pid[storm->pid_count++]))
+		fail("process", text, ESRCH);
 }
 
 static void read_option(struct storm *storm, int option)
@@ -326,28 +295,28 @@ static void read_option(struct storm *storm, int option)
 		storm->relay.realm = optarg;
 		break;
 	case 'c':
-		pin(atoi(optarg));
+		pin(optarg);
 		break;
 	case 'N':
 		storm->name = optarg;
 		break;
 	case 'l':
-		storm->listen = (unsigned int)atoi(optarg);
+		storm->listen = (unsigned int)number(optarg);
 		break;
 	case 'w':
-		storm->window = atol(optarg);
+		storm->window = number(optarg);
 		break;
 	case 'p':
 		watch_pid(storm, optarg);
 		break;
 	case 'n':
-		storm->clients = atol(optarg);
+		storm->clients = number(optarg);
 		break;
 	case 'a':
-		storm->again = atol(optarg);
+		storm->again = number(optarg);
 		break;
 	case 'L':
-		storm->late = atol(optarg);
+		storm->late = number(optarg);
 		break;
 	default:
 		exit(2);
@@ -360,14 +329,14 @@ static void allow_files(long clients)
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		fail("open files", errno);
+		fail("open files", "", errno);
 	if (limit.rlim_cur >= wanted)
 		return;
 	limit.rlim_cur = wanted;
 	if (limit.rlim_max < wanted)
 		limit.rlim_max = wanted;
 	if (setrlimit(RLIMIT_NOFILE, &limit))
-		fail("open files", errno);
+		fail("open files", "", errno);
 }
 
 int main(int argc, char **argv)

@@ -204,7 +204,7 @@ def print_text(found):
               f"{cell(row['reply_p50_ms'], 0, 2)} ms)")
     print()
     for one in found["goals"]:
-        print(f"{'met   ' if one['met'] else 'MISSED'} {one['what']}: {cell(one['figure'], 0, 2)}, "
+        print(f"{'met   ' if one['met'] else 'MISSED'} {one['what']}: {cell(one['figure'], 0, 3)}, "
               f"at most {one['limit']}")
 
 
