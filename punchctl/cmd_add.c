@@ -181,11 +181,11 @@ static void print_relay(const char *name, const char *relay)
 	char text[ADDR_TEXT];
 
 	if (endpoint_parse(relay, 0, &endpoint) || endpoint.port != 3478) {
-		printf("%s@%s", name, relay);
+		out_print("%s@%s", name, relay);
 		return;
 	}
 	addr_format(&endpoint.addr, text);
-	printf(endpoint.addr.family == AF_INET6 ? "%s@[%s]" : "%s@%s", name, text);
+	out_print(endpoint.addr.family == AF_INET6 ? "%s@[%s]" : "%s@%s", name, text);
 }
 
 static void print_added(const json_t *reply)
@@ -196,23 +196,23 @@ static void print_added(const json_t *reply)
 	const json_t *relay;
 	size_t i;
 
-	printf("On the client:\n  (umask 077; echo '%s' > %s.key)\n", out_member(reply, "key"),
+	out_print("On the client:\n  (umask 077; echo '%s' > %s.key)\n", out_member(reply, "key"),
 		name);
 	json_array_foreach(relays, i, relay) {
 		if (!json_is_string(relay))
 			continue;
-		printf(i ? "or\n  punchctl punch " : "  punchctl punch ");
+		out_print(i ? "or\n  punchctl punch " : "  punchctl punch ");
 		print_relay(name, json_string_value(relay));
-		printf(" --key-file %s.key --port %s\n", name, listen);
+		out_print(" --key-file %s.key --port %s\n", name, listen);
 	}
-	printf("The sender sends to port %s of\n", listen);
+	out_print("The sender sends to port %s of\n", listen);
 	json_array_foreach(relays, i, relay) {
 		struct endpoint endpoint;
 		char text[ADDR_TEXT];
 
 		if (json_is_string(relay) &&
 			!endpoint_parse(json_string_value(relay), 0, &endpoint))
-			printf("  %s\n", addr_format(&endpoint.addr, text));
+			out_print("  %s\n", addr_format(&endpoint.addr, text));
 	}
 }
 

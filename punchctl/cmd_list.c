@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "punchctl/args.h"
 #include "punchctl/daemon.h"
 #include "punchctl/out.h"
+
+/*
+ * Each of the relay's addresses has a row for a port, one after the other, and all of them show
+ * the counters of the one client that the port has in this family.
+ */
+static int same_port(const json_t *port, const json_t *before)
+{
+	const char *a = out_member(port, "listen"), *b = out_member(before, "listen");
+	const char *x = strrchr(a, ':'), *y = strrchr(b, ':');
+
+	return x && y && !strcmp(x, y) && (*a == '[') == (*b == '[');
+}
 
 static void add_row(struct out_table *table, const json_t *stream)
 {
@@ -13,7 +27,8 @@ static void add_row(struct out_table *table, const json_t *stream)
 
 	/* The port that has most to tell stands for the stream. */
 	json_array_foreach(ports, i, port) {
-		rate += out_number(port, "rate");
+		if (!i || !same_port(port, json_array_get(ports, i - 1)))
+			rate += out_number(port, "rate");
 		if (out_number(port, "packets") > out_number(best, "packets") ||
 			(json_is_null(json_object_get(best, "client")) &&
 				json_is_string(json_object_get(port, "client"))))

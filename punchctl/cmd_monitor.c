@@ -15,10 +15,10 @@ static void print_event(const json_t *event)
 
 	if (localtime_r(&seconds, &tm))
 		strftime(clock, sizeof clock, "%H:%M:%S", &tm);
-	printf("%s %s %s", clock, out_member(event, "name"), out_member(event, "event"));
+	out_print("%s %s %s", clock, out_member(event, "name"), out_member(event, "event"));
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
 		if (json_object_get(event, ends[i]))
-			printf(" %s %s", ends[i], out_member(event, ends[i]));
+			out_print(" %s %s", ends[i], out_member(event, ends[i]));
 	if (json_object_get(event, "text")) {
 		fputs(": ", stdout);
 		out_text(out_member(event, "text"), 0);

@@ -18,7 +18,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	if (context->json)
 		out_json(reply);
 	else
-		printf("%s removed\n", name);
+		out_print("%s removed\n", name);
 	json_decref(reply);
 	return CMD_DONE;
 }

@@ -32,7 +32,7 @@ static void nft_map(const char *map, const char *key, const char *value, const c
 
 	split(key, &from);
 	split(value, &to);
-	printf("  add element inet relayd %s%d { %s . %s comment \"%s\" : %s . %s }\n", map,
+	out_print("  add element inet relayd %s%d { %s . %s comment \"%s\" : %s . %s }\n", map,
 		from.family, from.host, from.port, name, to.host, to.port);
 }
 
@@ -43,10 +43,12 @@ static void nft_client(const json_t *client, const char *name)
 
 	nft_map("egress", out_member(client, "client"), out_member(client, "punch"), name);
 	split(out_member(client, "client"), &at);
-	printf("  add element inet relayd consent%d { %s . %s comment \"%s\" }  # %s left, %lld "
-	       "packets\n",
-		at.family, at.host, at.port, name, out_seconds(client, "consent", text),
-		(long long)out_number(client, "packets"));
+	/* Without its timeout it would never end, if somebody pasted it. */
+	out_print("  add element inet relayd consent%d { %s . %s timeout %lldms comment \"%s\" }  "
+		  "# %s left, %lld packets\n",
+		at.family, at.host, at.port,
+		(long long)(json_number_value(json_object_get(client, "consent")) * 1000), name,
+		out_seconds(client, "consent", text), (long long)out_number(client, "packets"));
 }
 
 static const char *bracketed(const struct ends *ends, char *text, size_t size)
@@ -64,8 +66,9 @@ static void iptables(const char *what, const char *match, const char *target, co
 
 	split(match, &from);
 	split(target, &to);
-	printf("  ip%stables -t nat -A %s -p udp -d %s --dport %s -m comment --comment relayd:%s "
-	       "-j %s --to-%s %s\n",
+	out_print(
+		"  ip%stables -t nat -A %s -p udp -d %s --dport %s -m comment --comment relayd:%s "
+		"-j %s --to-%s %s\n",
 		from.family == 6 ? "6" : "", dnat ? "PREROUTING" : "POSTROUTING", from.host,
 		from.port, name, what, dnat ? "destination" : "source",
 		bracketed(&to, text, sizeof text));
@@ -79,7 +82,7 @@ static void print_stream(const json_t *stream)
 	const json_t *flows = json_object_get(stream, "flows"), *entry;
 	size_t i;
 
-	printf("%s, conntrack mark 0x%llx\n as nft has it\n", name,
+	out_print("%s, conntrack mark 0x%llx\n as nft has it\n", name,
 		(unsigned long long)out_number(stream, "mark"));
 	json_array_foreach(ingress, i, entry)
 		nft_map("ingress", out_member(entry, "listen"), out_member(entry, "client"), name);
@@ -92,7 +95,7 @@ static void print_stream(const json_t *stream)
 		iptables("SNAT", out_member(entry, "client"), out_member(entry, "punch"), name);
 	puts(" flows");
 	json_array_foreach(flows, i, entry)
-		printf("  %s -> %s, forwarded as %s -> %s\n", out_member(entry, "sender"),
+		out_print("  %s -> %s, forwarded as %s -> %s\n", out_member(entry, "sender"),
 			out_member(entry, "listen"), out_member(entry, "punch"),
 			out_member(entry, "client"));
 }

@@ -34,17 +34,17 @@ static void show(const json_t *stream)
 	time_t expires = (time_t)out_number(stream, "expires");
 	char text[OUT_UNIT];
 
-	printf("%s is %s\n", out_member(stream, "name"), out_member(stream, "state"));
-	printf("  ports %s, from %s, clients %s\n", out_member(stream, "listen"),
+	out_print("%s is %s\n", out_member(stream, "name"), out_member(stream, "state"));
+	out_print("  ports %s, from %s, clients %s\n", out_member(stream, "listen"),
 		out_member(stream, "source"), out_member(stream, "clients"));
 	if (out_number(stream, "rate"))
-		printf("  limited to %s\n", out_bytes(out_number(stream, "rate"), 1, text));
+		out_print("  limited to %s\n", out_bytes(out_number(stream, "rate"), 1, text));
 	if (out_number(stream, "raw_punch"))
-		printf("  raw punches at %lld: unproven\n",
+		out_print("  raw punches at %lld: unproven\n",
 			(long long)out_number(stream, "raw_punch"));
 	if (expires)
-		printf("  expires %s", ctime(&expires));
-	printf("  refused %lld packets, the client moved %lld times\n",
+		out_print("  expires %s", ctime(&expires));
+	out_print("  refused %lld packets, the client moved %lld times\n",
 		(long long)out_number(stream, "refused"), (long long)out_number(stream, "moves"));
 	show_ports(json_object_get(stream, "ports"));
 }

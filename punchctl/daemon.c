@@ -17,6 +17,7 @@
 
 int daemon_open(struct daemon *daemon, const char *socket_path)
 {
+	static const struct timeval wait = {.tv_sec = REPLY_MS / 1000};
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	const char *path = socket_path ? socket_path : DAEMON_SOCKET;
 
@@ -30,6 +31,8 @@ int daemon_open(struct daemon *daemon, const char *socket_path)
 	}
 	strcpy(sa.sun_path, path);
 	daemon->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* connect() waits too: for room in the queue of a relayd that hangs. */
+	setsockopt(daemon->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
 	if (daemon->fd < 0 || connect(daemon->fd, (struct sockaddr *)&sa, sizeof sa)) {
 		log_error("no relayd at %s: %s%s", path, strerror(errno),
 			errno == EACCES ? "; root and the group of relayd's user may ask it" : "");

@@ -71,6 +71,21 @@ void out_text(const char *text, int lines)
 		putchar(iscntrl((unsigned char)*text) && !(lines && *text == '\n') ? '?' : *text);
 }
 
+void out_print(const char *format, ...)
+{
+	char *text;
+	va_list list;
+	int len;
+
+	va_start(list, format);
+	len = vasprintf(&text, format, list);
+	va_end(list);
+	if (len < 0)
+		return;
+	out_text(text, 1);
+	free(text);
+}
+
 const char *out_bytes(json_int_t bytes, int rate, char text[static OUT_UNIT])
 {
 	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};

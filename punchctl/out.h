@@ -27,6 +27,9 @@ void out_json(const json_t *value);
 /* Text from elsewhere: control characters become '?', but for newlines if lines is set. */
 void out_text(const char *text, int lines);
 
+/* printf() for what may hold texts from elsewhere: control characters but newlines become '?'. */
+__attribute__((format(printf, 1, 2))) void out_print(const char *format, ...);
+
 #define OUT_UNIT 24
 /* "1.5 MB", "640 B"; with "/s" if rate is set. */
 const char *out_bytes(json_int_t bytes, int rate, char text[static OUT_UNIT]);

@@ -316,12 +316,30 @@ static int load_stored(void *data, const struct spec *spec, int64_t expires)
 	return 0;
 }
 
+/* Streams that have gone from the file while relayd was not running give up their numbers. */
+static int forget_others(struct net *net)
+{
+	size_t count = net->config->stream_count;
+	const char **names = calloc(count + 1, sizeof(*names));
+	int err;
+
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		names[i] = net->config->streams[i].name;
+	err = registry_forget(net->registry, names, count);
+	free(names);
+	return err;
+}
+
 int net_load(struct net *net, char why[static CONFIG_ERROR])
 {
 	struct loading loading = {net, why};
 	char reason[SPEC_WHY];
 	struct stream *stream;
 
+	if (forget_others(net))
+		log_warning("%s: old streams' numbers cannot be given up", net->config->database);
 	for (size_t i = 0; i < net->config->stream_count; i++) {
 		int err = add_stream(net, &net->config->streams[i], &stream, reason);
 

@@ -140,9 +140,10 @@ static const struct stream *conflict(
 			if (table->listens[f][*port])
 				return table->listens[f][*port]->stream;
 		}
+	if (!spec->raw_punch && !table->raw_count)
+		return NULL;
 	LIST_FOREACH(stream, &table->streams, link)
-		if ((spec->raw_punch || stream->spec.raw_punch) &&
-			(*port = spec_overlap(spec, &stream->spec)))
+		if ((*port = spec_overlap(spec, &stream->spec)))
 			return stream;
 	return NULL;
 }
@@ -204,6 +205,7 @@ int stream_add(struct stream_table *table, const struct spec *spec, uint32_t num
 	}
 	LIST_INSERT_HEAD(&table->streams, stream, link);
 	table->count++;
+	table->raw_count += spec->raw_punch != 0;
 	*out = stream;
 	emit(table, "added", stream, NULL);
 	return 0;
@@ -231,6 +233,7 @@ void stream_reap(struct stream_table *table, struct stream *stream)
 	}
 	for (size_t i = 0; i < stream->slot_count; i++)
 		table->listens[family_index(stream->slots[i].family)][stream->slots[i].port] = NULL;
+	table->raw_count -= stream->spec.raw_punch != 0;
 	LIST_REMOVE(stream, link);
 	stream_free(stream);
 }

@@ -100,7 +100,8 @@ struct stream_event {
 struct stream_table {
 	struct stream_list streams;
 	size_t count;
-	size_t holes; /* slots with a hole */
+	size_t holes;	  /* slots with a hole */
+	size_t raw_count; /* streams with raw punch ports, those that go included */
 	struct slot_list dirty;
 	struct slot_list consents;
 	bool families[STREAM_FAMILIES]; /* those that the relay has an address of */

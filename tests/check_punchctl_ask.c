@@ -257,7 +257,7 @@ START_TEST(test_rules)
 		"2001:db8:1::8 . 40001 }\n"
 		"  add element inet relayd egress4 { 192.0.2.8 . 40001 comment \"cam1\" : "
 		"203.0.113.7 . 3478 }\n"
-		"  add element inet relayd consent4 { 192.0.2.8 . 40001 comment \"cam1\" }  "
+		"  add element inet relayd consent4 { 192.0.2.8 . 40001 timeout 14500ms comment \"cam1\" }  "
 		"# 14.5 s left, 120 packets\n"
 		" as iptables would say it\n"
 		"  iptables -t nat -A PREROUTING -p udp -d 203.0.113.7 --dport 9099 -m comment "
