@@ -10,22 +10,20 @@
  *   {"do":"show","name":N}                   -> {"ok":true,"stream":{..}}
  *   {"do":"flush"[,"name":N]}                -> {"ok":true,"clients":COUNT}: holes closed
  *   {"do":"reload"}                          -> {"ok":true,"added":A,"changed":C,"removed":R}
- *   {"do":"rules"[,"name":N]}                ->
- * {"ok":true,"streams":[{"name":N,"number":N,"mark":M,
- *                                                "listening":[{"listen":E,"source":P,"refused":{"packets":P,"bytes":B}}],
- *                                                "ingress":[{"listen":E,"client":E}],
- *                                                "clients":[{"client":E,"punch":E,"consent":S,"rate":R,"packets":P,"bytes":B}],
- *                                                "flows":[{"sender":E,"listen":E,"client":E,"punch":E}]}]}
+ *   {"do":"rules"[,"name":N]}  -> {"ok":true,"streams":[{"name":N,"number":N,"mark":M,
+ *      "listening":[{"listen":E,"source":P,"refused":{"packets":P,"bytes":B}}],
+ *      "ingress":[{"listen":E,"client":E}],
+ *      "clients":[{"client":E,"punch":E,"consent":S,"rate":R,"packets":P,"bytes":B}],
+ *      "flows":[{"sender":E,"listen":E,"client":E,"punch":E}]}]}
  *   {"do":"metrics"}                         -> {"ok":true,"text":OPENMETRICS}
  *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
  *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
- *      with EVENT one of added changed removed punched moved live idle stale sender refused claimed
- *      failed lost
+ *      with EVENT one of added changed removed punched moved live idle stale sender refused failed
  *   anything else                            -> {"ok":false,"error":"one line"}
  *
  * A stream is {"name","state","engine","origin","source","clients","rate","raw_punch","expires",
- * "listen":"9099-9102","refused":PACKETS,"ports":[..]} as in punchctl(8). Endpoints and prefixes
- * are texts.
+ * "listen":"9099-9102","refused":PACKETS,"moves":N,"ports":[..]} as in punchctl(8). Endpoints and
+ * prefixes are texts.
  */
 #ifndef RELAYD_CONTROL_H
 #define RELAYD_CONTROL_H

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Media that pauses no longer than this is live. */
-#define LIVE_MS 5000
-
 static size_t family_index(uint8_t family)
 {
 	return family == AF_INET6;
@@ -20,23 +17,6 @@ static int compare_name(const void *a, const void *b)
 	const struct stream *x = a, *y = b;
 
 	return strcmp(x->spec.name, y->spec.name);
-}
-
-static int compare_endpoint(const struct endpoint *x, const struct endpoint *y)
-{
-	int order = memcmp(x->addr.bytes, y->addr.bytes, sizeof x->addr.bytes);
-
-	if (!order)
-		order = (int)x->addr.family - (int)y->addr.family;
-	return order ? order : (int)x->port - (int)y->port;
-}
-
-/* By the client alone, as in the kernel: there one socket of a client is one element. */
-static int compare_client(const void *a, const void *b)
-{
-	const struct slot *x = a, *y = b;
-
-	return compare_endpoint(&x->want.client, &y->want.client);
 }
 
 int stream_table_init(struct stream_table *table, const bool families[static STREAM_FAMILIES],
@@ -94,10 +74,9 @@ void stream_table_fini(struct stream_table *table)
 		free(table->listens[i]);
 }
 
-static void emit(const struct stream_table *table, const char *what, const struct stream *stream,
-	const struct slot *slot)
+static void emit(const struct stream_table *table, const char *what, const struct stream *stream)
 {
-	struct stream_event event = {.what = what, .stream = stream, .slot = slot};
+	struct stream_event event = {.what = what, .stream = stream};
 
 	if (table->event)
 		table->event(table->event_data, &event);
@@ -118,14 +97,6 @@ struct stream *stream_find(const struct stream_table *table, const char *name)
 struct slot *slot_by_listen(const struct stream_table *table, const struct endpoint *listen)
 {
 	return table->listens[family_index(listen->addr.family)][listen->port];
-}
-
-struct slot *slot_by_client(const struct stream_table *table, const struct endpoint *client)
-{
-	struct slot key = {.want.client = *client};
-	void *node = tfind(&key, &table->clients, compare_client);
-
-	return node ? *(struct slot **)node : NULL;
 }
 
 /* The stream that already uses a port of the spec, a stream that is going away included. */
@@ -207,13 +178,13 @@ int stream_add(struct stream_table *table, const struct spec *spec, uint32_t num
 	table->count++;
 	table->raw_count += spec->raw_punch != 0;
 	*out = stream;
-	emit(table, "added", stream, NULL);
+	emit(table, "added", stream);
 	return 0;
 }
 
 void stream_remove(struct stream_table *table, struct stream *stream)
 {
-	emit(table, "removed", stream, NULL);
+	emit(table, "removed", stream);
 	tdelete(stream, &table->names, compare_name);
 	stream->gone = true;
 	table->count--;
@@ -260,20 +231,8 @@ int stream_change(struct stream_table *table, struct stream *stream, const struc
 		slot_mark(table, slot);
 	}
 	stream->spec = *spec;
-	emit(table, "changed", stream, NULL);
+	emit(table, "changed", stream);
 	return 0;
-}
-
-static bool has_hole(const struct slot *slot)
-{
-	return slot->want.client.addr.family != 0;
-}
-
-enum stream_state slot_state(const struct slot *slot, int64_t now_ms)
-{
-	if (!has_hole(slot))
-		return slot->stale ? STREAM_STALE : STREAM_WAITING;
-	return slot->media_ms && now_ms - slot->media_ms < LIVE_MS ? STREAM_LIVE : STREAM_READY;
 }
 
 enum stream_state stream_state(const struct stream *stream, int64_t now_ms)
@@ -305,141 +264,4 @@ const char *stream_state_text(enum stream_state state)
 		return "stale";
 	}
 	return "";
-}
-
-struct prefix slot_source(const struct slot *slot)
-{
-	const struct stream *stream = slot->stream;
-	const struct addr *one = stream->spec.source == SPEC_FIRST ? &stream->lock : &slot->holder;
-	struct prefix source = {.bits = 0};
-
-	if (one->family)
-		source = (struct prefix){*one, (uint8_t)(addr_size(one->family) * 8)};
-	else if (stream->spec.source == SPEC_PREFIX)
-		source = stream->spec.prefix;
-	/* Nobody of this family: the unspecified address, which no packet comes from. */
-	if (source.addr.family && source.addr.family != slot->family)
-		source = (struct prefix){
-			{.family = slot->family}, (uint8_t)(addr_size(slot->family) * 8)};
-	return source;
-}
-
-void slot_mark(struct stream_table *table, struct slot *slot)
-{
-	if (slot->dirty)
-		return;
-	slot->dirty = true;
-	TAILQ_INSERT_TAIL(&table->dirty, slot, dirty_link);
-}
-
-static void forget_hole(struct stream_table *table, struct slot *slot)
-{
-	tdelete(slot, &table->clients, compare_client);
-	TAILQ_REMOVE(&table->consents, slot, consent_link);
-	memset(&slot->want, 0, sizeof slot->want);
-	table->holes--;
-}
-
-static int take_hole(struct stream_table *table, struct slot *slot, const struct hole *hole)
-{
-	slot->want = *hole;
-	if (!tsearch(slot, &table->clients, compare_client)) {
-		memset(&slot->want, 0, sizeof slot->want);
-		return -ENOMEM;
-	}
-	TAILQ_INSERT_TAIL(&table->consents, slot, consent_link);
-	table->holes++;
-	return 0;
-}
-
-int slot_claim(struct stream_table *table, struct slot *slot, const struct hole *hole,
-	int64_t now_ms, bool *moved)
-{
-	struct slot *owner = slot_by_client(table, &hole->client);
-	int err;
-
-	*moved = false;
-	if (owner && owner != slot)
-		return -EADDRINUSE;
-	slot->stale = false;
-	slot->punched_ms = now_ms;
-	if (owner && endpoint_equal(&slot->want.punch, &hole->punch)) {
-		TAILQ_REMOVE(&table->consents, slot, consent_link);
-		TAILQ_INSERT_TAIL(&table->consents, slot, consent_link);
-		slot->refresh = true;
-		slot_mark(table, slot);
-		return 0;
-	}
-	*moved = has_hole(slot);
-	if (*moved)
-		forget_hole(table, slot);
-	err = take_hole(table, slot, hole);
-	slot->moves += *moved;
-	slot->packets = slot->bytes = 0;
-	slot_mark(table, slot);
-	if (!err)
-		emit(table, *moved ? "moved" : "punched", slot->stream, slot);
-	return err;
-}
-
-void slot_release(struct stream_table *table, struct slot *slot)
-{
-	if (!has_hole(slot))
-		return;
-	forget_hole(table, slot);
-	slot_mark(table, slot);
-}
-
-void slot_expire(struct stream_table *table, int64_t now_ms)
-{
-	struct slot *slot;
-
-	while ((slot = TAILQ_FIRST(&table->consents)) &&
-		now_ms - slot->punched_ms >= table->consent_ms) {
-		slot_release(table, slot);
-		slot->stale = true;
-		emit(table, "stale", slot->stream, slot);
-	}
-}
-
-void slot_adopt(
-	struct stream_table *table, struct slot *slot, const struct hole *hole, int64_t punched_ms)
-{
-	struct slot *other = TAILQ_LAST(&table->consents, slot_list);
-
-	if (has_hole(slot) || slot_by_client(table, &hole->client) || take_hole(table, slot, hole))
-		return;
-	slot->have = *hole;
-	slot->punched_ms = punched_ms;
-	/* The list is ordered by time: find the place from the end. */
-	TAILQ_REMOVE(&table->consents, slot, consent_link);
-	while (other && other->punched_ms > punched_ms)
-		other = TAILQ_PREV(other, slot_list, consent_link);
-	if (other)
-		TAILQ_INSERT_AFTER(&table->consents, other, slot, consent_link);
-	else
-		TAILQ_INSERT_HEAD(&table->consents, slot, consent_link);
-}
-
-void slot_sample(struct stream_table *table, struct slot *slot, uint64_t packets, uint64_t bytes,
-	int64_t now_ms)
-{
-	int64_t span = now_ms - slot->sampled_ms;
-	bool live;
-
-	if (packets < slot->packets || bytes < slot->bytes)
-		slot->packets = slot->bytes = 0; /* the element was made anew */
-	if (packets > slot->packets) {
-		slot->stream->lock_packets += packets - slot->packets;
-		slot->media_ms = now_ms;
-	}
-	if (span > 0)
-		slot->byte_rate = (bytes - slot->bytes) * 1000 / (uint64_t)span;
-	slot->packets = packets;
-	slot->bytes = bytes;
-	slot->sampled_ms = now_ms;
-	live = slot_state(slot, now_ms) == STREAM_LIVE;
-	if (live != slot->live)
-		emit(table, live ? "live" : "idle", slot->stream, slot);
-	slot->live = live;
 }

@@ -131,6 +131,7 @@ struct stream *stream_find(const struct stream_table *table, const char *name);
 enum stream_state stream_state(const struct stream *stream, int64_t now_ms);
 const char *stream_state_text(enum stream_state state);
 
+bool hole_equal(const struct hole *a, const struct hole *b);
 enum stream_state slot_state(const struct slot *slot, int64_t now_ms);
 /* The stream's slot for a listen port, whatever the stream: NULL when there is none. */
 struct slot *slot_by_listen(const struct stream_table *table, const struct endpoint *listen);

@@ -6,10 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
-
-/* A slot needs at most: raw punch, listen and ingress for every address, client, old client, flush.
- */
-#define SLOT_OPS_MAX (3 * CONFIG_ADDRESSES + 4)
+#include "relayd/sync_plan.h"
 
 int sync_init(struct sync *sync, struct stream_table *table, const struct config *config)
 {
@@ -98,123 +95,6 @@ int sync_extra(struct sync *sync, const struct rules_op *op)
 	return 0;
 }
 
-static struct rules_op *add_op(struct sync *sync, const struct slot *slot, enum rules_op_kind kind)
-{
-	struct rules_op *op = &sync->ops[sync->op_count];
-
-	memset(op, 0, sizeof *op);
-	op->kind = kind;
-	strcpy(op->name, slot->stream->spec.name);
-	sync->op_slot[sync->op_count++] = (uint16_t)(sync->slot_count - 1);
-	return op;
-}
-
-/* One operation for each of the relay's addresses of the slot's family. */
-static void add_for_addresses(struct sync *sync, const struct slot *slot, enum rules_op_kind kind)
-{
-	for (size_t i = 0; i < sync->config->address_count; i++) {
-		const struct addr *addr = &sync->config->addresses[i];
-		struct rules_op *op;
-
-		if (addr->family != slot->family)
-			continue;
-		op = add_op(sync, slot, kind);
-		op->listen = (struct endpoint){*addr, slot->port};
-		op->number = slot->stream->number;
-		op->source = slot_source(slot);
-		op->client = slot->want.client;
-		op->punch = (struct endpoint){
-			*addr, (uint16_t)(slot->stream->spec.raw_punch + slot->index)};
-		op->raw = true;
-	}
-}
-
-static void plan_listen(struct sync *sync, struct slot *slot)
-{
-	struct prefix source = slot_source(slot);
-	bool wanted = !slot->stream->gone;
-	bool changed = memcmp(&source, &slot->listening_source, sizeof source) != 0;
-
-	if (wanted && (!slot->listening || changed))
-		add_for_addresses(sync, slot, RULES_LISTEN);
-	if (!wanted && slot->listening)
-		add_for_addresses(sync, slot, RULES_UNLISTEN);
-	/* Who had the flow may be one who may not send any more. */
-	if (wanted && slot->listening && changed && source.bits && slot->have.client.addr.family &&
-		!prefix_contains(&source, &slot->sender.addr))
-		slot->flush = true;
-	if (slot->stream->spec.raw_punch && wanted != slot->raw_open)
-		add_for_addresses(sync, slot, wanted ? RULES_PUNCH : RULES_UNPUNCH);
-}
-
-static bool hole_equal(const struct hole *a, const struct hole *b)
-{
-	return endpoint_equal(&a->client, &b->client) && endpoint_equal(&a->punch, &b->punch);
-}
-
-static void add_client(struct sync *sync, const struct slot *slot, enum rules_op_kind kind,
-	const struct hole *hole)
-{
-	struct rules_op *op = add_op(sync, slot, kind);
-
-	op->client = hole->client;
-	op->punch = hole->punch;
-	op->consent_ms = sync->table->consent_ms;
-	op->rate = slot->stream->spec.rate;
-}
-
-static void plan_hole(struct sync *sync, struct slot *slot)
-{
-	bool had = slot->have.client.addr.family != 0, wants = slot->want.client.addr.family != 0;
-
-	if (hole_equal(&slot->have, &slot->want)) {
-		if (wants && slot->flush)
-			add_client(sync, slot, RULES_FLUSH, &slot->want);
-		if (wants && slot->refresh)
-			add_client(sync, slot, RULES_CONSENT, &slot->want);
-		return;
-	}
-	/*
-	 * When the client has moved, its old hole keeps its consent until the flow is flushed: a
-	 * packet between commit and flush then goes the old way, and is not dropped.
-	 */
-	if (had && wants && !slot_by_client(sync->table, &slot->have.client))
-		add_client(sync, slot, RULES_FLUSH, &slot->have);
-	else if (had)
-		add_client(sync, slot, RULES_UNCLIENT, &slot->have);
-	if (wants)
-		add_client(sync, slot, RULES_CLIENT, &slot->want);
-	add_for_addresses(sync, slot, wants ? RULES_INGRESS : RULES_UNINGRESS);
-}
-
-/* The hole that a client has moved away from, unless somebody else has it by now. */
-static void close_old_hole(struct sync *sync, const struct slot *slot)
-{
-	struct rules_op op = {
-		.kind = RULES_UNCLIENT, .client = slot->have.client, .punch = slot->have.punch};
-
-	if (!slot->have.client.addr.family || !slot->doing.client.addr.family ||
-		slot_by_client(sync->table, &slot->have.client))
-		return;
-	strcpy(op.name, slot->stream->spec.name);
-	if (sync_extra(sync, &op))
-		log_warning("%s: the old hole stays until its consent ends", op.name);
-}
-
-static void plan(struct sync *sync, struct slot *slot)
-{
-	TAILQ_REMOVE(&sync->table->dirty, slot, dirty_link);
-	slot->dirty = false;
-	slot->busy = true;
-	slot->doing = slot->want;
-	slot->doing_gone = slot->stream->gone;
-	sync->slots[sync->slot_count++] = slot;
-	plan_listen(sync, slot);
-	plan_hole(sync, slot);
-	slot->doing_source = slot_source(slot);
-	slot->refresh = slot->flush = false;
-}
-
 static int send_ops(struct sync *sync, const struct rules_op *ops, size_t count)
 {
 	size_t len = ipc_encode_apply(sync->message, ++sync->id, ops, count);
@@ -249,7 +129,7 @@ static void commit(struct sync *sync)
 		struct slot *slot = sync->slots[i];
 
 		slot->busy = false;
-		close_old_hole(sync, slot);
+		sync_plan_close_old(sync, slot);
 		slot->have = slot->doing;
 		slot->listening = !slot->doing_gone;
 		slot->listening_source = slot->doing_source;
@@ -320,7 +200,7 @@ static void send_slots(struct sync *sync)
 	sync->slot_count = sync->op_count = 0;
 	while ((slot = TAILQ_FIRST(&sync->table->dirty)) &&
 		sync->op_count + SLOT_OPS_MAX <= RULES_OPS_MAX)
-		plan(sync, slot);
+		sync_plan(sync, slot);
 	for (struct sync_waiter *waiter = TAILQ_FIRST(&sync->waiters); waiter;
 		waiter = TAILQ_NEXT(waiter, link))
 		if (waiter->slot->busy)

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/sync_plan.h"
+
+#include <string.h>
+
+#include "common/log.h"
+
+static struct rules_op *add_op(struct sync *sync, const struct slot *slot, enum rules_op_kind kind)
+{
+	struct rules_op *op = &sync->ops[sync->op_count];
+
+	memset(op, 0, sizeof *op);
+	op->kind = kind;
+	strcpy(op->name, slot->stream->spec.name);
+	sync->op_slot[sync->op_count++] = (uint16_t)(sync->slot_count - 1);
+	return op;
+}
+
+/* One operation for each of the relay's addresses of the slot's family. */
+static void add_for_addresses(struct sync *sync, const struct slot *slot, enum rules_op_kind kind)
+{
+	for (size_t i = 0; i < sync->config->address_count; i++) {
+		const struct addr *addr = &sync->config->addresses[i];
+		struct rules_op *op;
+
+		if (addr->family != slot->family)
+			continue;
+		op = add_op(sync, slot, kind);
+		op->listen = (struct endpoint){*addr, slot->port};
+		op->number = slot->stream->number;
+		op->source = slot_source(slot);
+		op->client = slot->want.client;
+		op->punch = (struct endpoint){
+			*addr, (uint16_t)(slot->stream->spec.raw_punch + slot->index)};
+		op->raw = true;
+	}
+}
+
+static void plan_listen(struct sync *sync, struct slot *slot)
+{
+	struct prefix source = slot_source(slot);
+	bool wanted = !slot->stream->gone;
+	bool changed = memcmp(&source, &slot->listening_source, sizeof source) != 0;
+
+	if (wanted && (!slot->listening || changed))
+		add_for_addresses(sync, slot, RULES_LISTEN);
+	if (!wanted && slot->listening)
+		add_for_addresses(sync, slot, RULES_UNLISTEN);
+	/* Who had the flow may be one who may not send any more. */
+	if (wanted && slot->listening && changed && source.bits && slot->have.client.addr.family &&
+		!prefix_contains(&source, &slot->sender.addr))
+		slot->flush = true;
+	if (slot->stream->spec.raw_punch && wanted != slot->raw_open)
+		add_for_addresses(sync, slot, wanted ? RULES_PUNCH : RULES_UNPUNCH);
+}
+
+static void add_client(struct sync *sync, const struct slot *slot, enum rules_op_kind kind,
+	const struct hole *hole)
+{
+	struct rules_op *op = add_op(sync, slot, kind);
+
+	op->client = hole->client;
+	op->punch = hole->punch;
+	op->consent_ms = sync->table->consent_ms;
+	op->rate = slot->stream->spec.rate;
+}
+
+static void plan_hole(struct sync *sync, struct slot *slot)
+{
+	bool had = slot->have.client.addr.family != 0, wants = slot->want.client.addr.family != 0;
+
+	if (hole_equal(&slot->have, &slot->want)) {
+		if (wants && slot->flush)
+			add_client(sync, slot, RULES_FLUSH, &slot->want);
+		if (wants && slot->refresh)
+			add_client(sync, slot, RULES_CONSENT, &slot->want);
+		return;
+	}
+	/*
+	 * When the client has moved, its old hole keeps its consent until the flow is flushed: a
+	 * packet between commit and flush then goes the old way, and is not dropped.
+	 */
+	if (had && wants && !slot_by_client(sync->table, &slot->have.client))
+		add_client(sync, slot, RULES_FLUSH, &slot->have);
+	else if (had)
+		add_client(sync, slot, RULES_UNCLIENT, &slot->have);
+	if (wants)
+		add_client(sync, slot, RULES_CLIENT, &slot->want);
+	add_for_addresses(sync, slot, wants ? RULES_INGRESS : RULES_UNINGRESS);
+}
+
+void sync_plan(struct sync *sync, struct slot *slot)
+{
+	TAILQ_REMOVE(&sync->table->dirty, slot, dirty_link);
+	slot->dirty = false;
+	slot->busy = true;
+	slot->doing = slot->want;
+	slot->doing_gone = slot->stream->gone;
+	sync->slots[sync->slot_count++] = slot;
+	plan_listen(sync, slot);
+	plan_hole(sync, slot);
+	slot->doing_source = slot_source(slot);
+	slot->refresh = slot->flush = false;
+}
+
+void sync_plan_close_old(struct sync *sync, const struct slot *slot)
+{
+	struct rules_op op = {
+		.kind = RULES_UNCLIENT, .client = slot->have.client, .punch = slot->have.punch};
+
+	if (!slot->have.client.addr.family || !slot->doing.client.addr.family ||
+		slot_by_client(sync->table, &slot->have.client))
+		return;
+	strcpy(op.name, slot->stream->spec.name);
+	if (sync_extra(sync, &op))
+		log_warning("%s: the old hole stays until its consent ends", op.name);
+}
