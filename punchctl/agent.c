@@ -167,7 +167,8 @@ static int64_t hole_silence_ms(const struct agent_hole *hole)
 	int64_t due = hole->media_ms + hole->repunch_ms;
 	int64_t soonest = hole->repunched_ms + SILENCE_MAX_MS;
 
-	if (!hole_is_steady(hole))
+	/* From there on the keepalives are enough. */
+	if (!hole_is_steady(hole) || hole->repunch_ms > hole->keepalive_ms)
 		return INT64_MAX;
 	return due > soonest ? due : soonest;
 }
@@ -179,8 +180,6 @@ static void hole_repunch(struct agent *agent, struct agent_hole *hole, int64_t n
 	hole->repunch_ms *= 2;
 	if (hole->repunch_ms < SILENCE_AGAIN_MS)
 		hole->repunch_ms = SILENCE_AGAIN_MS;
-	if (hole->repunch_ms > hole->keepalive_ms)
-		hole->streak = 0; /* from here on the keepalives are enough */
 	if (hole->waiting)
 		hole_send(agent, hole);
 	else
