@@ -152,9 +152,8 @@ static void forward_event(void *data, const struct rules_event *event)
 	size_t len = ipc_encode_event(kernel->out, event);
 
 	/* One that the net side has no room for comes again with the sender's next packet. */
-	if (kernel->peer >= 0 &&
-		send(kernel->peer, kernel->out, len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return;
+	if (kernel->peer >= 0)
+		(void)send(kernel->peer, kernel->out, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* In the child: what it has from its parent is the setup, and one end of the pair. */
@@ -228,13 +227,16 @@ static int child_ended(struct kernel *kernel, int status)
 	return -1;
 }
 
-static void stop(struct kernel *kernel)
+/* Returns the status to end with, or -1: the net side is given time to end. */
+static int stop(struct kernel *kernel)
 {
 	notify_stopping();
 	kernel->stopping = true;
-	if (kernel->child > 0)
-		kill(kernel->child, SIGTERM);
+	if (kernel->child <= 0)
+		return EXIT_SUCCESS;
+	kill(kernel->child, SIGTERM);
 	kernel->restart_ms = monotonic_ms() + STOP_MS;
+	return -1;
 }
 
 static int signalled(struct kernel *kernel)
@@ -245,8 +247,8 @@ static int signalled(struct kernel *kernel)
 	if (read(kernel->signals, &info, sizeof info) != sizeof info)
 		return -1;
 	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
-		stop(kernel);
-	else if (info.ssi_signo == SIGHUP && kernel->child > 0)
+		return stop(kernel);
+	if (info.ssi_signo == SIGHUP && kernel->child > 0)
 		kill(kernel->child, SIGHUP);
 	else if (info.ssi_signo == SIGCHLD &&
 		 waitpid(kernel->child, &status, WNOHANG) == kernel->child)
