@@ -42,7 +42,24 @@ static void adopt_source(const struct net *net, struct slot *slot, const struct 
 	}
 }
 
-static int adopt_listening(struct net *net, const struct rules_listening *listening)
+/* An address may be new in the configuration: then what the others have is sent again for it. */
+static bool addresses_known(const struct net *net, const struct sync_snapshot *snapshot)
+{
+	for (size_t a = 0; a < net->config->address_count; a++) {
+		size_t i = 0;
+
+		while (i < snapshot->count &&
+			!(snapshot->records[i].kind == IPC_LISTENING &&
+				addr_equal(&snapshot->records[i].listening.listen.addr,
+					&net->config->addresses[a])))
+			i++;
+		if (i == snapshot->count)
+			return false;
+	}
+	return true;
+}
+
+static int adopt_listening(struct net *net, const struct rules_listening *listening, bool known)
 {
 	struct slot *slot = find(net, &listening->listen, listening->name);
 	struct rules_op op = {.listen = listening->listen};
@@ -52,7 +69,7 @@ static int adopt_listening(struct net *net, const struct rules_listening *listen
 		return orphan(net, RULES_UNLISTEN, &op);
 	/* Adding it again replaces it, so only what is equal is taken for granted. */
 	if (slot->stream->number == listening->number) {
-		slot->listening = true;
+		slot->listening = known;
 		slot->listening_source = listening->source;
 		adopt_source(net, slot, &listening->source);
 	}
@@ -131,11 +148,13 @@ static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 
 int adopt(struct net *net, const struct sync_snapshot *snapshot)
 {
+	bool known = addresses_known(net, snapshot);
+	struct slot *slot;
 	int err = 0;
 
 	for (size_t i = 0; i < snapshot->count && !err; i++)
 		if (snapshot->records[i].kind == IPC_LISTENING)
-			err = adopt_listening(net, &snapshot->records[i].listening);
+			err = adopt_listening(net, &snapshot->records[i].listening, known);
 	for (size_t i = 0; i < snapshot->count && !err; i++)
 		if (snapshot->records[i].kind == IPC_CLIENT)
 			err = adopt_client(net, snapshot, &snapshot->records[i].client);
@@ -148,6 +167,12 @@ int adopt(struct net *net, const struct sync_snapshot *snapshot)
 			adopt_flow(net, &record->flow);
 		else if (record->kind == IPC_PUNCH)
 			err = adopt_punch(net, &record->punch.at, record->punch.raw);
+	}
+	if (known)
+		return err;
+	TAILQ_FOREACH(slot, &net->table.consents, consent_link) {
+		memset(&slot->have, 0, sizeof slot->have);
+		slot_mark(&net->table, slot);
 	}
 	return err;
 }

@@ -168,7 +168,7 @@ static _Noreturn void child_main(struct kernel *kernel, int fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	kernel->setup->kernel_fd = fd;
-	if (privs_drop_all(setup->config))
+	if (privs_drop_all())
 		_exit(EXIT_FAILURE);
 	exit(net_run(setup));
 }

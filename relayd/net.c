@@ -282,6 +282,7 @@ static void adopted(void *data, int error, const struct sync_snapshot *snapshot)
 {
 	struct net *net = data;
 
+	net->sync.held = false;
 	if (!error)
 		error = adopt(net, snapshot);
 	if (!error)
@@ -309,6 +310,7 @@ static int start(struct net *net)
 		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
+	net->sync.held = true;
 	net->sync.send = send_message;
 	net->sync.send_data = net;
 	net->sync.sample = take_sample;

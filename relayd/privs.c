@@ -163,11 +163,10 @@ static int filter_calls(void)
 	return err;
 }
 
-int privs_drop_all(const struct config *config)
+int privs_drop_all(void)
 {
 	int err;
 
-	(void)config;
 	capng_clear(CAPNG_SELECT_BOTH);
 	err = capng_apply(CAPNG_SELECT_CAPS);
 	if (!err)

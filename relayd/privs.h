@@ -18,6 +18,6 @@ int privs_user(const struct config *config, struct privs_user *user);
 /* The kernel side: the user's ids, CAP_NET_ADMIN alone, no new privileges. */
 int privs_drop_to_net_admin(const struct config *config);
 /* The net side: no capability at all, and only the system calls that it needs. */
-int privs_drop_all(const struct config *config);
+int privs_drop_all(void);
 
 #endif

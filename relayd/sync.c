@@ -188,6 +188,7 @@ static void start_read(struct sync *sync)
 		return;
 	TAILQ_CONCAT(&sync->asking, &sync->next, link);
 	sync->record_count = 0;
+	sync->record_error = 0;
 	sync->read_id = ++sync->id;
 	len = ipc_encode_read(sync->message, sync->read_id);
 	sync->send(sync->send_data, sync->message, len);
@@ -215,6 +216,10 @@ void sync_turn(struct sync *sync)
 {
 	struct sync_waiter *waiter, *next;
 
+	if (sync->held) {
+		start_read(sync);
+		return;
+	}
 	if (!sync->busy && sync->extra_count) {
 		sync->extra_sent =
 			sync->extra_count < RULES_OPS_MAX ? sync->extra_count : RULES_OPS_MAX;
@@ -259,6 +264,7 @@ static void keep_records(struct sync *sync, const struct ipc_record *records, si
 
 		if (!grown) {
 			log_error("out of memory for what the kernel holds");
+			sync->record_error = -ENOMEM;
 			return;
 		}
 		sync->records = grown;
@@ -297,7 +303,8 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 		break;
 	case IPC_END:
 		if (sync->read_id && message->id == sync->read_id)
-			read_done(sync, message->error.code);
+			read_done(sync,
+				message->error.code ? message->error.code : sync->record_error);
 		break;
 	case IPC_APPLY:
 	case IPC_READ:

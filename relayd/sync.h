@@ -56,7 +56,8 @@ struct sync {
 	void (*sample)(void *data, const struct sync_snapshot *snapshot);
 	void *sample_data;
 
-	bool busy;		/* a transaction is under way */
+	bool busy; /* a transaction is under way */
+	bool held; /* at a start: nothing is sent until what the kernel holds has been read */
 	struct rules_op *extra; /* operations that belong to no slot; they go first */
 	size_t extra_count, extra_sent;
 	uint32_t id; /* of the last request */
@@ -74,6 +75,7 @@ struct sync {
 	uint32_t read_id;	    /* 0: no read under way */
 	struct ipc_record *records; /* collected */
 	size_t record_count, record_room;
+	int record_error; /* memory was short: the reading is worth nothing */
 
 	uint64_t transactions, failures, dropped;
 	uint8_t message[IPC_MAX];

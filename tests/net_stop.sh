@@ -12,7 +12,7 @@ net_side() {
 
 end_net_side() {
 	wait_for 5 net_side >/dev/null || return
-	kill -KILL "$(net_side | head -n 1)"
+	kill -KILL "$(net_side | head -n 1)" 2>/dev/null
 }
 
 lab_up
