@@ -170,6 +170,30 @@ static int parse_consent(struct stun *stun, struct buf *value)
 	return value->bad || buf_left(value) != 0 ? -EPROTO : 0;
 }
 
+static int parse_peer(struct stun *stun, struct buf *value)
+{
+	if (buf_get_u32(value) != STUN_PUNCH_MAGIC)
+		return 1;
+	stun->peer.len = (uint16_t)buf_left(value);
+	stun->peer.p = buf_take(value, stun->peer.len);
+	return 0;
+}
+
+static int parse_alternate(struct stun *stun, struct buf *value)
+{
+	if (buf_get_u32(value) != STUN_PUNCH_MAGIC)
+		return 1;
+	stun->alternate = buf_get_u16(value);
+	return value->bad ? -EPROTO : 0;
+}
+
+static int parse_use_candidate(struct stun *stun, struct buf *value)
+{
+	(void)value;
+	stun->use_candidate = true;
+	return 0;
+}
+
 /* The limits of texts are those of sections 14.3, 14.8, 14.9, 14.10 and 14.14. */
 static const struct rule rules[] = {
 	{STUN_MAPPED_ADDRESS, 8, 20, 4, parse_mapped, 0},
@@ -184,6 +208,7 @@ static const struct rule rules[] = {
 	{STUN_PASSWORD_ALGORITHM, 4, STUN_MAX, 1, parse_algorithm, 0},
 	{STUN_USERHASH, 32, 32, 1, NULL, offsetof(struct stun, userhash)},
 	{STUN_XOR_MAPPED_ADDRESS, 8, 20, 4, parse_xor_mapped, 0},
+	{STUN_USE_CANDIDATE, 0, 0, 1, parse_use_candidate, 0},
 	{STUN_PADDING, 0, STUN_MAX, 1, NULL, 0},
 	{STUN_RESPONSE_PORT, 2, 4, 2, parse_response_port, 0},
 	{STUN_PASSWORD_ALGORITHMS, 4, STUN_MAX, 1, NULL, offsetof(struct stun, algorithms)},
@@ -193,6 +218,8 @@ static const struct rule rules[] = {
 	{STUN_OTHER_ADDRESS, 8, 20, 4, parse_other, 0},
 	{STUN_PUNCH_SEQUENCE, 0, STUN_MAX, 1, parse_sequence, 0},
 	{STUN_PUNCH_CONSENT, 0, STUN_MAX, 1, parse_consent, 0},
+	{STUN_PUNCH_PEER, 0, STUN_MAX, 1, parse_peer, 0},
+	{STUN_PUNCH_ALTERNATE, 0, STUN_MAX, 1, parse_alternate, 0},
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))

@@ -26,7 +26,7 @@ enum stun_type {
 	STUN_ERROR = 0x0111,
 };
 
-/* Section 18.3; RFC 5780, section 7; and two of ours in the range for designated experts. */
+/* Section 18.3; RFC 5780, section 7; and ours in the range for designated experts. */
 enum stun_attr {
 	STUN_MAPPED_ADDRESS = 0x0001,
 	STUN_CHANGE_REQUEST = 0x0003,
@@ -40,6 +40,7 @@ enum stun_attr {
 	STUN_PASSWORD_ALGORITHM = 0x001d,
 	STUN_USERHASH = 0x001e,
 	STUN_XOR_MAPPED_ADDRESS = 0x0020,
+	STUN_USE_CANDIDATE = 0x0025, /* RFC 8445, section 16.1 */
 	STUN_PADDING = 0x0026,
 	STUN_RESPONSE_PORT = 0x0027,
 	STUN_PASSWORD_ALGORITHMS = 0x8002,
@@ -52,6 +53,11 @@ enum stun_attr {
 	/* Ours, in a success: "PNCH", then 32 bits, seconds that the hole is kept without a punch.
 	 */
 	STUN_PUNCH_CONSENT = 0xff02,
+	/* Ours: "PNCH", then a hello or a word of peer.h. */
+	STUN_PUNCH_PEER = 0xff03,
+	/* Ours, in an answer to plain STUN: "PNCH", then 16 bits, the port where the relay answers
+	   too, and 16 bits, zero. */
+	STUN_PUNCH_ALTERNATE = 0xff04,
 };
 
 enum stun_algorithm { STUN_MD5 = 0x0001, STUN_SHA256 = 0x0002 }; /* section 18.5 */
@@ -85,8 +91,11 @@ struct stun {
 	bool has_response_port;
 	uint16_t response_port;
 	bool has_sequence;
-	uint64_t sequence;     /* PUNCH-SEQUENCE with our magic */
-	uint32_t consent;      /* PUNCH-CONSENT, seconds; 0: not there */
+	uint64_t sequence;	/* PUNCH-SEQUENCE with our magic */
+	uint32_t consent;	/* PUNCH-CONSENT, seconds; 0: not there */
+	struct stun_bytes peer; /* PUNCH-PEER without the magic */
+	uint16_t alternate;	/* PUNCH-ALTERNATE, 0: not there */
+	bool use_candidate;
 	uint8_t unknown_count; /* comprehension-required attributes that we do not know */
 	uint16_t unknown[8];
 };
@@ -125,6 +134,8 @@ void stun_put_algorithm(struct buf *buf, enum stun_algorithm algorithm);
 void stun_put_algorithms(struct buf *buf);
 void stun_put_sequence(struct buf *buf, uint64_t sequence);
 void stun_put_consent(struct buf *buf, uint32_t seconds);
+void stun_put_peer(struct buf *buf, const void *message, size_t len);
+void stun_put_alternate(struct buf *buf, uint16_t port);
 /* PADDING that makes the message, with `after` bytes still to come, at least `total` bytes. */
 void stun_put_padding(struct buf *buf, size_t total, size_t after);
 void stun_put_integrity(struct buf *buf, const uint8_t *key, size_t key_len);	 /* 24 bytes */

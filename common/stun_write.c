@@ -123,6 +123,22 @@ void stun_put_consent(struct buf *buf, uint32_t seconds)
 	buf_put_u32(buf, seconds);
 }
 
+void stun_put_peer(struct buf *buf, const void *message, size_t len)
+{
+	attr_begin(buf, STUN_PUNCH_PEER, 4 + len);
+	buf_put_u32(buf, STUN_PUNCH_MAGIC);
+	buf_put(buf, message, len);
+	buf_put_zero(buf, -len & 3);
+}
+
+void stun_put_alternate(struct buf *buf, uint16_t port)
+{
+	attr_begin(buf, STUN_PUNCH_ALTERNATE, 8);
+	buf_put_u32(buf, STUN_PUNCH_MAGIC);
+	buf_put_u16(buf, port);
+	buf_put_u16(buf, 0);
+}
+
 /* RFC 5780, section 7.6. The attribute's own header counts towards the total. */
 void stun_put_padding(struct buf *buf, size_t total, size_t after)
 {

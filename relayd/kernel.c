@@ -116,7 +116,7 @@ static void read_flow(void *data, const struct rules_flow *flow)
 static void read_all(struct kernel *kernel, uint32_t id)
 {
 	const struct rules_reader reader = {
-		read_listening, read_punch, read_ingress, read_client, read_flow, kernel};
+		read_listening, read_punch, read_ingress, read_client, read_flow, NULL, kernel};
 	struct rules_error error = {.op = -1};
 
 	kernel->read_id = id;

@@ -13,7 +13,7 @@
 #include "relayd/nonce.h"
 #include "relayd/stream.h"
 
-#define PUNCH_ANSWER_MAX 320
+#define PUNCH_ANSWER_MAX 576
 
 /* Why datagrams to the punch port were refused or served; each is a metric. */
 enum punch_count {

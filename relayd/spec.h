@@ -9,9 +9,10 @@
 
 #include "common/addr.h"
 
-#define SPEC_NAME 64  /* with the zero; letters, digits, and . _ - inside */
-#define SPEC_KEY  129 /* with the zero */
-#define SPEC_WHY  200 /* room for the reason of a refusal */
+#define SPEC_NAME      64  /* with the zero; letters, digits, and . _ - inside */
+#define SPEC_KEY       129 /* with the zero */
+#define SPEC_WHY       200 /* room for the reason of a refusal */
+#define SPEC_PEERS_MAX 1024
 
 enum spec_source {
 	SPEC_ANY,    /* anybody may send */
@@ -28,6 +29,8 @@ struct spec {
 	struct prefix clients; /* bits 0: from anywhere, in both families; the default */
 	uint64_t rate;	       /* bytes per second to a client, 0: no limit */
 	uint16_t raw_punch;    /* port i of the stream is punched at raw_punch + i; 0: off */
+	uint16_t peers; /* pairs of a service and a client at once; 0: no peers. A stream with
+			   peers needs no listen ports */
 };
 
 /* An empty spec of this name; -EINVAL and the reason when the name will not do. */
@@ -42,8 +45,9 @@ int spec_set_key(struct spec *spec, const char *text, char why[static SPEC_WHY])
 int spec_set_clients(struct spec *spec, const char *text, char why[static SPEC_WHY]);
 int spec_set_rate(struct spec *spec, long long rate, char why[static SPEC_WHY]);
 int spec_set_raw_punch(struct spec *spec, long long port, char why[static SPEC_WHY]);
-/* What must hold between the fields: a port list, a key, raw punch ports that fit and do not
- * overlap listen. */
+int spec_set_peers(struct spec *spec, long long pairs, char why[static SPEC_WHY]);
+/* What must hold between the fields: a port list or peers, a key, raw punch ports that fit and do
+ * not overlap listen. */
 int spec_check(const struct spec *spec, char why[static SPEC_WHY]);
 /* Do the two want a port (listen or raw punch) of each other? Returns it, or 0. */
 uint16_t spec_overlap(const struct spec *a, const struct spec *b);

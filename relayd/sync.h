@@ -17,6 +17,7 @@
 #include "relayd/ipc.h"
 #include "relayd/stream.h"
 
+#define SYNC_BATCH   8
 #define SYNC_WAITERS 8192 /* answers that may wait for the kernel at once */
 
 /* Called when the kernel has committed what the slot was when it began to wait (error 0), or
@@ -88,6 +89,14 @@ void sync_fini(struct sync *sync);
 int sync_wait(struct sync *sync, struct slot *slot, sync_settled_fn *settled, void *data);
 /* An operation that belongs to no slot: the punch port, or something that nobody wants any more. */
 int sync_extra(struct sync *sync, const struct rules_op *op);
+/*
+ * Operations (at most SYNC_BATCH) that belong together and to no slot: committed as one, in the
+ * order of the calls, or not at all. settled may be NULL; it is called when the kernel has
+ * committed (0) or refused (-errno) them, never from here. A refused batch takes no other with it.
+ * -ENOMEM.
+ */
+int sync_batch(struct sync *sync, const struct rules_op *ops, size_t count,
+	sync_settled_fn *settled, void *data);
 /*
  * Reads the kernel's state, after everything that is dirty now has been sent; every reader that
  * asks before the read begins gets the same. */

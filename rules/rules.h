@@ -31,6 +31,9 @@ enum rules_op_kind {
 	RULES_UNCLIENT, /* the hole is closed, its flows are flushed */
 	RULES_CONSENT,	/* consent begins anew; counters and rate stay */
 	RULES_FLUSH,	/* the flow that occupies the hole is deleted, nothing else */
+	RULES_PEER, /* what comes from `client` to `punch` goes to `peer`; both are CLIENTs besides
+		     */
+	RULES_UNPEER, /* and its flow is deleted */
 };
 
 /* One operation; which fields count says the comment in front of each group. */
@@ -38,15 +41,16 @@ struct rules_op {
 	enum rules_op_kind kind;
 	char name[RULES_NAME];	/* all but PUNCH: the stream, shown as the element's comment */
 	struct endpoint listen; /* LISTEN, UNLISTEN, INGRESS, UNINGRESS: where senders send to */
-	uint32_t number;	/* LISTEN: the stream's number */
+	uint32_t number;	/* LISTEN, PEER: the stream's number */
 	struct prefix source;	/* LISTEN: who may send; bits 0: anybody */
-	struct endpoint
-		client; /* INGRESS, CLIENT, UNCLIENT, CONSENT, FLUSH: the hole's public side */
-	struct endpoint
-		punch; /* CLIENT, UNCLIENT, FLUSH, PUNCH, UNPUNCH: the relay's end of the hole */
-	bool raw;      /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
-	uint32_t consent_ms; /* CLIENT, CONSENT: milliseconds until the kernel stops */
-	uint64_t rate;	     /* CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
+	struct endpoint client; /* INGRESS, CLIENT, UNCLIENT, CONSENT, FLUSH, PEER, UNPEER: the
+				   hole's public side */
+	struct endpoint punch; /* CLIENT, UNCLIENT, FLUSH, PUNCH, UNPUNCH, PEER, UNPEER: the relay's
+				  end of the hole */
+	struct endpoint peer;  /* PEER: the public side of the other's hole */
+	bool raw;	       /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
+	uint32_t consent_ms;   /* CLIENT, CONSENT: milliseconds until the kernel stops */
+	uint64_t rate;	       /* CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
 };
 
 struct rules_error {
@@ -76,6 +80,13 @@ struct rules_client {
 	uint64_t bytes;
 	char name[RULES_NAME];
 };
+/* One direction of a pair. */
+struct rules_peer {
+	struct endpoint client, punch, peer;
+	uint32_t number;
+	char name[RULES_NAME];
+};
+/* Of a stream, or of peers: then listen is the relay's end of the hole of who opened the flow. */
 struct rules_flow {
 	uint32_t number;
 	struct endpoint sender;
@@ -90,6 +101,7 @@ struct rules_reader {
 	void (*ingress)(void *data, const struct rules_ingress *ingress);
 	void (*client)(void *data, const struct rules_client *client);
 	void (*flow)(void *data, const struct rules_flow *flow);
+	void (*peer)(void *data, const struct rules_peer *peer);
 	void *data;
 };
 

@@ -73,6 +73,9 @@ static const char *op_check(const struct rules_op *op)
 	case RULES_CONSENT:
 	case RULES_FLUSH:
 		return client_check(op);
+	case RULES_PEER:
+	case RULES_UNPEER:
+		break;
 	}
 	return "no such operation";
 }
@@ -265,6 +268,9 @@ static int op_build(struct txn *txn, int i)
 		return consent_begin(txn, i);
 	case RULES_FLUSH:
 		return 0;
+	case RULES_PEER:
+	case RULES_UNPEER:
+		break;
 	}
 	return -EINVAL;
 }

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * broker: pairs the lanes of services and clients, lets the kernel relay between them at once, and
+ * leads both through their search for a direct path. No I/O: hellos and the time come in, kernel
+ * operations and words go out. Times are monotonic milliseconds.
+ */
+#ifndef RELAYD_BROKER_H
+#define RELAYD_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "common/peer.h"
+#include "common/stun.h"
+#include "relayd/plan.h"
+#include "relayd/stream.h"
+
+#define BROKER_LANES	8192 /* of all streams */
+#define BROKER_OFFERS	64   /* lanes of services that wait, per stream */
+#define BROKER_SEARCHES 1    /* at once behind one public address */
+
+enum broker_count {
+	BROKER_PAIRED,
+	BROKER_DIRECT,	 /* rounds that found a path */
+	BROKER_FAILED,	 /* rounds that did not */
+	BROKER_HOPELESS, /* pairs that stay on the relay */
+	BROKER_REFUSED,	 /* hellos: table full, too many offers or pairs, or a lane of somebody else
+			  */
+	BROKER_UNSERVED, /* a client called while no service was there */
+	BROKER_COUNTS,
+};
+
+struct broker;
+
+/* A hello that has proven its key, and its hole by the nonce. */
+struct broker_hello {
+	struct stream *stream;
+	struct hole hole;
+	const struct peer_hello *hello;
+	/* What the relay's indications to it are signed with; it is copied. */
+	uint8_t key[STUN_KEY_MAX];
+	size_t key_len;
+	uint64_t sequence;
+};
+
+struct broker_config {
+	struct stream_table *table;
+	uint32_t consent_ms;
+	void *arg;
+	/* Kernel operations that belong together; done(data, 0 or -errno) comes later. 0 or
+	 * -ENOMEM. */
+	int (*apply)(void *arg, const struct rules_op *ops, size_t count,
+		void (*done)(void *data, int error), void *data);
+	/* An unsolicited datagram from the hole's punch endpoint to its client. */
+	void (*send)(void *arg, const struct hole *hole, const void *data, size_t len);
+	/* Where else the relay answers plain STUN for who punches here; family 0: nowhere. */
+	struct endpoint (*alternate)(void *arg, const struct endpoint *punch);
+	/* Something that those who watch want to hear of. */
+	void (*event)(void *arg, const char *what, const struct stream *stream,
+		const struct endpoint *client, const char *text);
+};
+
+int broker_open(const struct broker_config *config, struct broker **out);
+void broker_close(struct broker *broker);
+
+/*
+ * 0, and the word of now to answer with; what the kernel has yet to commit comes later, by send.
+ * -ESTALE: the sequence went back; -EBUSY: a limit; -EADDRINUSE: the hole is another lane's or a
+ * stream's; -EPERM: the lane is of another stream or role.
+ */
+int broker_hello(struct broker *broker, const struct broker_hello *hello, int64_t now_ms,
+	struct peer_word *word);
+
+void broker_tick(struct broker *broker, int64_t now_ms);
+int64_t broker_deadline(const struct broker *broker); /* INT64_MAX: never */
+/* The stream goes, or its key, limits or `clients` have changed: its lanes are closed. */
+void broker_forget(struct broker *broker, const struct stream *stream);
+/* At a start: the kernel relays this already; it is closed unless both lanes come back in time. */
+void broker_adopt(struct broker *broker, const struct rules_peer *peer, int64_t now_ms);
+/* A hole of a lane: no stream may have it, and the sync does not remove it. */
+bool broker_has_hole(const struct broker *broker, const struct endpoint *client);
+
+/* For the control socket and the metrics. */
+struct broker_pair {
+	const struct stream *stream;
+	struct endpoint client, service; /* holes */
+	int64_t since_ms;
+	bool direct;
+	enum peer_plan plan; /* of the direct path, or of the last try */
+	struct nat_report client_nat, service_nat;
+};
+void broker_each(const struct broker *broker, const struct stream *stream,
+	void (*call)(void *data, const struct broker_pair *pair), void *data);
+uint64_t broker_counter(const struct broker *broker, enum broker_count count);
+const char *broker_count_text(enum broker_count count);
+/* Lanes that wait for a client. */
+unsigned int broker_offers(const struct broker *broker, const struct stream *stream);
+
+#endif
