@@ -22,6 +22,8 @@ static const struct cmd *const commands[] = {
 	&cmd_rules,
 	&cmd_metrics,
 	&cmd_punch,
+	&cmd_serve,
+	&cmd_connect,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

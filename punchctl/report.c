@@ -8,8 +8,7 @@
 #include "common/ctl.h"
 #include "common/log.h"
 
-/* Writes the line and frees the object, which NULL need not be: memory may be short. */
-static void report_line(const struct report *report, const char *event, json_t *fields)
+void report_line(const struct report *report, const char *event, json_t *fields)
 {
 	json_t *object = json_pack("{s:s, s:s}", "event", event, "stream", report->stream);
 	size_t len = 0;

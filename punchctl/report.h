@@ -24,6 +24,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "common/addr.h"
 #include "punchctl/agent.h"
 #include "punchctl/carry.h"
@@ -36,6 +38,8 @@ struct report {
 	struct endpoint relay;
 };
 
+/* One line of JSON; takes the fields, which may be NULL: there are none, or memory is short. */
+void report_line(const struct report *report, const char *event, json_t *fields);
 /* local: as many as ports; sdp: may be NULL. */
 void report_start(const struct report *report, const struct ports *ports, const uint16_t *local,
 	const char *sdp);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/cmd_tunnel.h"
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	return cmd_tunnel_run(&cmd_connect, PEER_CLIENT, context, argc, argv);
+}
+
+const struct cmd cmd_connect = {
+	.name = "connect",
+	.usage = "NAME@RELAY[:PORT] --key-file FILE --listen ADDRESS:PORT [--sessions N] "
+		 "[--idle TIME] [-- PROGRAM ...]",
+	.summary = "reach a UDP service that a peer offers",
+	.run = run,
+};

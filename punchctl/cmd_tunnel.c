@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/cmd_tunnel.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mac.h"
+#include "punchctl/args.h"
+#include "punchctl/target.h"
+#include "punchctl/tunnel.h"
+
+struct request {
+	const struct cmd *cmd;
+	struct target target;
+	char key[TARGET_KEY];
+	struct tunnel_config config;
+	bool help;
+};
+
+enum { OPTION_KEY_FILE = 256, OPTION_TO, OPTION_LISTEN, OPTION_SESSIONS, OPTION_IDLE, OPTION_JSON };
+
+static const struct option serve_options[] = {
+	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
+	{"to", required_argument, NULL, OPTION_TO},
+	{"sessions", required_argument, NULL, OPTION_SESSIONS},
+	{"idle", required_argument, NULL, OPTION_IDLE},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static const struct option connect_options[] = {
+	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
+	{"listen", required_argument, NULL, OPTION_LISTEN},
+	{"sessions", required_argument, NULL, OPTION_SESSIONS},
+	{"idle", required_argument, NULL, OPTION_IDLE},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static int usage_error(const struct request *request, const char *text, const char *subject)
+{
+	args_usage(request->cmd, "%s%s", text, subject);
+	return -EINVAL;
+}
+
+/* The program's words stand behind "--", so that its options are not taken for ours. */
+static int player_split(struct request *request, int *argc, char **argv)
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--") != 0)
+			continue;
+		if (request->config.role == PEER_SERVICE)
+			return usage_error(request, "serve starts no program", "");
+		if (i + 1 < *argc)
+			request->config.player = argv + i + 1;
+		*argc = i;
+	}
+	return 0;
+}
+
+/* A port alone is one of 127.0.0.1. */
+static int local_take(struct request *request)
+{
+	struct endpoint *local = &request->config.local;
+	struct ports ports;
+
+	if (ports_parse(optarg, &ports) == 0 && ports.count == 1)
+		*local = (struct endpoint){{AF_INET, {127, 0, 0, 1}}, ports.port[0]};
+	else if (endpoint_parse(optarg, 0, local) < 0)
+		return usage_error(
+			request, "write 127.0.0.1:8000 or [::1]:8000 and not ", optarg);
+	return 0;
+}
+
+static int number_take(struct request *request, int option)
+{
+	char *end;
+	long number = strtol(optarg, &end, 10);
+	long long idle = args_duration(optarg);
+
+	if (option == OPTION_IDLE) {
+		if (idle <= 0 || idle > 7 * 86400)
+			return usage_error(request, "--idle takes a time such as 120s, not ", optarg);
+		request->config.idle_ms = idle * 1000;
+		return 0;
+	}
+	if (*optarg == '\0' || *end || number < 1 || number > TUNNEL_SESSIONS_MAX)
+		return usage_error(request, "--sessions takes 1 to 1024, not ", optarg);
+	request->config.sessions = (unsigned int)number;
+	return 0;
+}
+
+static int option_take(struct request *request, int option, const char *word)
+{
+	switch (option) {
+	case OPTION_KEY_FILE:
+		request->config.key_file = optarg;
+		return 0;
+	case OPTION_TO:
+	case OPTION_LISTEN:
+		return local_take(request);
+	case OPTION_SESSIONS:
+	case OPTION_IDLE:
+		return number_take(request, option);
+	case OPTION_JSON:
+		request->config.json = true;
+		return 0;
+	case 'h':
+		request->help = true;
+		return 0;
+	}
+	args_usage(request->cmd, "%s has no such option, or it lacks its value: %s",
+		request->cmd->name, word);
+	return -EINVAL;
+}
+
+static int options_parse(struct request *request, int argc, char **argv)
+{
+	bool serves = request->config.role == PEER_SERVICE;
+	char why[TARGET_WHY];
+	int option, ret;
+
+	ret = player_split(request, &argc, argv);
+	optind = 0; /* glibc: begin anew, as main() has used it */
+	opterr = 0;
+	while (ret == 0 && (option = getopt_long(argc, argv, "h",
+				    serves ? serve_options : connect_options, NULL)) != -1)
+		ret = option_take(request, option, argv[optind - 1]);
+	if (ret < 0 || request->help)
+		return ret;
+	if (optind == argc)
+		return usage_error(request, "of what stream? Say NAME@RELAY", "");
+	if (optind + 1 < argc)
+		return usage_error(request, "a word too many: ", argv[optind + 1]);
+	if (target_parse(argv[optind], &request->target, why) < 0)
+		return usage_error(request, why, "");
+	if (!request->config.key_file)
+		return usage_error(request, "--key-file is missing", "");
+	if (request->config.local.addr.family == 0)
+		return usage_error(request, serves ? "--to" : "--listen", " is missing");
+	return 0;
+}
+
+static int tunnel_go(struct request *request)
+{
+	struct tunnel *tunnel;
+	char why[TARGET_WHY];
+	int ret;
+
+	if (target_read_key(request->config.key_file, request->key, why) < 0 ||
+		target_resolve(&request->target, why) < 0) {
+		log_error("%s", why);
+		return -EINVAL;
+	}
+	ret = tunnel_open(&request->config, &tunnel);
+	if (ret < 0)
+		return ret;
+	ret = tunnel_run(tunnel);
+	tunnel_close(tunnel);
+	return ret;
+}
+
+int cmd_tunnel_run(const struct cmd *cmd, enum peer_role role, const struct cmd_context *context,
+	int argc, char **argv)
+{
+	struct request request = {
+		.cmd = cmd,
+		.config = {.role = role,
+			.target = &request.target,
+			.key = request.key,
+			.sessions = TUNNEL_SESSIONS,
+			.idle_ms = TUNNEL_IDLE * 1000,
+			.json = context->json},
+	};
+	int ret;
+
+	if (options_parse(&request, argc, argv) < 0)
+		return CMD_USAGE;
+	if (request.help) {
+		printf("usage: punchctl %s %s\n", cmd->name, cmd->usage);
+		return CMD_DONE;
+	}
+	ret = tunnel_go(&request);
+	mac_wipe(request.key, sizeof(request.key));
+	return ret < 0 ? CMD_FAILED : CMD_DONE;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/tunnel_state.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/mac.h"
+
+#define LIVED_MS     5000 /* a carrier that was paired so long was of use */
+#define RETRY_MIN_MS 250
+#define RETRY_MAX_MS 30000
+
+#define NEWS(type) (1u << (type))
+
+static struct tunnel_route *route_of(const struct carrier *carrier)
+{
+	struct tunnel *tunnel = carrier->shared->arg;
+
+	return &tunnel->routes[carrier->route];
+}
+
+/* What all carriers of a route see at about the same time is told once. */
+static bool is_told(struct tunnel *tunnel, const struct carrier *carrier,
+	const struct lane_event *event)
+{
+	struct tunnel_route *route = route_of(carrier);
+	bool told = false;
+
+	switch (event->type) {
+	case LANE_WAITING:
+		tunnel->proven = true;
+		told = route->waiting;
+		route->waiting = true;
+		route->silent = false;
+		break;
+	case LANE_PAIRED:
+		tunnel->proven = true;
+		told = !carrier->owner; /* and is told when it is given to somebody */
+		route->silent = false;
+		route->refused = 0;
+		if (tunnel->config->role == PEER_CLIENT)
+			route->waiting = false;
+		break;
+	case LANE_SILENT:
+		told = route->silent;
+		route->silent = true;
+		break;
+	case LANE_BACK:
+		told = !route->silent;
+		route->silent = false;
+		break;
+	case LANE_REFUSED:
+		told = route->refused == event->code;
+		route->refused = event->code;
+		break;
+	case LANE_DIRECT:
+	case LANE_LOST:
+	case LANE_NO_PATH:
+	case LANE_CLOSED:
+	case LANE_FAILED:
+		break;
+	}
+	return told;
+}
+
+static void on_event(struct carrier *carrier, const struct lane_event *event)
+{
+	struct tunnel *tunnel = carrier->shared->arg;
+	struct tell tell = tunnel_tell(tunnel, carrier);
+
+	/* Of a refusal is told when the file has been looked at. */
+	if (event->type == LANE_FAILED)
+		carrier->refusal = *event;
+	else if (!is_told(tunnel, carrier, event) && !tunnel->ending)
+		tell_lane(&tell, event);
+}
+
+static void tunnel_replace_key(struct tunnel *tunnel, const char *key)
+{
+	struct session *session;
+	struct carrier *carrier;
+
+	report_key(&tunnel->report);
+	memcpy(tunnel->key, key, sizeof(tunnel->key));
+	while ((session = TAILQ_FIRST(&tunnel->sessions)) &&
+		tunnel->config->role == PEER_SERVICE)
+		tunnel_session_close(session, "key");
+	TAILQ_FOREACH (session, &tunnel->sessions, entry)
+		tunnel_session_detach(session);
+	while ((carrier = TAILQ_FIRST(&tunnel->carriers)))
+		tunnel_carrier_close(tunnel, carrier);
+	for (unsigned int i = 0; i < tunnel->route_count; i++)
+		tunnel->routes[i].failed = false;
+	tunnel->failures = 0;
+	tunnel->retry_ms = 0;
+	tunnel_fill(tunnel);
+}
+
+bool tunnel_reread_key(struct tunnel *tunnel)
+{
+	char key[TARGET_KEY] = {0}, why[TARGET_WHY];
+	bool changed;
+
+	if (target_read_key(tunnel->config->key_file, key, why) < 0) {
+		log_warning("%s", why);
+		return false;
+	}
+	changed = strcmp(key, tunnel->key) != 0;
+	if (changed)
+		tunnel_replace_key(tunnel, key);
+	mac_wipe(key, sizeof(key));
+	return changed;
+}
+
+/* The relay refuses for good: what never worked ends, what has worked is tried again. */
+static void tunnel_refused(struct tunnel *tunnel, struct carrier *carrier)
+{
+	struct tell tell = tunnel_tell(tunnel, carrier);
+
+	if (tunnel->proven) {
+		tell_lane(&tell, &carrier->refusal);
+		return;
+	}
+	if (!route_of(carrier)->failed)
+		tell_lane(&tell, &carrier->refusal);
+	route_of(carrier)->failed = true;
+	for (unsigned int i = 0; i < tunnel->route_count; i++) {
+		if (!tunnel->routes[i].failed)
+			return;
+	}
+	tunnel_end(tunnel, -ECANCELED);
+}
+
+/* The relay may have another address of this family. */
+static void route_turn(struct tunnel *tunnel, struct tunnel_route *route)
+{
+	const struct target *target = tunnel->config->target;
+	unsigned int index = route->index;
+
+	do {
+		index = (index + 1) % target->count;
+	} while (target->relays[index].addr.family != route->family);
+	route->index = index;
+}
+
+static void on_settled(struct carrier *carrier)
+{
+	struct tunnel *tunnel = carrier->shared->arg;
+	unsigned int news = carrier->news;
+
+	carrier->news = 0;
+	if (news & NEWS(LANE_FAILED)) {
+		if (carrier->refusal.code == 401 && tunnel_reread_key(tunnel))
+			return; /* the carrier has gone */
+		tunnel_refused(tunnel, carrier);
+		news |= NEWS(LANE_CLOSED);
+	}
+	if (news & (NEWS(LANE_WAITING) | NEWS(LANE_PAIRED)))
+		tunnel->failures = 0;
+	if (news & NEWS(LANE_SILENT)) {
+		route_turn(tunnel, route_of(carrier));
+		tunnel_net_look(tunnel);
+	}
+	if (tunnel->config->role == PEER_SERVICE)
+		tunnel_serve_settled(tunnel, carrier, news);
+	else
+		tunnel_connect_settled(tunnel, carrier, news);
+	tunnel_fill(tunnel);
+}
+
+static void on_wanted(struct carrier *carrier)
+{
+	struct tunnel *tunnel = carrier->shared->arg;
+
+	if (tunnel->config->role == PEER_SERVICE)
+		tunnel_serve_wanted(tunnel, carrier);
+}
+
+void tunnel_carrier_init(struct tunnel *tunnel)
+{
+	tunnel->shared = (struct carrier_shared){
+		.loop = &tunnel->loop,
+		.volley = &tunnel->volley,
+		.counters = &tunnel->counters,
+		.arg = tunnel,
+		.event = on_event,
+		.settled = on_settled,
+		.wanted = on_wanted,
+	};
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	tunnel_fill(timer->data);
+}
+
+static void tunnel_back_off(struct tunnel *tunnel)
+{
+	int64_t pause = (int64_t)RETRY_MIN_MS << (tunnel->failures < 7 ? tunnel->failures : 7);
+	uint32_t random;
+
+	mac_random(&random, sizeof(random));
+	if (pause > RETRY_MAX_MS)
+		pause = RETRY_MAX_MS;
+	pause = pause * (800 + random % 401) / 1000;
+	tunnel->failures++;
+	tunnel->retry_ms = tunnel_now(tunnel) + pause;
+	uv_timer_start(&tunnel->retry, on_retry, (uint64_t)pause, 0);
+}
+
+void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier)
+{
+	bool lived = tunnel_now(tunnel) - carrier->opened_ms >= LIVED_MS;
+
+	if (!carrier->paired || (tunnel->config->role == PEER_CLIENT && !lived))
+		tunnel_back_off(tunnel);
+}
+
+struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route)
+{
+	struct carrier_config config = {
+		.shared = &tunnel->shared,
+		.role = tunnel->config->role,
+		.name = tunnel->config->target->name,
+		.key = tunnel->key,
+		.relay = tunnel->config->target->relays[tunnel->routes[route].index],
+	};
+	struct carrier *carrier;
+	int ret;
+
+	ret = carrier_open(&config, &carrier);
+	if (ret < 0) {
+		log_warning("a socket: %s", strerror(-ret));
+		tunnel_back_off(tunnel);
+		return NULL;
+	}
+	carrier->route = route;
+	TAILQ_INSERT_TAIL(&tunnel->carriers, carrier, entry);
+	tunnel_net_tell(tunnel, carrier);
+	return carrier;
+}
+
+void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier)
+{
+	TAILQ_REMOVE(&tunnel->carriers, carrier, entry);
+	carrier_close(carrier);
+}

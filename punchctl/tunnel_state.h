@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tunnel_state: what the parts of a tunnel know of each other; for tunnel*.c only. */
+#ifndef PUNCHCTL_TUNNEL_STATE_H
+#define PUNCHCTL_TUNNEL_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <uv.h>
+
+#include "punchctl/carrier.h"
+#include "punchctl/player.h"
+#include "punchctl/prober.h"
+#include "punchctl/queue.h"
+#include "punchctl/report.h"
+#include "punchctl/source.h"
+#include "punchctl/tell.h"
+#include "punchctl/tunnel.h"
+
+#define TUNNEL_ROUTES 2 /* IPv4, IPv6 */
+
+/* How a relay is reached by one family of addresses. */
+struct tunnel_route {
+	struct tunnel *tunnel;
+	uint8_t family;
+	unsigned int index; /* of the target's addresses */
+	bool has_nat;
+	bool silent;	  /* that is the last that was heard of it */
+	bool waiting;	  /* that it waits has been told */
+	bool failed;	  /* for good */
+	uint16_t refused; /* what has been told */
+	struct nat_report nat;
+	struct prober *prober; /* NULL: not at work */
+	unsigned int host_count;
+	struct endpoint hosts[PEER_HOSTS]; /* without ports */
+};
+
+/* One client of the service. */
+struct session {
+	TAILQ_ENTRY(session) entry;
+	struct source source; /* of a client's side: its program's socket, in the table */
+	struct sockaddr_storage sa; /* the same for the kernel */
+	socklen_t sa_len;
+	struct tunnel *tunnel;
+	uint64_t number;
+	struct carrier *carrier; /* NULL: there is none just now */
+	struct queue *queue;	 /* NULL: nothing waits */
+	int64_t used_ms;
+	uint64_t inward, outward; /* by carriers that have gone */
+	/* Of a service's side. */
+	uv_poll_t poll;
+	int inner; /* connected to the service; -1: none */
+};
+
+TAILQ_HEAD(carriers, carrier);
+TAILQ_HEAD(sessions, session);
+
+struct tunnel {
+	const struct tunnel_config *config;
+	char key[TARGET_KEY];
+	struct report report;
+	uv_loop_t loop;
+	uv_timer_t minute, retry;
+	uv_signal_t sigint, sigterm, sighup;
+	bool ending, ready;
+	int ret;
+	struct player player;
+	struct carrier_shared shared;
+	struct carrier_counters counters;
+	struct volley volley;
+	unsigned int route_count;
+	struct tunnel_route routes[TUNNEL_ROUTES];
+	int64_t looked_ms; /* at the host's addresses */
+	struct carriers carriers;
+	struct sessions sessions;
+	unsigned int session_count;
+	uint64_t session_number;
+	struct source_table sources;
+	unsigned int failures; /* carriers in a row that did not live */
+	int64_t retry_ms;      /* no new carrier before; 0: at once */
+	bool proven;	       /* the key was good once */
+	/* Of a client's side. */
+	uv_poll_t poll;
+	int listener;
+	int best; /* the route that was paired last; -1: unknown */
+};
+
+/* tunnel.c */
+int64_t tunnel_now(const struct tunnel *tunnel);
+void tunnel_end(struct tunnel *tunnel, int ret);
+/* Starts the program, once. */
+void tunnel_ready(struct tunnel *tunnel, const struct carrier *carrier);
+struct tell tunnel_tell(const struct tunnel *tunnel, const struct carrier *carrier);
+/* New carriers where they are missing; called whenever something has changed. */
+void tunnel_fill(struct tunnel *tunnel);
+
+/* tunnel_carrier.c */
+void tunnel_carrier_init(struct tunnel *tunnel);
+/* Through this route; NULL: said, and tried again later. */
+struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route);
+void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier);
+/* It ends; if it was of no use, the next one comes later, and later each time. */
+void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier);
+/* True: the file holds another key now, and all carriers have gone. */
+bool tunnel_reread_key(struct tunnel *tunnel);
+
+/* tunnel_net.c */
+void tunnel_net_fini(struct tunnel *tunnel);
+/* Have the host's addresses changed? Then every carrier hears of it. */
+void tunnel_net_look(struct tunnel *tunnel);
+/* What is known already, to a new carrier. */
+void tunnel_net_tell(struct tunnel *tunnel, struct carrier *carrier);
+
+/* tunnel_session.c */
+/* NULL: memory is short. */
+struct session *tunnel_session_open(struct tunnel *tunnel);
+/* With its carrier, and told. */
+void tunnel_session_close(struct session *session, const char *reason);
+/* The carrier, which is paired, is this session's. */
+void tunnel_session_attach(struct session *session, struct carrier *carrier);
+/* The carrier is closed, the session stays. */
+void tunnel_session_detach(struct session *session);
+/* When data last came or went. */
+int64_t tunnel_session_used_ms(const struct session *session);
+/* The i-th of what was received becomes the at-th that is sent; false: it is dropped, counted. */
+bool tunnel_stage(struct tunnel *tunnel, unsigned int i, unsigned int at);
+void tunnel_stage_data(struct tunnel *tunnel, unsigned int at, uint8_t *data, size_t len);
+
+/* tunnel_serve.c */
+void tunnel_serve_fill(struct tunnel *tunnel);
+void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news);
+void tunnel_serve_wanted(struct tunnel *tunnel, struct carrier *carrier);
+
+/* tunnel_connect.c */
+int tunnel_connect_open(struct tunnel *tunnel);
+void tunnel_connect_close(struct tunnel *tunnel);
+void tunnel_connect_fill(struct tunnel *tunnel);
+void tunnel_connect_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news);
+
+#endif
