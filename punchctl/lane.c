@@ -168,7 +168,7 @@ static enum lane_verdict stun_input(struct lane *lane, unsigned int socket,
 		return LANE_TAKEN;
 	}
 	if (relay || endpoint_equal(from, &lane->word.alternate))
-		return lane_search_input(lane, socket, stun) ? LANE_TAKEN : LANE_FOREIGN;
+		return lane_search_input(lane, socket, stun, now_ms) ? LANE_TAKEN : LANE_FOREIGN;
 	return lane_check_input(lane, socket, from, stun, now_ms) ? LANE_TAKEN : LANE_FOREIGN;
 }
 

@@ -49,10 +49,10 @@ struct lane_search {
 	unsigned int sockets; /* fresh ones that exist */
 	uint8_t sample_tid[2][STUN_TID];
 	unsigned int sample_sends;
-	bool opened; /* the probe that makes the mapping has left with the sample */
 	unsigned int pass, index, probes;
 	uint16_t shuffle[4];
-	int64_t go_ms, fire_ms, end_ms, pass_ms, next_ms;
+	uint32_t drawn; /* of the permutation */
+	int64_t began_ms, go_ms, fire_ms, end_ms, next_ms;
 };
 
 /* The direct path. `peer` stays when it is lost, for what is still on its way. */
@@ -121,12 +121,13 @@ void lane_word_take(struct lane *lane, struct stun_bytes bytes, bool answer, int
 
 /* lane_search.c: rounds */
 void lane_search_round(struct lane *lane, const struct peer_round *round, int64_t now_ms);
-void lane_search_end(struct lane *lane, enum peer_progress progress, int64_t now_ms);
+void lane_search_end(struct lane *lane, enum peer_progress progress);
 void lane_search_reset(struct lane *lane);
 void lane_search_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_search_deadline(const struct lane *lane);
 /* True: an answer to a sample. */
-bool lane_search_input(struct lane *lane, unsigned int socket, const struct stun *stun);
+bool lane_search_input(
+	struct lane *lane, unsigned int socket, const struct stun *stun, int64_t now_ms);
 
 /* lane_fire.c: the datagrams of a round */
 void lane_fire_start(struct lane *lane, int64_t now_ms);
