@@ -8,7 +8,7 @@
 
 #include "punchctl/lane_inner.h"
 
-#define FRESH_MS 3000 /* an answer to an older check proves nothing any more */
+#define FRESH_MS  3000 /* an answer to an older check proves nothing any more */
 #define TRIES_MAX 9
 
 static const int64_t repeat_ms[] = {50, 50, 100, 100, 200, 200, 400, 400, 400};
@@ -196,8 +196,8 @@ static void input_request(struct lane *lane, unsigned int socket, const struct e
 		pair_check(lane, pair, now_ms);
 }
 
-static void input_answer(struct lane *lane, unsigned int socket, const struct endpoint *from,
-	int64_t now_ms)
+static void input_answer(
+	struct lane *lane, unsigned int socket, const struct endpoint *from, int64_t now_ms)
 {
 	struct lane_pair *pair = pair_get(lane, socket, from, now_ms);
 	bool chosen = pair->nominated;

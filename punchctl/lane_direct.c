@@ -55,8 +55,8 @@ void lane_direct_answered(
 		return;
 	direct->answered_ms = now_ms;
 	direct->unanswered_ms = 0;
-	direct->next_ms = now_ms + (direct_is_busy(lane, now_ms) ? LANE_CHECK_MS
-								 : lane_jitter(LANE_IDLE_MS));
+	direct->next_ms =
+		now_ms + (direct_is_busy(lane, now_ms) ? LANE_CHECK_MS : lane_jitter(LANE_IDLE_MS));
 }
 
 void lane_direct_lost(struct lane *lane, int64_t now_ms)
@@ -82,8 +82,8 @@ static void direct_check(struct lane *lane, int64_t now_ms)
 		direct->unanswered_ms = now_ms;
 	direct->next_ms = now_ms + LANE_CHECK_MS;
 	/* The client says each time that this is its choice, for the other may have missed it. */
-	lane_check_send(lane, direct->socket, &direct->peer, 0, lane->hello.role == PEER_CLIENT,
-		now_ms);
+	lane_check_send(
+		lane, direct->socket, &direct->peer, 0, lane->hello.role == PEER_CLIENT, now_ms);
 }
 
 /* Not twice for one doubt: the check that is on its way says it. */

@@ -8,14 +8,14 @@
 
 #include "punchctl/lane_inner.h"
 
-#define GUARD_MS    100 /* for the other's go, which may have been lost once */
-#define BIRTH_MS    (PEER_SOCKETS_MAX * LANE_PACE_MIN)
-#define PORT_MIN    1024
-#define PASSES	    10
+#define GUARD_MS 100 /* for the other's go, which may have been lost once */
+#define BIRTH_MS (PEER_SOCKETS_MAX * LANE_PACE_MIN)
+#define PORT_MIN 1024
+#define PASSES	 10
 
 struct pass {
 	bool low;
-	bool early;    /* counted from the go, not from the common moment */
+	bool early; /* counted from the go, not from the common moment */
 	uint16_t at_ms;
 };
 
@@ -24,8 +24,8 @@ static const struct pass punch_passes[] = {{true, true, 0}, {true, false, 0},
 	{false, false, GUARD_MS}, {false, false, GUARD_MS + 40}, {false, false, GUARD_MS + 100},
 	{false, false, GUARD_MS + 200}, {false, false, GUARD_MS + 400},
 	{false, false, GUARD_MS + 800}, {false, false, GUARD_MS + 1600}};
-static const struct pass window_passes[] = {{true, true, 0}, {false, false, GUARD_MS + 400},
-	{false, false, GUARD_MS + 1200}};
+static const struct pass window_passes[] = {
+	{true, true, 0}, {false, false, GUARD_MS + 400}, {false, false, GUARD_MS + 1200}};
 static const struct pass step_passes[] = {{true, true, 0}, {false, false, GUARD_MS},
 	{false, false, GUARD_MS + 400}, {false, false, GUARD_MS + 1200}};
 static const struct pass tries_passes[] = {{false, false, BIRTH_MS}};

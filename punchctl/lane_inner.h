@@ -8,8 +8,8 @@
 
 #define LANE_PAIRS     8
 #define LANE_NAME      PROOF_USER
-#define LANE_PACE_MIN  2  /* ms between two probes, whatever the relay says */
-#define LANE_TTL_GUESS 4  /* of an opener while our NATs are unknown */
+#define LANE_PACE_MIN  2   /* ms between two probes, whatever the relay says */
+#define LANE_TTL_GUESS 4   /* of an opener while our NATs are unknown */
 #define LANE_HOT_MS    500 /* so long after a sign of the other no more ports are searched */
 
 /* The exchange with the relay: one transaction at a time, and what came of those before. */
@@ -17,12 +17,12 @@ struct lane_exchange {
 	uint8_t request[STUN_MAX];
 	size_t request_len;
 	uint8_t tid[STUN_TID];
-	uint32_t said;	/* `heard` of the request that waits */
+	uint32_t said; /* `heard` of the request that waits */
 	bool waiting, proven;
-	bool renew;	/* next_ms is when a new request is made, not the old one repeated */
-	bool known;	/* a hello has been accepted */
+	bool renew; /* next_ms is when a new request is made, not the old one repeated */
+	bool known; /* a hello has been accepted */
 	bool overdue;
-	bool dirty;	/* there is something new to say */
+	bool dirty; /* there is something new to say */
 	unsigned int sends, hurries, rejections, refusals;
 	uint16_t refused;
 	int64_t began_ms, next_ms, answered_ms, rejected_ms, keepalive_ms;
@@ -148,8 +148,8 @@ void lane_check_forget(struct lane *lane);
 
 /* lane_direct.c: the path that was found */
 void lane_direct_begin(struct lane *lane, const struct lane_pair *pair, int64_t now_ms);
-void lane_direct_answered(struct lane *lane, unsigned int socket, const struct endpoint *from,
-	int64_t now_ms);
+void lane_direct_answered(
+	struct lane *lane, unsigned int socket, const struct endpoint *from, int64_t now_ms);
 void lane_direct_lost(struct lane *lane, int64_t now_ms);
 void lane_direct_hasten(struct lane *lane, int64_t now_ms);
 void lane_direct_tick(struct lane *lane, int64_t now_ms);
