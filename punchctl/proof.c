@@ -14,7 +14,10 @@ int proof_init(struct proof *proof, const char *name, uint16_t port)
 	int len;
 
 	memset(proof, 0, sizeof(*proof));
-	len = snprintf(proof->user, sizeof(proof->user), "%s:%u", name, port);
+	if (port)
+		len = snprintf(proof->user, sizeof(proof->user), "%s:%u", name, port);
+	else
+		len = snprintf(proof->user, sizeof(proof->user), "%s", name);
 	return len < 0 || (size_t)len >= sizeof(proof->user) ? -EINVAL : 0;
 }
 
@@ -78,8 +81,8 @@ static void proof_put(const struct proof *proof, struct buf *buf, uint64_t seque
 	stun_put_sequence(buf, sequence);
 }
 
-size_t proof_request(const struct proof *proof, const uint8_t tid[static STUN_TID],
-	uint64_t sequence, uint8_t out[static STUN_MAX])
+static size_t request_make(const struct proof *proof, const uint8_t tid[static STUN_TID],
+	uint64_t sequence, struct stun_bytes peer, uint8_t out[static STUN_MAX])
 {
 	struct buf buf;
 
@@ -92,9 +95,26 @@ size_t proof_request(const struct proof *proof, const uint8_t tid[static STUN_TI
 		return stun_end(&buf);
 	}
 	proof_put(proof, &buf, sequence);
+	if (peer.p)
+		stun_put_peer(&buf, peer.p, peer.len);
 	stun_put_padding(&buf, PROOF_REQUEST_MIN, INTEGRITY256_SIZE);
 	stun_put_integrity256(&buf, proof->key, proof->key_len);
 	return stun_end(&buf);
+}
+
+size_t proof_request(const struct proof *proof, const uint8_t tid[static STUN_TID],
+	uint64_t sequence, uint8_t out[static STUN_MAX])
+{
+	return request_make(proof, tid, sequence, (struct stun_bytes){0}, out);
+}
+
+size_t proof_hello(const struct proof *proof, const uint8_t tid[static STUN_TID], uint64_t sequence,
+	const struct peer_hello *hello, uint8_t out[static STUN_MAX])
+{
+	uint8_t wire[PEER_WIRE];
+	struct stun_bytes peer = {wire, (uint16_t)peer_hello_encode(hello, wire)};
+
+	return request_make(proof, tid, sequence, peer, out);
 }
 
 bool proof_verify(const struct proof *proof, const struct stun *answer)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/peer.h"
 #include "common/stun.h"
 
 #define PROOF_USER	 80  /* "NAME:PORT" with the zero */
@@ -25,7 +26,7 @@ struct proof {
 	size_t key_len;
 };
 
-/* -EINVAL when "NAME:PORT" is too long. */
+/* For "NAME:PORT", or with port 0 for a peer of "NAME". -EINVAL when that is too long. */
 int proof_init(struct proof *proof, const char *name, uint16_t port);
 /* Forgets what the relay has told, and the key. */
 void proof_reset(struct proof *proof);
@@ -40,6 +41,9 @@ int proof_take(struct proof *proof, const struct stun *answer, const char *passw
  */
 size_t proof_request(const struct proof *proof, const uint8_t tid[static STUN_TID],
 	uint64_t sequence, uint8_t out[static STUN_MAX]);
+/* The same with a hello, which is left out of one that proves nothing. */
+size_t proof_hello(const struct proof *proof, const uint8_t tid[static STUN_TID], uint64_t sequence,
+	const struct peer_hello *hello, uint8_t out[static STUN_MAX]);
 /* The answer carries MESSAGE-INTEGRITY-SHA256 by our key. */
 bool proof_verify(const struct proof *proof, const struct stun *answer);
 
