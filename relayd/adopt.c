@@ -22,7 +22,7 @@ static int orphan(struct net *net, enum rules_op_kind kind, const struct rules_o
 	op.kind = kind;
 	if (!*op.name)
 		strcpy(op.name, "orphan");
-	return sync_extra(&net->sync, &op);
+	return sync_batch(&net->sync, &op, 1, NULL, NULL);
 }
 
 /* Whom the kernel keeps the port for; it is let go in the usual way if no media comes. */
