@@ -58,15 +58,15 @@ struct carrier {
 	struct lane *lane; /* NULL: closed */
 	struct endpoint relay;
 	struct carrier_sink sink;
-	void *owner;	     /* the caller's: whose data these are; NULL: a spare one */
-	unsigned int route;  /* the caller's */
-	unsigned int news;   /* bits 1 << enum lane_event_type; the caller clears them */
+	void *owner;	    /* the caller's: whose data these are; NULL: a spare one */
+	unsigned int route; /* the caller's */
+	unsigned int news;  /* bits 1 << enum lane_event_type; the caller clears them */
 	bool paired;
 	struct lane_event pairing; /* when paired */
 	struct lane_event refusal; /* when it has failed */
 	int64_t opened_ms;
 	uint64_t inward, outward; /* datagrams */
-	unsigned int handles; /* of libuv, not yet closed */
+	unsigned int handles;	  /* of libuv, not yet closed */
 	uv_timer_t timer;
 	int64_t armed_ms; /* INT64_MAX: the timer does not run */
 	unsigned int count;

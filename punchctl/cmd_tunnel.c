@@ -73,8 +73,7 @@ static int local_take(struct request *request)
 	if (ports_parse(optarg, &ports) == 0 && ports.count == 1)
 		*local = (struct endpoint){{AF_INET, {127, 0, 0, 1}}, ports.port[0]};
 	else if (endpoint_parse(optarg, 0, local) < 0)
-		return usage_error(
-			request, "write 127.0.0.1:8000 or [::1]:8000 and not ", optarg);
+		return usage_error(request, "write 127.0.0.1:8000 or [::1]:8000 and not ", optarg);
 	return 0;
 }
 
@@ -86,7 +85,8 @@ static int number_take(struct request *request, int option)
 
 	if (option == OPTION_IDLE) {
 		if (idle <= 0 || idle > 7 * 86400)
-			return usage_error(request, "--idle takes a time such as 120s, not ", optarg);
+			return usage_error(
+				request, "--idle takes a time such as 120s, not ", optarg);
 		request->config.idle_ms = idle * 1000;
 		return 0;
 	}

@@ -72,8 +72,7 @@ static void prober_settle(struct prober *prober)
 	if (due == INT64_MAX)
 		uv_timer_stop(&prober->timer);
 	else
-		uv_timer_start(
-			&prober->timer, on_timer, due > now ? (uint64_t)(due - now) : 0, 0);
+		uv_timer_start(&prober->timer, on_timer, due > now ? (uint64_t)(due - now) : 0, 0);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -135,8 +134,8 @@ static int on_open(void *arg, uint16_t *port)
 	return number;
 }
 
-static int on_send(void *arg, int number, const struct endpoint *to, uint8_t ttl, const void *data,
-	size_t len)
+static int on_send(
+	void *arg, int number, const struct endpoint *to, uint8_t ttl, const void *data, size_t len)
 {
 	struct prober *prober = arg;
 

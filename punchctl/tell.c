@@ -122,7 +122,7 @@ void tell_closed(const struct tell *tell, const char *reason, uint64_t inward, u
 
 void tell_end(const struct tell *tell, const struct carrier_counters *counters)
 {
-	const struct batch_loss *loss = &counters->loss;
+	const struct volley_loss *loss = &counters->loss;
 	uint64_t dropped = counters->foreign + counters->late + counters->crowded +
 			   loss->oversized + loss->unsent;
 
@@ -165,8 +165,8 @@ static json_t *lane_fields(const struct tell *tell, const struct lane_event *eve
 	case LANE_BACK:
 		return json_pack("{s:s}", "relay", relay);
 	case LANE_PAIRED:
-		return json_pack("{s:o, s:s, s:s, s:s}", "session", session_json(tell), "relay",
-			relay, "mapped", endpoint_format(&event->mapped, mapped), "peer", peer);
+		return json_pack("{s:o, s:s, s:s}", "session", session_json(tell), "relay", relay,
+			"mapped", endpoint_format(&event->mapped, mapped));
 	case LANE_DIRECT:
 		return json_pack("{s:o, s:s, s:s, s:I, s:i}", "session", session_json(tell), "peer",
 			peer, "plan", plan_text(event->plan), "ms", (json_int_t)event->ms, "probes",
@@ -212,7 +212,7 @@ static void say_path(const struct tell *tell, const struct lane_event *event)
 	endpoint_format(&event->peer, peer);
 	endpoint_format(&tell->relay, relay);
 	if (event->type == LANE_PAIRED)
-		log_notice("%spaired with %s by %s", session, peer, relay);
+		log_notice("%spaired by %s", session, relay);
 	else if (event->type == LANE_DIRECT)
 		log_notice("%sdirect to %s, found by %s in %lld ms with %u probes", session, peer,
 			plan_text(event->plan), (long long)event->ms, event->probes);
@@ -238,8 +238,8 @@ static void say_relay(const struct tell *tell, const struct lane_event *event)
 	else if (event->type == LANE_BACK)
 		log_notice("back: %s answers again", relay);
 	else
-		log_warning("refused by %s: %u %s; still trying", relay, event->code,
-			event->reason);
+		log_warning(
+			"refused by %s: %u %s; still trying", relay, event->code, event->reason);
 }
 
 static void say_lane(const struct tell *tell, const struct lane_event *event)

@@ -10,19 +10,16 @@
  *   waiting  relay: of a service: it can be reached now; of a client: nobody serves yet
  *   ready    relay: of a client: datagrams will leave at once
  *   open     session, local: the program's address, or as the service sees the client
- *   paired   session, relay, mapped, peer: through the relay; the public sides of both holes
+ *   paired   session, relay, mapped: through the relay now; the public side of our hole
  *   direct   session, peer, plan, ms and probes: of the search
  *   lost     session, peer: the direct path; through the relay again
  *   nopath   session, plan: it has found nothing
- *   closed   session, reason ("idle", "peer", "room", "key", "error", "end"), inward, outward: datagrams
- *   silent   relay, seconds
- *   back     relay
- *   refused  relay, code, reason; tried again
- *   failed   relay, code, reason; not tried again unless there is hope
- *   network  (the addresses of this host have changed)
- *   key      (the key file holds another key, which is used now)
- *   player   status, signal: of the program's end; signal is null when there was none
- *   end      inward, outward, foreign, late, crowded, oversized, refused, unsent: datagrams
+ *   closed   session, reason ("idle", "peer", "room", "key", "error", "end"), inward, outward:
+ * datagrams silent   relay, seconds back     relay refused  relay, code, reason; tried again failed
+ * relay, code, reason; not tried again unless there is hope network  (the addresses of this host
+ * have changed) key      (the key file holds another key, which is used now) player   status,
+ * signal: of the program's end; signal is null when there was none end      inward, outward,
+ * foreign, late, crowded, oversized, refused, unsent: datagrams
  */
 #ifndef PUNCHCTL_TELL_H
 #define PUNCHCTL_TELL_H
@@ -49,8 +46,7 @@ void tell_nat(const struct tell *tell, const struct nat_report *nat);
 void tell_ready(const struct tell *tell);
 void tell_network(const struct tell *tell);
 void tell_open(const struct tell *tell, const struct endpoint *local);
-void tell_closed(
-	const struct tell *tell, const char *reason, uint64_t inward, uint64_t outward);
+void tell_closed(const struct tell *tell, const char *reason, uint64_t inward, uint64_t outward);
 void tell_end(const struct tell *tell, const struct carrier_counters *counters);
 
 #endif

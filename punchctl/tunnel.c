@@ -27,7 +27,7 @@ struct tell tunnel_tell(const struct tunnel *tunnel, const struct carrier *carri
 		.report = &tunnel->report,
 		.role = tunnel->config->role,
 		.session = session ? session->number : 0,
-		.relay = carrier ? carrier->relay : (struct endpoint){0},
+		.relay = carrier ? carrier->relay : (struct endpoint){{0}, 0},
 	};
 }
 

@@ -10,6 +10,7 @@
 #define LIVED_MS     5000 /* a carrier that was paired so long was of use */
 #define RETRY_MIN_MS 250
 #define RETRY_MAX_MS 30000
+#define CALM_MS	     60000 /* without a failure: the next one is the first */
 
 #define NEWS(type) (1u << (type))
 
@@ -21,8 +22,8 @@ static struct tunnel_route *route_of(const struct carrier *carrier)
 }
 
 /* What all carriers of a route see at about the same time is told once. */
-static bool is_told(struct tunnel *tunnel, const struct carrier *carrier,
-	const struct lane_event *event)
+static bool is_told(
+	struct tunnel *tunnel, const struct carrier *carrier, const struct lane_event *event)
 {
 	struct tunnel_route *route = route_of(carrier);
 	bool told = false;
@@ -83,10 +84,9 @@ static void tunnel_replace_key(struct tunnel *tunnel, const char *key)
 
 	report_key(&tunnel->report);
 	memcpy(tunnel->key, key, sizeof(tunnel->key));
-	while ((session = TAILQ_FIRST(&tunnel->sessions)) &&
-		tunnel->config->role == PEER_SERVICE)
+	while ((session = TAILQ_FIRST(&tunnel->sessions)) && tunnel->config->role == PEER_SERVICE)
 		tunnel_session_close(session, "key");
-	TAILQ_FOREACH (session, &tunnel->sessions, entry)
+	TAILQ_FOREACH(session, &tunnel->sessions, entry)
 		tunnel_session_detach(session);
 	while ((carrier = TAILQ_FIRST(&tunnel->carriers)))
 		tunnel_carrier_close(tunnel, carrier);
@@ -156,8 +156,6 @@ static void on_settled(struct carrier *carrier)
 		tunnel_refused(tunnel, carrier);
 		news |= NEWS(LANE_CLOSED);
 	}
-	if (news & (NEWS(LANE_WAITING) | NEWS(LANE_PAIRED)))
-		tunnel->failures = 0;
 	if (news & NEWS(LANE_SILENT)) {
 		route_turn(tunnel, route_of(carrier));
 		tunnel_net_look(tunnel);
@@ -197,15 +195,19 @@ static void on_retry(uv_timer_t *timer)
 
 static void tunnel_back_off(struct tunnel *tunnel)
 {
-	int64_t pause = (int64_t)RETRY_MIN_MS << (tunnel->failures < 7 ? tunnel->failures : 7);
+	int64_t pause, now = tunnel_now(tunnel);
 	uint32_t random;
 
+	if (now - tunnel->failed_ms >= CALM_MS)
+		tunnel->failures = 0;
+	tunnel->failed_ms = now;
+	pause = (int64_t)RETRY_MIN_MS << (tunnel->failures < 7 ? tunnel->failures : 7);
 	mac_random(&random, sizeof(random));
 	if (pause > RETRY_MAX_MS)
 		pause = RETRY_MAX_MS;
 	pause = pause * (800 + random % 401) / 1000;
 	tunnel->failures++;
-	tunnel->retry_ms = tunnel_now(tunnel) + pause;
+	tunnel->retry_ms = now + pause;
 	uv_timer_start(&tunnel->retry, on_retry, (uint64_t)pause, 0);
 }
 

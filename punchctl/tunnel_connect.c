@@ -23,7 +23,7 @@ static struct carrier *connect_spare(const struct tunnel *tunnel)
 {
 	struct carrier *carrier;
 
-	TAILQ_FOREACH (carrier, &tunnel->carriers, entry) {
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry) {
 		if (!carrier->owner && carrier->paired)
 			return carrier;
 	}
@@ -72,7 +72,7 @@ static void connect_assign(struct tunnel *tunnel)
 {
 	struct session *session;
 
-	TAILQ_FOREACH (session, &tunnel->sessions, entry) {
+	TAILQ_FOREACH(session, &tunnel->sessions, entry) {
 		if (session_wants(session, tunnel_now(tunnel)) && !session_assign(session))
 			return;
 	}
@@ -83,7 +83,7 @@ static unsigned int connect_spares(const struct tunnel *tunnel, unsigned int rou
 	const struct carrier *carrier;
 	unsigned int count = 0;
 
-	TAILQ_FOREACH (carrier, &tunnel->carriers, entry)
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry)
 		count += carrier->route == route && !carrier->owner;
 	return count;
 }
@@ -95,7 +95,7 @@ void tunnel_connect_fill(struct tunnel *tunnel)
 	unsigned int wanted = 1;
 
 	connect_assign(tunnel);
-	TAILQ_FOREACH (session, &tunnel->sessions, entry)
+	TAILQ_FOREACH(session, &tunnel->sessions, entry)
 		wanted += session_wants(session, tunnel_now(tunnel));
 	for (unsigned int i = 0; i < tunnel->route_count; i++) {
 		if (tunnel->routes[i].failed || (tunnel->best >= 0 && tunnel->best != (int)i))
@@ -145,7 +145,7 @@ static bool connect_make_room(struct tunnel *tunnel)
 
 	if (tunnel->session_count < tunnel->config->sessions)
 		return true;
-	TAILQ_FOREACH (session, &tunnel->sessions, entry) {
+	TAILQ_FOREACH(session, &tunnel->sessions, entry) {
 		if (!oldest || tunnel_session_used_ms(session) < tunnel_session_used_ms(oldest))
 			oldest = session;
 	}

@@ -94,7 +94,7 @@ static void on_probed(void *arg, const struct natprobe_result *result)
 	tell_nat(&tell, &route->nat);
 	prober_close(route->prober);
 	route->prober = NULL;
-	TAILQ_FOREACH (carrier, &tunnel->carriers, entry) {
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry) {
 		if (&tunnel->routes[carrier->route] == route && route->has_nat)
 			lane_set_nat(carrier->lane, &route->nat);
 	}
@@ -149,7 +149,7 @@ void tunnel_net_look(struct tunnel *tunnel)
 	if (first || !changed)
 		return;
 	tell_network(&tell);
-	TAILQ_FOREACH (carrier, &tunnel->carriers, entry) {
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry) {
 		carrier_set_hosts(&tunnel->routes[carrier->route], carrier);
 		carrier_network(carrier);
 	}

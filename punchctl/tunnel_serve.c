@@ -15,7 +15,7 @@ static unsigned int serve_paired(const struct tunnel *tunnel)
 	const struct carrier *carrier;
 	unsigned int count = 0;
 
-	TAILQ_FOREACH (carrier, &tunnel->carriers, entry)
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry)
 		count += carrier->paired;
 	return count;
 }
@@ -25,7 +25,7 @@ static unsigned int serve_waiting(const struct tunnel *tunnel, unsigned int rout
 	const struct carrier *carrier;
 	unsigned int count = 0;
 
-	TAILQ_FOREACH (carrier, &tunnel->carriers, entry)
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry)
 		count += carrier->route == route && !carrier->paired;
 	return count;
 }

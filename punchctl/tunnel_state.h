@@ -39,7 +39,7 @@ struct tunnel_route {
 /* One client of the service. */
 struct session {
 	TAILQ_ENTRY(session) entry;
-	struct source source; /* of a client's side: its program's socket, in the table */
+	struct source source;	    /* of a client's side: its program's socket, in the table */
 	struct sockaddr_storage sa; /* the same for the kernel */
 	socklen_t sa_len;
 	struct tunnel *tunnel;
@@ -77,7 +77,8 @@ struct tunnel {
 	unsigned int session_count;
 	uint64_t session_number;
 	struct source_table sources;
-	unsigned int failures; /* carriers in a row that did not live */
+	unsigned int failures; /* carriers of late that did not live, */
+	int64_t failed_ms;     /* and the last of them */
 	int64_t retry_ms;      /* no new carrier before; 0: at once */
 	bool proven;	       /* the key was good once */
 	/* Of a client's side. */

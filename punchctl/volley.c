@@ -123,7 +123,8 @@ void volley_put_behind(struct volley *volley, unsigned int at, const uint8_t *he
 	volley->out[at].msg_hdr.msg_iovlen = 2;
 }
 
-void volley_aim(struct volley *volley, unsigned int count, struct sockaddr_storage *to, socklen_t len)
+void volley_aim(
+	struct volley *volley, unsigned int count, struct sockaddr_storage *to, socklen_t len)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		volley->out[i].msg_hdr.msg_name = to;

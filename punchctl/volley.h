@@ -10,9 +10,9 @@
 
 #include "common/addr.h"
 
-#define VOLLEY_COUNT    64
+#define VOLLEY_COUNT	64
 #define VOLLEY_DATAGRAM 9216 /* bytes; larger ones are cut, and not whole */
-#define VOLLEY_RCVBUF   (4 * 1024 * 1024)
+#define VOLLEY_RCVBUF	(4 * 1024 * 1024)
 
 struct volley {
 	struct mmsghdr in[VOLLEY_COUNT], out[VOLLEY_COUNT];
@@ -37,8 +37,7 @@ int volley_local(int fd, struct endpoint *out);
 /* 0: none, the socket has gone. */
 uint16_t volley_port(int fd);
 /* One datagram, with this TTL or hop limit; 0: the system's. 0 or -errno. */
-int volley_send_one(
-	int fd, const struct endpoint *to, uint8_t ttl, const void *data, size_t len);
+int volley_send_one(int fd, const struct endpoint *to, uint8_t ttl, const void *data, size_t len);
 
 /* How many have come, up to VOLLEY_COUNT, into in, from and data; 0: none; -errno. */
 int volley_receive(struct volley *volley, int fd);
@@ -49,7 +48,8 @@ void volley_put(struct volley *volley, unsigned int at, uint8_t *data, size_t le
 void volley_put_behind(
 	struct volley *volley, unsigned int at, const uint8_t *head, size_t head_len);
 /* Where the first `count` go; without a call the socket is connected. */
-void volley_aim(struct volley *volley, unsigned int count, struct sockaddr_storage *to, socklen_t len);
+void volley_aim(
+	struct volley *volley, unsigned int count, struct sockaddr_storage *to, socklen_t len);
 /* How many were sent; one that the kernel does not take is dropped, as any router would. */
 unsigned int volley_send(
 	struct volley *volley, int fd, unsigned int count, struct volley_loss *loss);
