@@ -145,8 +145,10 @@ static bool block_find(int32_t min, int32_t max, size_t count, struct nat_ports 
 static void range_find(const struct nat_sample *samples, size_t count, struct nat_ports *out)
 {
 	int32_t min = samples[0].mapped, max = min;
+	size_t distinct = 1;
 
 	for (size_t i = 1; i < count; i++) {
+		distinct += samples[i].mapped != samples[i - 1].mapped;
 		if (samples[i].mapped < min)
 			min = samples[i].mapped;
 		if (samples[i].mapped > max)
@@ -154,7 +156,7 @@ static void range_find(const struct nat_sample *samples, size_t count, struct na
 	}
 	out->low = min < PORT_LOW ? 1 : PORT_LOW;
 	out->high = PORT_HIGH;
-	if (count < BLOCK_COUNT || block_find(min, max, count, out) || count < BLOCK_SURE)
+	if (distinct < BLOCK_COUNT || block_find(min, max, distinct, out) || distinct < BLOCK_SURE)
 		return;
 	if (min >= DYNAMIC_LOW) {
 		out->low = DYNAMIC_LOW;

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How far a datagram must go to open all our NATs, and no farther. A socket sends one with a short
+ * TTL to where the relay has not been heard from, and asks the relay to answer from there: the
+ * answer arrives if the filter of every NAT saw the datagram pass.
+ */
+#include "punchctl/natprobe_tests.h"
+
+#define LAYERS_TRIES 3
+
+/*
+ * Where the opener goes, and so what is to be changed. Only a filter that refuses it without the
+ * opener can tell, and only if the mapping towards there is the one that the relay's port sees.
+ */
+static uint32_t opener_find(const struct natprobe *probe, struct endpoint *opener)
+{
+	enum nat_mapping mapping = probe->result.report.mapping;
+
+	if (mapping == NAT_MAPPING_UNKNOWN || mapping == NAT_MAPPING_PORT)
+		return 0;
+	if (probe->result.report.filtering == NAT_FILTERING_PORT) {
+		*opener = probe->alternate;
+		return ASK_CHANGE_PORT;
+	}
+	if (probe->result.report.filtering != NAT_FILTERING_ADDRESS ||
+		mapping == NAT_MAPPING_ADDRESS)
+		return 0;
+	*opener = probe->result.other;
+	return ASK_CHANGE_ADDRESS | ASK_CHANGE_PORT;
+}
+
+void layers_start(struct natprobe *probe, int64_t now_ms)
+{
+	struct endpoint opener;
+	uint32_t change = opener_find(probe, &opener);
+
+	probe->layers.stage = PROBE_RUNNING;
+	for (uint8_t i = 0; change && i < LAYERS_TTL_MAX; i++) {
+		struct ask *ask = &probe->layers.asks[i];
+
+		ask->change = change;
+		ask->limit = LAYERS_TRIES;
+		ask->opener = opener;
+		ask->opener_ttl = i + 1;
+		ask_start_fresh(probe, ask, now_ms);
+	}
+}
+
+/* The smallest that passed; 0 when one below is still open, or none did. */
+static bool opener_known(const struct natprobe *probe, uint8_t *ttl)
+{
+	const struct ask *asks = probe->layers.asks;
+
+	*ttl = 0;
+	for (uint8_t i = 0; i < LAYERS_TTL_MAX; i++) {
+		if (!asks[i].started)
+			continue;
+		if (!asks[i].done)
+			return false;
+		if (!ask_succeeded(&asks[i]))
+			continue;
+		*ttl = i + 1;
+		break;
+	}
+	return true;
+}
+
+/* A NAT behind the first router is most probably the provider's, and the router one as well. */
+static uint8_t layers_estimate(const struct nat_report *report)
+{
+	if (report->mapping == NAT_MAPPING_NONE)
+		return 0;
+	return report->opener_ttl > 2 ? 2 : 1;
+}
+
+void layers_step(struct natprobe *probe, int64_t now_ms)
+{
+	struct nat_report *report = &probe->result.report;
+	uint8_t ttl;
+
+	(void)now_ms;
+	if (probe->layers.stage != PROBE_RUNNING || !opener_known(probe, &ttl))
+		return;
+	probe->layers.stage = PROBE_DONE;
+	report->opener_ttl = ttl;
+	report->layers = layers_estimate(report);
+	for (unsigned int i = 0; i < LAYERS_TTL_MAX; i++) {
+		struct ask *ask = &probe->layers.asks[i];
+
+		if (ask->started)
+			probe_socket_close(probe, ask->socket);
+		ask->done = true;
+	}
+}
