@@ -2,6 +2,8 @@
 #include "tests/peersim.h"
 
 #include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +15,7 @@
 #define TTL	   64
 #define SOCKETS	   (PEER_SOCKETS_MAX + 1)
 #define DATA_MAX   4096 /* datagrams of each side that are told apart */
-#define EVENTS_MAX 65536
+#define EVENTS_MAX 16384
 
 enum where { AT_OWN_NAT, AT_OTHER_NAT, AT_RELAY, AT_HOST };
 
@@ -48,10 +50,30 @@ struct sim {
 	uint64_t random, order;
 	struct host hosts[2];
 	struct simrelay relay;
-	bool cut;
+	bool cut, traced;
 	struct event **heap, *pool, **spare;
 	unsigned int heap_count, spare_count;
 };
+
+/* With SIM_TRACE in the environment, what happens when. */
+__attribute__((format(printf, 2, 3))) static void trace(
+	const struct sim *sim, const char *format, ...)
+{
+	va_list args;
+
+	if (!sim->traced)
+		return;
+	fprintf(stderr, "%7lld ", (long long)(sim->now_ms - START_MS));
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static unsigned int type_of(const uint8_t *data)
+{
+	return data[0] * 256u + data[1];
+}
 
 static uint32_t sim_random(struct sim *sim)
 {
@@ -111,12 +133,14 @@ static void core_send(struct sim *sim, struct event *event)
 	unsigned int jitter = sim->config.jitter_ms;
 	bool peer = true;
 
-	if (chance(sim, sim->config.loss) || event->ttl <= CORE_HOPS)
+	if (chance(sim, sim->config.loss) || event->ttl <= CORE_HOPS) {
+		trace(sim, "lost, ttl %u", event->ttl);
 		return;
+	}
 	event->ttl -= CORE_HOPS;
 	event->at_ms = sim->now_ms + sim->config.delay_ms;
 	if (jitter)
-		event->at_ms += sim_random(sim) % (2 * jitter + 1) - jitter;
+		event->at_ms += (int64_t)(sim_random(sim) % (2 * jitter + 1)) - jitter;
 	event->where = AT_OTHER_NAT;
 	if (addr_equal(&event->to.addr, &sim->hosts[0].public))
 		event->side = 0;
@@ -167,6 +191,8 @@ static int lane_send(void *arg, unsigned int socket, const struct endpoint *to, 
 {
 	struct host *host = arg;
 
+	trace(host->sim, "side %u socket %u ttl %u type %04x", host->side, socket, ttl,
+		type_of(data));
 	if (!addr_equal(&to->addr, &host->sim->relay.punch.addr) && host->result.direct_ms == 0)
 		host->result.probes++;
 	host_out(host, socket, to, ttl, data, len);
@@ -197,6 +223,7 @@ static void host_event(void *arg, const struct lane_event *event)
 	struct host *host = arg;
 	struct sim *sim = host->sim;
 
+	trace(sim, "side %u event %d", host->side, event->type);
 	switch (event->type) {
 	case LANE_PAIRED:
 		if (host->paired_ms == 0)
@@ -262,6 +289,7 @@ struct sim *sim_open(const struct sim_config *config)
 	ck_assert_ptr_nonnull(sim);
 	sim->config = *config;
 	sim->now_ms = START_MS;
+	sim->traced = getenv("SIM_TRACE") != NULL;
 	sim->random = config->seed * 0x9e3779b97f4a7c15u + 1;
 	sim->pool = calloc(EVENTS_MAX, sizeof(*sim->pool));
 	sim->heap = calloc(EVENTS_MAX, sizeof(struct event *));
@@ -334,14 +362,17 @@ static void event_do(struct sim *sim, struct event *event)
 	case AT_OWN_NAT:
 		if (chance(sim, sim->config.loss / 10) || --event->ttl == 0)
 			return;
-		if (!nat_out(host->nat, &event->from, &event->to, sim->now_ms, &end))
+		if (!nat_out(host->nat, &event->from, &event->to, sim->now_ms, &end)) {
 			return;
+		}
 		event->from = end;
 		core_send(sim, event);
 		break;
 	case AT_OTHER_NAT:
-		if (!nat_in(host->nat, &event->from, &event->to, sim->now_ms, &end))
+		if (!nat_in(host->nat, &event->from, &event->to, sim->now_ms, &end)) {
+			trace(sim, "side %u: refused by the NAT", event->side);
 			return;
+		}
 		event->to = end;
 		event->where = AT_HOST;
 		event->at_ms = sim->now_ms + LOCAL_MS;
