@@ -117,6 +117,8 @@ static void on_event(void *arg, const struct lane_event *event)
 	if (event->type == LANE_PAIRED) {
 		carrier->paired = true;
 		carrier->pairing = *event;
+	} else if (event->type == LANE_WAITING) {
+		carrier->paired = false;
 	}
 	carrier->shared->event(carrier, event);
 }

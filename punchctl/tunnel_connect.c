@@ -132,10 +132,12 @@ void tunnel_connect_settled(struct tunnel *tunnel, struct carrier *carrier, unsi
 	}
 	if (news & (1u << LANE_SILENT))
 		tunnel->best = -1;
-	if ((news & (1u << LANE_PAIRED)) && !carrier->owner) {
-		connect_choose(tunnel, carrier);
-		tunnel_ready(tunnel, carrier);
-	}
+	if (!(news & (1u << LANE_PAIRED)))
+		return;
+	connect_choose(tunnel, carrier);
+	tunnel_ready(tunnel, carrier);
+	if (carrier->owner)
+		session_flush(carrier->owner);
 }
 
 /* Programs that take a new port for each question must not use up the sessions. */

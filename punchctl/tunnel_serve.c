@@ -48,6 +48,13 @@ void tunnel_serve_fill(struct tunnel *tunnel)
 
 void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news)
 {
+	/* A relay that has begun anew may give the lane to another client. */
+	if (carrier->owner && (news & ((1u << LANE_WAITING) | (1u << LANE_PAIRED)))) {
+		struct session *session = carrier->owner;
+
+		tunnel_session_release(session);
+		tunnel_session_close(session, "peer");
+	}
 	if (!(news & (1u << LANE_CLOSED)))
 		return;
 	tunnel_carrier_failed(tunnel, carrier);
@@ -65,8 +72,10 @@ static void on_inner(uv_poll_t *poll, int status, int events)
 	unsigned int count;
 	int got = VOLLEY_COUNT;
 
-	(void)status;
 	(void)events;
+	/* libuv stops at an error of the socket, such as that the service was not there. */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_inner);
 	for (unsigned int turn = 0; turn < VOLLEYS_MAX && got == VOLLEY_COUNT; turn++) {
 		got = volley_receive(&tunnel->volley, session->inner);
 		if (got == -ECONNREFUSED) { /* the service is not there: it may start again */

@@ -31,17 +31,28 @@ void tunnel_session_attach(struct session *session, struct carrier *carrier)
 	tell_lane(&tell, &carrier->pairing);
 }
 
-void tunnel_session_detach(struct session *session)
+struct carrier *tunnel_session_release(struct session *session)
 {
 	struct carrier *carrier = session->carrier;
 
 	if (!carrier)
-		return;
+		return NULL;
 	session->used_ms = tunnel_session_used_ms(session);
 	session->inward += carrier->inward;
 	session->outward += carrier->outward;
+	carrier->inward = carrier->outward = 0;
+	carrier->sink.fd = -1;
+	carrier->owner = NULL;
 	session->carrier = NULL;
-	tunnel_carrier_close(session->tunnel, carrier);
+	return carrier;
+}
+
+void tunnel_session_detach(struct session *session)
+{
+	struct carrier *carrier = tunnel_session_release(session);
+
+	if (carrier)
+		tunnel_carrier_close(session->tunnel, carrier);
 }
 
 static void session_freed(uv_handle_t *handle)

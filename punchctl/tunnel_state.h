@@ -120,6 +120,8 @@ struct session *tunnel_session_open(struct tunnel *tunnel);
 void tunnel_session_close(struct session *session, const char *reason);
 /* The carrier, which is paired, is this session's. */
 void tunnel_session_attach(struct session *session, struct carrier *carrier);
+/* Carrier and session part, and both stay; NULL: there was none. */
+struct carrier *tunnel_session_release(struct session *session);
 /* The carrier is closed, the session stays. */
 void tunnel_session_detach(struct session *session);
 /* When data last came or went. */
