@@ -160,9 +160,11 @@ static void inward(struct box *box, size_t at, struct packet *packet, int64_t no
 	box->to_inside(box->data, packet);
 }
 
-/* One hop for each layer, as in IPv4; but one filter is enough. */
+/* One hop for each layer, as in IPv4; but one filter is enough. Multicast is for the link alone. */
 static bool wall_pass(struct box *box, struct packet *packet, bool out, int64_t now_ms)
 {
+	if (packet->to.addr.bytes[0] == 0xff)
+		return false;
 	for (size_t i = 0; i < box->config.count; i++) {
 		if (!packet_hop(packet)) {
 			box->counters.expired++;
