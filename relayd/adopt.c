@@ -22,7 +22,7 @@ static int orphan(struct net *net, enum rules_op_kind kind, const struct rules_o
 	op.kind = kind;
 	if (!*op.name)
 		strcpy(op.name, "orphan");
-	return sync_extra(&net->sync, &op);
+	return sync_batch(&net->sync, &op, 1, NULL, NULL);
 }
 
 /* Whom the kernel keeps the port for; it is let go in the usual way if no media comes. */
@@ -146,6 +146,17 @@ static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 	return orphan(net, RULES_UNPUNCH, &op);
 }
 
+static int adopt_peer(struct net *net, const struct rules_peer *peer)
+{
+	struct rules_op op = {.client = peer->client, .punch = peer->punch};
+
+	/* No packet comes for an address that is not ours any more. */
+	if (!config_is_local(net->config, &peer->punch.addr))
+		return 0;
+	strcpy(op.name, peer->name);
+	return orphan(net, RULES_UNPEER, &op);
+}
+
 int adopt(struct net *net, const struct sync_snapshot *snapshot)
 {
 	bool known = addresses_known(net, snapshot);
@@ -165,6 +176,8 @@ int adopt(struct net *net, const struct sync_snapshot *snapshot)
 			err = adopt_ingress(net, &record->ingress);
 		else if (record->kind == IPC_FLOW)
 			adopt_flow(net, &record->flow);
+		else if (record->kind == IPC_PEER)
+			err = adopt_peer(net, &record->peer);
 		else if (record->kind == IPC_PUNCH)
 			err = adopt_punch(net, &record->punch.at, record->punch.raw);
 	}

@@ -248,7 +248,7 @@ static int start_punch(struct net *net)
 		int err = udp_add(&net->udp, net->setup->punch_fds[i], &local, NULL);
 
 		if (!err)
-			err = sync_extra(&net->sync, &op);
+			err = sync_batch(&net->sync, &op, 1, NULL, NULL);
 		if (err)
 			return err;
 	}
