@@ -113,7 +113,10 @@ static bool may_alternate(const struct config *config, const struct addr *local)
 	return !config->automatic || !is_private(&public);
 }
 
-/* The next address of the same family, in the order of the configuration and around its end. */
+/*
+ * The next address of the same family, in the order of the configuration and around its end; *out
+ * is untouched when there is none.
+ */
 static bool second_address(
 	const struct behaviour *behaviour, const struct addr *local, struct addr *out)
 {
@@ -125,9 +128,12 @@ static bool second_address(
 	if (at == count || !may_alternate(config, local))
 		return false;
 	for (size_t i = 1; i < count; i++) {
-		*out = config->addresses[(at + i) % count];
-		if (out->family == local->family && may_alternate(config, out))
+		const struct addr *next = &config->addresses[(at + i) % count];
+
+		if (next->family == local->family && may_alternate(config, next)) {
+			*out = *next;
 			return true;
+		}
 	}
 	return false;
 }

@@ -121,7 +121,7 @@ static void plain_error(struct punch *punch, const struct request *request, uint
 	answer_unproven(punch, request, answer, now_ms);
 }
 
-/* As this module counts: each datagram once. */
+/* As this module counts: what it was, and besides if it went without an answer. */
 static enum punch_count plain_count(enum behaviour_count count)
 {
 	static const enum punch_count counts[BEHAVIOUR_COUNTS] = {
@@ -129,8 +129,8 @@ static enum punch_count plain_count(enum behaviour_count count)
 		[BEHAVIOUR_ELSEWHERE] = PUNCH_BINDING,
 		[BEHAVIOUR_FORWARDED] = PUNCH_BINDING,
 		[BEHAVIOUR_EMITTED] = PUNCH_PARTNER,
-		[BEHAVIOUR_UNPADDED] = PUNCH_UNPADDED,
-		[BEHAVIOUR_LIMITED] = PUNCH_UNPADDED,
+		[BEHAVIOUR_UNPADDED] = PUNCH_BINDING,
+		[BEHAVIOUR_LIMITED] = PUNCH_BINDING,
 		[BEHAVIOUR_SILENT] = PUNCH_NOT_REQUEST,
 		[BEHAVIOUR_REFUSED] = PUNCH_INCOMPLETE,
 		[BEHAVIOUR_MALFORMED] = PUNCH_MALFORMED,
@@ -160,6 +160,7 @@ static enum punch_count plain(struct punch *punch, const struct punch_packet *pa
 	answer->len = out.len;
 	answer->from = out.from;
 	answer->to = out.to;
+	punch->counts[PUNCH_UNPADDED] += count == BEHAVIOUR_UNPADDED || count == BEHAVIOUR_LIMITED;
 	return plain_count(count);
 }
 
