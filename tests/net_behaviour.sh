@@ -9,7 +9,7 @@
 #   victim 198.18.9.9      ---+     198.18.2.9     cone ---- c_cone   10.1.2.2
 #                                   198.18.3.9     adf  ---- c_adf    10.1.3.2
 . "$(dirname "$0")/lib.sh"
-plan 59
+plan 58
 
 SECOND4=203.0.113.8 OTHER4=203.0.114.9 VICTIM4=198.18.9.9
 KINDS="open masquerade random cone adf"
