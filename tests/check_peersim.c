@@ -64,8 +64,10 @@ static struct sim_config pair_config(enum kind a, enum kind b, uint32_t seed)
 	struct sim_config config = {
 		.delay_ms = 30, .jitter_ms = 5, .loss = 0.01, .data_ms = 50, .seed = seed};
 
-	kind_set(a, 2, &config.nat[0], &config.report[0]);
-	kind_set(b, 2, &config.nat[1], &config.report[1]);
+	if (getenv("LOSS"))
+		config.loss = atof(getenv("LOSS"));
+	kind_set(a, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[0], &config.report[0]);
+	kind_set(b, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[1], &config.report[1]);
 	return config;
 }
 
