@@ -74,12 +74,40 @@ static void iptables(const char *what, const char *match, const char *target, co
 		bracketed(&to, text, sizeof text));
 }
 
+static void nft_peer(const json_t *peer, const char *name)
+{
+	struct ends client, punch, to;
+
+	split(out_member(peer, "client"), &client);
+	split(out_member(peer, "punch"), &punch);
+	split(out_member(peer, "peer"), &to);
+	out_print(
+		"  add element inet relayd peer%d { %s . %s . %s . %s comment \"%s\" : %s . %s }\n",
+		client.family, client.host, client.port, punch.host, punch.port, name, to.host,
+		to.port);
+}
+
+static void iptables_peer(const json_t *peer, const char *name)
+{
+	struct ends client, punch, to;
+	char text[80];
+
+	split(out_member(peer, "client"), &client);
+	split(out_member(peer, "punch"), &punch);
+	split(out_member(peer, "peer"), &to);
+	out_print("  ip%stables -t nat -A PREROUTING -p udp -s %s --sport %s -d %s --dport %s "
+		  "-m comment --comment relayd:%s -j DNAT --to-destination %s\n",
+		client.family == 6 ? "6" : "", client.host, client.port, punch.host, punch.port,
+		name, bracketed(&to, text, sizeof text));
+}
+
 static void print_stream(const json_t *stream)
 {
 	const char *name = out_member(stream, "name");
 	const json_t *ingress = json_object_get(stream, "ingress"),
 		     *clients = json_object_get(stream, "clients");
-	const json_t *flows = json_object_get(stream, "flows"), *entry;
+	const json_t *flows = json_object_get(stream, "flows"),
+		     *peers = json_object_get(stream, "peers"), *entry;
 	size_t i;
 
 	out_print("%s, conntrack mark 0x%llx\n as nft has it\n", name,
@@ -88,11 +116,15 @@ static void print_stream(const json_t *stream)
 		nft_map("ingress", out_member(entry, "listen"), out_member(entry, "client"), name);
 	json_array_foreach(clients, i, entry)
 		nft_client(entry, name);
+	json_array_foreach(peers, i, entry)
+		nft_peer(entry, name);
 	puts(" as iptables would say it");
 	json_array_foreach(ingress, i, entry)
 		iptables("DNAT", out_member(entry, "listen"), out_member(entry, "client"), name);
 	json_array_foreach(clients, i, entry)
 		iptables("SNAT", out_member(entry, "client"), out_member(entry, "punch"), name);
+	json_array_foreach(peers, i, entry)
+		iptables_peer(entry, name);
 	puts(" flows");
 	json_array_foreach(flows, i, entry)
 		out_print("  %s -> %s, forwarded as %s -> %s\n", out_member(entry, "sender"),

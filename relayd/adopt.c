@@ -22,7 +22,7 @@ static int orphan(struct net *net, enum rules_op_kind kind, const struct rules_o
 	op.kind = kind;
 	if (!*op.name)
 		strcpy(op.name, "orphan");
-	return sync_extra(&net->sync, &op);
+	return sync_batch(&net->sync, &op, 1, NULL, NULL);
 }
 
 /* Whom the kernel keeps the port for; it is let go in the usual way if no media comes. */
@@ -134,7 +134,8 @@ static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 	struct rules_op op = {.punch = *at, .raw = raw};
 	struct stream *stream;
 
-	if (!raw)
+	/* The ports of the configuration are added again in any case. */
+	if (!raw || config_port_option(net->config, at->port))
 		return 0;
 	LIST_FOREACH(stream, &net->table.streams, link)
 		for (size_t i = 0; i < stream->slot_count; i++)
@@ -144,6 +145,17 @@ static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 				return 0;
 			}
 	return orphan(net, RULES_UNPUNCH, &op);
+}
+
+static int adopt_peer(struct net *net, const struct rules_peer *peer)
+{
+	struct rules_op op = {.client = peer->client, .punch = peer->punch};
+
+	/* No packet comes for an address that is not ours any more. */
+	if (!config_is_local(net->config, &peer->punch.addr))
+		return 0;
+	strcpy(op.name, peer->name);
+	return orphan(net, RULES_UNPEER, &op);
 }
 
 int adopt(struct net *net, const struct sync_snapshot *snapshot)
@@ -165,6 +177,8 @@ int adopt(struct net *net, const struct sync_snapshot *snapshot)
 			err = adopt_ingress(net, &record->ingress);
 		else if (record->kind == IPC_FLOW)
 			adopt_flow(net, &record->flow);
+		else if (record->kind == IPC_PEER)
+			err = adopt_peer(net, &record->peer);
 		else if (record->kind == IPC_PUNCH)
 			err = adopt_punch(net, &record->punch.at, record->punch.raw);
 	}

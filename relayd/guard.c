@@ -33,9 +33,11 @@ static const char *check(const struct config *config, const struct rules_op *op)
 	 */
 	bool listens = op->kind == RULES_LISTEN || op->kind == RULES_INGRESS;
 	bool punches = op->kind == RULES_PUNCH || op->kind == RULES_CLIENT ||
-		       op->kind == RULES_UNCLIENT || op->kind == RULES_FLUSH;
-	bool opens =
-		op->kind == RULES_INGRESS || op->kind == RULES_CLIENT || op->kind == RULES_CONSENT;
+		       op->kind == RULES_UNCLIENT || op->kind == RULES_FLUSH ||
+		       op->kind == RULES_PEER || op->kind == RULES_UNPEER;
+	bool opens = op->kind == RULES_INGRESS || op->kind == RULES_CLIENT ||
+		     op->kind == RULES_CONSENT || op->kind == RULES_PEER;
+	bool numbered = op->kind == RULES_LISTEN || op->kind == RULES_PEER;
 
 	if (named && !name(op->name))
 		return "a stream's name that no stream can have";
@@ -45,7 +47,13 @@ static const char *check(const struct config *config, const struct rules_op *op)
 		return "a punch port at an address that is not the relay's";
 	if (opens && !hole(config, &op->client))
 		return "a client at an address where no client can be";
-	if (op->kind == RULES_LISTEN && (!op->number || op->number > RULES_NUMBER_MAX))
+	if (op->kind == RULES_PEER && !hole(config, &op->peer))
+		return "a peer at an address where no peer can be";
+	if (op->kind == RULES_PEER && endpoint_equal(&op->client, &op->peer))
+		return "a peer that is its own peer";
+	if (op->kind == RULES_PEER && op->peer.addr.family != op->client.addr.family)
+		return "a peer of another family";
+	if (numbered && (!op->number || op->number > RULES_NUMBER_MAX))
 		return "a stream's number outside our marks";
 	if (op->kind == RULES_LISTEN && op->source.bits &&
 		op->source.addr.family != op->listen.addr.family)

@@ -97,6 +97,7 @@ static void put_op(struct buf *buf, const struct rules_op *op)
 	put_prefix(buf, &op->source);
 	put_endpoint(buf, &op->client);
 	put_endpoint(buf, &op->punch);
+	put_endpoint(buf, &op->peer);
 	buf_put_u8(buf, op->raw);
 	buf_put_u32(buf, op->consent_ms);
 	buf_put_u64(buf, op->rate);
@@ -106,7 +107,7 @@ static void get_op(struct buf *buf, struct rules_op *op)
 {
 	uint8_t kind = buf_get_u8(buf);
 
-	if (kind > RULES_FLUSH)
+	if (kind > RULES_UNPEER)
 		buf->bad = true;
 	op->kind = (enum rules_op_kind)kind;
 	get_text(buf, op->name, sizeof op->name);
@@ -115,6 +116,7 @@ static void get_op(struct buf *buf, struct rules_op *op)
 	get_prefix(buf, &op->source);
 	get_endpoint(buf, &op->client);
 	get_endpoint(buf, &op->punch);
+	get_endpoint(buf, &op->peer);
 	op->raw = get_bool(buf);
 	op->consent_ms = buf_get_u32(buf);
 	op->rate = buf_get_u64(buf);
@@ -155,6 +157,13 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		put_endpoint(buf, &record->flow.client);
 		put_endpoint(buf, &record->flow.punch);
 		break;
+	case IPC_PEER:
+		put_endpoint(buf, &record->peer.client);
+		put_endpoint(buf, &record->peer.punch);
+		put_endpoint(buf, &record->peer.peer);
+		buf_put_u32(buf, record->peer.number);
+		put_text(buf, record->peer.name, sizeof record->peer.name);
+		break;
 	}
 }
 
@@ -194,6 +203,13 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		get_endpoint(buf, &record->flow.listen);
 		get_endpoint(buf, &record->flow.client);
 		get_endpoint(buf, &record->flow.punch);
+		break;
+	case IPC_PEER:
+		get_endpoint(buf, &record->peer.client);
+		get_endpoint(buf, &record->peer.punch);
+		get_endpoint(buf, &record->peer.peer);
+		record->peer.number = buf_get_u32(buf);
+		get_text(buf, record->peer.name, sizeof record->peer.name);
 		break;
 	default:
 		buf->bad = true;

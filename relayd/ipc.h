@@ -29,7 +29,7 @@ enum ipc_kind {
 	IPC_EVENT,
 };
 
-enum ipc_record_kind { IPC_LISTENING = 1, IPC_PUNCH, IPC_INGRESS, IPC_CLIENT, IPC_FLOW };
+enum ipc_record_kind { IPC_LISTENING = 1, IPC_PUNCH, IPC_INGRESS, IPC_CLIENT, IPC_FLOW, IPC_PEER };
 
 /* One thing that the kernel holds. */
 struct ipc_record {
@@ -43,6 +43,7 @@ struct ipc_record {
 		struct rules_ingress ingress;
 		struct rules_client client;
 		struct rules_flow flow;
+		struct rules_peer peer;
 	};
 };
 

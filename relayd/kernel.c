@@ -113,10 +113,15 @@ static void read_flow(void *data, const struct rules_flow *flow)
 	next_record(data, IPC_FLOW)->flow = *flow;
 }
 
+static void read_peer(void *data, const struct rules_peer *peer)
+{
+	next_record(data, IPC_PEER)->peer = *peer;
+}
+
 static void read_all(struct kernel *kernel, uint32_t id)
 {
-	const struct rules_reader reader = {
-		read_listening, read_punch, read_ingress, read_client, read_flow, NULL, kernel};
+	const struct rules_reader reader = {read_listening, read_punch, read_ingress, read_client,
+		read_flow, read_peer, kernel};
 	struct rules_error error = {.op = -1};
 
 	kernel->read_id = id;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "relayd/sync_batch.h"
 #include "relayd/sync_plan.h"
 
 int sync_init(struct sync *sync, struct stream_table *table, const struct config *config)
@@ -17,6 +18,7 @@ int sync_init(struct sync *sync, struct stream_table *table, const struct config
 	TAILQ_INIT(&sync->spare);
 	TAILQ_INIT(&sync->asking);
 	TAILQ_INIT(&sync->next);
+	TAILQ_INIT(&sync->batches);
 	sync->pool = calloc(SYNC_WAITERS, sizeof *sync->pool);
 	if (!sync->pool)
 		return -ENOMEM;
@@ -41,7 +43,7 @@ void sync_fini(struct sync *sync)
 	free_readers(&sync->next);
 	free(sync->pool);
 	free(sync->records);
-	free(sync->extra);
+	sync_batch_fini(sync);
 }
 
 int sync_wait(struct sync *sync, struct slot *slot, sync_settled_fn *settled, void *data)
@@ -82,17 +84,6 @@ void sync_forget(struct sync *sync, void *data)
 	TAILQ_FOREACH(reader, &sync->next, link)
 		if (reader->data == data)
 			reader->done = NULL;
-}
-
-int sync_extra(struct sync *sync, const struct rules_op *op)
-{
-	struct rules_op *grown = reallocarray(sync->extra, sync->extra_count + 1, sizeof *grown);
-
-	if (!grown)
-		return -ENOMEM;
-	sync->extra = grown;
-	sync->extra[sync->extra_count++] = *op;
-	return 0;
 }
 
 static int send_ops(struct sync *sync, const struct rules_op *ops, size_t count)
@@ -150,15 +141,10 @@ static void commit(struct sync *sync)
 
 /* The slot at fault gives up what it wanted; the others, which were not to blame, are sent again.
  */
-static void revert(struct sync *sync, const struct rules_error *error)
+static void revert(struct sync *sync, struct slot *failed, const struct rules_error *error)
 {
-	size_t op = error->op >= 0 && (size_t)error->op < sync->op_count ? (size_t)error->op : 0;
-	struct slot *failed = sync->slot_count ? sync->slots[sync->op_slot[op]] : NULL;
 	struct sync_waiter *waiter;
 
-	sync->failures++;
-	log_warning("the kernel refused a change%s%s: %s", failed ? " for " : "",
-		failed ? failed->stream->spec.name : "", error->text);
 	TAILQ_FOREACH(waiter, &sync->waiters, link)
 		if (waiter->sent && waiter->slot != failed)
 			waiter->sent = false;
@@ -173,6 +159,8 @@ static void revert(struct sync *sync, const struct rules_error *error)
 	}
 	if (!failed)
 		return;
+	log_warning(
+		"the kernel refused a change for %s: %s", failed->stream->spec.name, error->text);
 	settle_waiters(sync, failed, error->code);
 	stream_tell(sync->table, "failed", failed, error->text);
 	if (failed->stream->gone || hole_equal(&failed->want, &failed->have))
@@ -194,12 +182,15 @@ static void start_read(struct sync *sync)
 	sync->send(sync->send_data, sync->message, len);
 }
 
-static void send_slots(struct sync *sync)
+/* Batches first: one may close a hole that a slot opens again. */
+static void send_changes(struct sync *sync)
 {
 	struct slot *slot;
+	bool room;
 
 	sync->slot_count = sync->op_count = 0;
-	while ((slot = TAILQ_FIRST(&sync->table->dirty)) &&
+	room = sync_batch_plan(sync);
+	while (room && (slot = TAILQ_FIRST(&sync->table->dirty)) &&
 		sync->op_count + SLOT_OPS_MAX <= RULES_OPS_MAX)
 		sync_plan(sync, slot);
 	for (struct sync_waiter *waiter = TAILQ_FIRST(&sync->waiters); waiter;
@@ -220,40 +211,33 @@ void sync_turn(struct sync *sync)
 		start_read(sync);
 		return;
 	}
-	if (!sync->busy && sync->extra_count) {
-		sync->extra_sent =
-			sync->extra_count < RULES_OPS_MAX ? sync->extra_count : RULES_OPS_MAX;
-		sync->slot_count = sync->op_count = 0;
-		send_ops(sync, sync->extra, sync->extra_sent);
-	}
-	if (!sync->busy && !TAILQ_EMPTY(&sync->table->dirty))
-		send_slots(sync);
+	if (!sync->busy && (sync_batch_pending(sync) || !TAILQ_EMPTY(&sync->table->dirty)))
+		send_changes(sync);
 	/* Those that waited for a slot that had nothing to send. */
 	for (waiter = TAILQ_FIRST(&sync->waiters); waiter; waiter = next) {
 		next = TAILQ_NEXT(waiter, link);
 		if (waiter->sent && !waiter->slot->busy)
 			finish(sync, waiter, 0);
 	}
-	if (TAILQ_EMPTY(&sync->table->dirty) && !sync->extra_count)
+	if (TAILQ_EMPTY(&sync->table->dirty) && !sync_batch_pending(sync))
 		start_read(sync);
 }
 
 static void transaction_done(struct sync *sync, const struct rules_error *error)
 {
+	struct slot *failed = NULL;
+	size_t op = error->op >= 0 && (size_t)error->op < sync->op_count ? (size_t)error->op : 0;
+
 	sync->busy = false;
-	if (sync->extra_sent) {
-		memmove(sync->extra, sync->extra + sync->extra_sent,
-			(sync->extra_count - sync->extra_sent) * sizeof *sync->extra);
-		sync->extra_count -= sync->extra_sent;
-		sync->extra_sent = 0;
-		if (error->code)
-			log_error("the kernel refused a change: %s", error->text);
+	if (!error->code) {
+		commit(sync);
+		sync_batch_commit(sync);
 		return;
 	}
-	if (error->code)
-		revert(sync, error);
-	else
-		commit(sync);
+	sync->failures++;
+	if (!sync_batch_refuse(sync, error) && sync->slot_count)
+		failed = sync->slots[sync->op_slot[op]];
+	revert(sync, failed, error);
 }
 
 static void keep_records(struct sync *sync, const struct ipc_record *records, size_t count)

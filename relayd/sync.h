@@ -47,6 +47,9 @@ struct sync_reader {
 };
 TAILQ_HEAD(sync_readers, sync_reader);
 
+struct sync_batch;
+TAILQ_HEAD(sync_batches, sync_batch);
+
 struct sync {
 	struct stream_table *table;
 	const struct config *config;
@@ -59,9 +62,9 @@ struct sync {
 
 	bool busy; /* a transaction is under way */
 	bool held; /* at a start: nothing is sent until what the kernel holds has been read */
-	struct rules_op *extra; /* operations that belong to no slot; they go first */
-	size_t extra_count, extra_sent;
-	uint32_t id; /* of the last request */
+	struct sync_batches batches;
+	size_t alone; /* so many batches go by themselves, to find out which is refused */
+	uint32_t id;  /* of the last request */
 	size_t slot_count, op_count;
 	struct slot *slots[RULES_OPS_MAX];
 	uint16_t op_slot[RULES_OPS_MAX]; /* the slot of each operation */
@@ -87,13 +90,11 @@ void sync_fini(struct sync *sync);
 
 /* -EBUSY: too many wait already. */
 int sync_wait(struct sync *sync, struct slot *slot, sync_settled_fn *settled, void *data);
-/* An operation that belongs to no slot: the punch port, or something that nobody wants any more. */
-int sync_extra(struct sync *sync, const struct rules_op *op);
 /*
- * Operations (at most SYNC_BATCH) that belong together and to no slot: committed as one, in the
- * order of the calls, or not at all. settled may be NULL; it is called when the kernel has
- * committed (0) or refused (-errno) them, never from here. A refused batch takes no other with it.
- * -ENOMEM.
+ * Operations (1 to SYNC_BATCH) that belong together and to no slot, and go before all slots:
+ * committed as one, in the order of the calls, or not at all. settled may be NULL; it is called
+ * when the kernel has committed (0) or refused (-errno) them, never from here. A refused batch
+ * takes no other with it. -ENOMEM, -EINVAL.
  */
 int sync_batch(struct sync *sync, const struct rules_op *ops, size_t count,
 	sync_settled_fn *settled, void *data);

@@ -112,6 +112,6 @@ void sync_plan_close_old(struct sync *sync, const struct slot *slot)
 		slot_by_client(sync->table, &slot->have.client))
 		return;
 	strcpy(op.name, slot->stream->spec.name);
-	if (sync_extra(sync, &op))
+	if (sync_batch(sync, &op, 1, NULL, NULL))
 		log_warning("%s: the old hole stays until its consent ends", op.name);
 }

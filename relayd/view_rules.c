@@ -20,11 +20,15 @@ static const char *listen_owner(const struct stream_table *table, const struct e
 	return slot ? slot->stream->spec.name : "";
 }
 
-/* A port's flow may be older than the stream that has the port now. */
+/* A port's flow may be older than the stream that has the port now; peers' flows have no port. */
 static const char *flow_owner(const struct stream_table *table, const struct rules_flow *flow)
 {
 	const struct slot *slot = slot_by_listen(table, &flow->listen);
+	const struct stream *stream;
 
+	LIST_FOREACH(stream, &table->streams, link)
+		if (!slot && stream->spec.peers && stream->number == flow->number)
+			return stream->spec.name;
 	return slot && slot->stream->number == flow->number ? slot->stream->spec.name : "";
 }
 
@@ -40,6 +44,8 @@ static const char *record_owner(const struct stream_table *table, const struct i
 		return record->client.name;
 	case IPC_FLOW:
 		return flow_owner(table, &record->flow);
+	case IPC_PEER:
+		return record->peer.name;
 	case IPC_PUNCH:
 		break;
 	}
@@ -73,6 +79,12 @@ static json_t *view_client(const struct rules_client *client, uint64_t rate)
 		(json_int_t)client->packets, "bytes", (json_int_t)client->bytes);
 }
 
+static json_t *view_peer(const struct rules_peer *peer)
+{
+	return json_pack("{s:o, s:o, s:o}", "client", view_endpoint(&peer->client), "punch",
+		view_endpoint(&peer->punch), "peer", view_endpoint(&peer->peer));
+}
+
 static json_t *view_flow(const struct rules_flow *flow)
 {
 	return json_pack("{s:o, s:o, s:o, s:o}", "sender", view_endpoint(&flow->sender), "listen",
@@ -97,6 +109,9 @@ static int add_record(json_t *group, const struct ipc_record *record, uint64_t r
 	case IPC_FLOW:
 		return json_array_append_new(
 			json_object_get(group, "flows"), view_flow(&record->flow));
+	case IPC_PEER:
+		return json_array_append_new(
+			json_object_get(group, "peers"), view_peer(&record->peer));
 	case IPC_PUNCH:
 		break;
 	}
@@ -112,9 +127,11 @@ static json_t *view_group(const struct stream_table *table, const struct owned *
 
 	if (!stream && owned->record->kind == IPC_LISTENING)
 		number = owned->record->listening.number;
-	group = json_pack("{s:s, s:I, s:I, s:[], s:[], s:[], s:[]}", "name", owned->name, "number",
-		(json_int_t)number, "mark", (json_int_t)(RULES_MARK | number), "listening",
-		"ingress", "clients", "flows");
+	if (!stream && owned->record->kind == IPC_PEER)
+		number = owned->record->peer.number;
+	group = json_pack("{s:s, s:I, s:I, s:[], s:[], s:[], s:[], s:[]}", "name", owned->name,
+		"number", (json_int_t)number, "mark", (json_int_t)(RULES_MARK | number),
+		"listening", "ingress", "clients", "flows", "peers");
 	for (size_t i = 0; group && i < count; i++) {
 		if (add_record(group, owned[i].record, stream ? stream->spec.rate : 0)) {
 			json_decref(group);

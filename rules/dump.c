@@ -54,6 +54,15 @@ static void client_tell(const struct dump *dump, const struct elem *elem)
 	dump->reader->client(dump->reader->data, &client);
 }
 
+static void peer_tell(const struct dump *dump, const struct elem *elem)
+{
+	struct rules_peer peer = {
+		.client = elem->key, .punch = elem->to, .peer = elem->data, .number = elem->number};
+
+	memcpy(peer.name, elem->name, sizeof(peer.name));
+	dump->reader->peer(dump->reader->data, &peer);
+}
+
 static int set_read(const struct dump *dump, enum set_id set, uint8_t family,
 	void (*tell)(const struct dump *, const struct elem *))
 {
@@ -123,6 +132,8 @@ static int family_read(const struct dump *dump, uint8_t family)
 		err = set_read(dump, SET_INGRESS, family, ingress_tell);
 	if (!err && reader->client)
 		err = clients_read(dump, family);
+	if (!err && reader->peer)
+		err = set_read(dump, SET_PEER, family, peer_tell);
 	return err;
 }
 

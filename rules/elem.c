@@ -13,8 +13,14 @@
 /* Newer than the oldest headers that we build with (6.3). */
 #define MSG_DESTROYSETELEM 30
 
-/* Key with source: 16 + 4 + 16 bytes. */
-#define KEY_MAX 36
+/* Both ends of a hole: 2 * (16 + 4) bytes. */
+#define KEY_MAX 40
+
+bool elem_is_peer(enum set_id set)
+{
+	return set == SET_PEER || set == SET_PEER_MARK;
+}
+
 enum set_id elem_source_set(const struct prefix *source)
 {
 	if (!source->bits)
@@ -55,6 +61,8 @@ static void put_key(struct nlmsghdr *nlh, uint16_t attr, const struct elem *elem
 
 	buf_init(&buf, bytes, sizeof(bytes));
 	put_endpoint(&buf, &elem->key);
+	if (elem_is_peer(elem->set))
+		put_endpoint(&buf, &elem->to);
 	if (elem->set == SET_EXACT || elem->set == SET_PREFIX) {
 		struct addr addr = end ? prefix_last(&elem->source) : elem->source.addr;
 
@@ -72,11 +80,11 @@ static void put_data(struct nlmsghdr *nlh, const struct elem *elem)
 	struct buf buf;
 
 	buf_init(&buf, bytes, sizeof(bytes));
-	if (elem->set == SET_MARK) {
+	if (elem->set == SET_MARK || elem->set == SET_PEER_MARK) {
 		uint32_t mark = RULES_MARK | elem->number; /* registers are in host order */
 
 		buf_put(&buf, &mark, sizeof(mark));
-	} else if (elem->set == SET_INGRESS || elem->set == SET_EGRESS) {
+	} else if (elem->set == SET_INGRESS || elem->set == SET_EGRESS || elem->set == SET_PEER) {
 		put_endpoint(&buf, &elem->data);
 	} else {
 		return;
@@ -99,7 +107,7 @@ static void put_userdata(struct nlmsghdr *nlh, const struct elem *elem)
 		buf_put(&buf, elem->name, len);
 		buf_put_zero(&buf, 1);
 	}
-	if (elem->set == SET_LISTEN) {
+	if (elem->set == SET_LISTEN || elem->set == SET_PEER) {
 		buf_put_u8(&buf, UDATA_NOTE);
 		buf_put_u8(&buf, NOTE_SIZE);
 		buf_put_u8(&buf, elem->source.bits);

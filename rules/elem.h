@@ -13,10 +13,12 @@
 struct elem {
 	enum set_id set;
 	struct endpoint key;
-	/* EXACT, PREFIX: part of the key. LISTEN: a note for us, as is the number. */
+	/* EXACT, PREFIX: part of the key. LISTEN: a note for us, as is the number,
+	 * that of PEER too. */
 	struct prefix source;
-	uint32_t number;	 /* LISTEN, MARK */
-	struct endpoint data;	 /* INGRESS, EGRESS */
+	struct endpoint to;	 /* PEER, PEER_MARK: part of the key, the hole's local end */
+	uint32_t number;	 /* LISTEN, MARK, PEER, PEER_MARK */
+	struct endpoint data;	 /* INGRESS, EGRESS, PEER */
 	uint32_t timeout_ms;	 /* CONSENT; what is left when it was read */
 	uint64_t packets, bytes; /* LISTEN, CONSENT */
 	uint64_t rate;		 /* CONSENT: bytes a second, 0: no limit */
@@ -24,6 +26,9 @@ struct elem {
 };
 
 void elem_add(struct batch *batch, int op, const struct elem *elem);
+/* Whether holes are the keys of the set. */
+bool elem_is_peer(enum set_id set);
+
 /* Only set and key count. That it is not there is no error. */
 void elem_delete(struct batch *batch, const struct kernel *kernel, int op, const struct elem *elem);
 

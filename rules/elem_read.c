@@ -47,7 +47,9 @@ static void get_value(const struct nlattr *nest, struct elem *elem, bool data)
 		buf_init_read(&buf, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
 		if (!data) {
 			get_endpoint(&buf, family, &elem->key);
-		} else if (elem->set == SET_MARK) {
+			if (elem_is_peer(elem->set))
+				get_endpoint(&buf, family, &elem->to);
+		} else if (elem->set == SET_MARK || elem->set == SET_PEER_MARK) {
 			buf_get(&buf, &elem->number, sizeof(elem->number));
 			elem->number &= RULES_NUMBER_MAX;
 		} else {

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <libnftnl/expr.h>
 
@@ -115,6 +116,28 @@ void expr_ct(struct expr_rule *rule, uint32_t key)
 	set_u32(expr, NFTNL_EXPR_CT_DREG, EXPR_REG);
 }
 
+/* The register behind an address of this family, where its port lies. */
+static uint32_t port_register(uint8_t family)
+{
+	return NFT_REG32_00 + (family == AF_INET ? 1 : 4);
+}
+
+static void ct_original(struct expr_rule *rule, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *expr = rule_extend(rule, "ct");
+
+	set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+	set_u32(expr, NFTNL_EXPR_CT_DREG, reg);
+	if (expr)
+		nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+}
+
+void expr_ct_original(struct expr_rule *rule, uint8_t family)
+{
+	ct_original(rule, family == AF_INET ? NFT_CT_DST_IP : NFT_CT_DST_IP6, EXPR_REG);
+	ct_original(rule, NFT_CT_PROTO_DST, port_register(family));
+}
+
 void expr_ct_set(struct expr_rule *rule, uint32_t key)
 {
 	struct nftnl_expr *expr = rule_extend(rule, "ct");
@@ -141,12 +164,6 @@ void expr_verdict(struct expr_rule *rule, int verdict, const char *chain)
 	set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
 	if (chain)
 		set_text(rule, expr, NFTNL_EXPR_IMM_CHAIN, chain);
-}
-
-/* The register behind an address of this family, where its port lies. */
-static uint32_t port_register(uint8_t family)
-{
-	return NFT_REG32_00 + (family == AF_INET ? 1 : 4);
 }
 
 void expr_nat(struct expr_rule *rule, uint32_t type, uint8_t family)
@@ -230,7 +247,7 @@ void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key)
 	const uint32_t len = family == AF_INET ? 4 : 16;
 	const uint32_t saddr = family == AF_INET ? 12 : 8; /* offsets in the IP header */
 	const uint32_t port = port_register(family);
-	const bool source = key == EXPR_SRC;
+	const bool source = key == EXPR_SRC || key == EXPR_SRC_AND_DST;
 
 	expr_is_family(rule, family);
 	expr_is_proto(rule, IPPROTO_UDP);
@@ -238,6 +255,10 @@ void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key)
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, source ? 0 : 2, 2, port);
 	if (key == EXPR_DST_AND_SADDR)
 		expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, saddr, len, port + 1);
+	if (key != EXPR_SRC_AND_DST)
+		return;
+	expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, saddr + len, len, port + 1);
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, port + 1 + len / 4);
 }
 
 void expr_is_marked(struct expr_rule *rule, bool equal)

@@ -28,6 +28,8 @@ void expr_payload(
 void expr_cmp(struct expr_rule *rule, uint32_t op, const void *data, uint32_t len);
 void expr_bitwise(struct expr_rule *rule, const void *mask, uint32_t len);
 void expr_ct(struct expr_rule *rule, uint32_t key);
+/* Where the flow's first packet went to, before any translation; a key like EXPR_DST. */
+void expr_ct_original(struct expr_rule *rule, uint8_t family);
 void expr_ct_set(struct expr_rule *rule, uint32_t key);
 /* reg |-> element; with `map` the element's data replaces the key in the registers. */
 void expr_lookup(struct expr_rule *rule, const char *set, bool map);
@@ -42,8 +44,8 @@ void expr_limit(struct expr_rule *rule, uint32_t rate);
 /* The same limit for each key of a dynamic set. */
 void expr_limit_each(struct expr_rule *rule, const char *set, uint32_t rate);
 
-/* Which addresses of the packet are a key; the port is the one of the same side. */
-enum expr_key { EXPR_DST, EXPR_SRC, EXPR_DST_AND_SADDR };
+/* Which addresses of the packet are a key; ports are those of the same side. */
+enum expr_key { EXPR_DST, EXPR_SRC, EXPR_DST_AND_SADDR, EXPR_SRC_AND_DST };
 /* "ip daddr . udp dport" and the like, with the tests that it is UDP of this family. */
 void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key);
 void expr_is_family(struct expr_rule *rule, uint8_t family);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/flush.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <time.h>
@@ -25,9 +26,18 @@ static int64_t now_get(void)
 static bool flow_is_right(struct nl *nl, const struct ct *ct)
 {
 	struct elem key = {.set = SET_INGRESS, .key = ct->orig.dst}, elem;
+	int err;
 
-	if ((ct->mark & RULES_MARK_MASK) != RULES_MARK || elem_get(nl, &key, &elem) ||
-		!endpoint_equal(&elem.data, &ct->reply.src))
+	if ((ct->mark & RULES_MARK_MASK) != RULES_MARK)
+		return false;
+	err = elem_get(nl, &key, &elem);
+	if (err == -ENOENT) {
+		key = (struct elem){.set = SET_PEER, .key = ct->orig.src, .to = ct->orig.dst};
+		err = elem_get(nl, &key, &elem);
+		if (!err && elem.number != (ct->mark & RULES_NUMBER_MAX))
+			return false;
+	}
+	if (err || !endpoint_equal(&elem.data, &ct->reply.src))
 		return false;
 	key = (struct elem){.set = SET_EGRESS, .key = ct->reply.src};
 	return !elem_get(nl, &key, &elem) && endpoint_equal(&elem.data, &ct->reply.dst);
@@ -60,6 +70,13 @@ static void queue_push(struct flush_queue *queue, struct nl *nl, const struct fl
 	queue->list[(queue->first + queue->count++) % FLUSH_QUEUE] = *check;
 }
 
+/* A pair has one flow, of whoever opened it; its hole is in one of the directions. */
+static bool op_flushes(enum rules_op_kind kind)
+{
+	return kind == RULES_CLIENT || kind == RULES_UNCLIENT || kind == RULES_FLUSH ||
+	       kind == RULES_PEER || kind == RULES_UNPEER;
+}
+
 int flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, size_t count)
 {
 	struct ct_tuple holes[RULES_OPS_MAX];
@@ -68,8 +85,7 @@ int flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, 
 	int err;
 
 	for (size_t i = 0; i < count; i++)
-		if (ops[i].kind == RULES_CLIENT || ops[i].kind == RULES_UNCLIENT ||
-			ops[i].kind == RULES_FLUSH)
+		if (op_flushes(ops[i].kind))
 			holes[held++] = (struct ct_tuple){ops[i].client, ops[i].punch};
 	err = ct_delete(nl, holes, held, NULL);
 	for (size_t i = 0; i < held; i++) {

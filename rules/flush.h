@@ -27,7 +27,8 @@ struct flush {
 	struct flush_queue queues[FLUSH_STAGES];
 };
 
-/* Deletes what occupies the holes of CLIENT, UNCLIENT and FLUSH, and has them looked at again. */
+/* Deletes what occupies the holes of CLIENT, UNCLIENT, FLUSH, PEER and UNPEER, and has them looked
+ * at again. */
 int flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, size_t count);
 /*
  * Deletes untranslated flows to endpoints that have begun to listen, which are put in order: their

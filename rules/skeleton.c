@@ -44,6 +44,7 @@ static const struct set_spec {
 	enum set_data data;
 	uint32_t flags;
 	bool source; /* the source's address is part of the key */
+	bool hole;   /* source and destination are the key */
 	bool counter;
 } sets[SET_COUNT] = {
 	[SET_LISTEN] =
@@ -97,6 +98,20 @@ static const struct set_spec {
 			.name = {"opening4", "opening6"},
 			.comment = "limits the log",
 			.flags = NFT_SET_TIMEOUT | NFT_SET_EVAL,
+		},
+	[SET_PEER] =
+		{
+			.name = {"peer4", "peer6"},
+			.comment = "from one peer to the other",
+			.data = DATA_ENDPOINT,
+			.hole = true,
+		},
+	[SET_PEER_MARK] =
+		{
+			.name = {"peer_mark4", "peer_mark6"},
+			.comment = "the numbers of the peers' streams",
+			.data = DATA_MARK,
+			.hole = true,
 		},
 };
 
@@ -171,13 +186,20 @@ static void set_fill(struct nftnl_set *set, const struct set_spec *spec, uint8_t
 	const uint8_t size = family == AF_INET ? 4 : 16;
 	const uint8_t fields[] = {size, 2, size};
 	const uint32_t endpoint = ip << NFT_TYPE_BITS | NFT_TYPE_INET_SERVICE;
+	uint32_t key = endpoint, len = size + 4u;
 
+	if (spec->source) {
+		key = endpoint << NFT_TYPE_BITS | ip;
+		len += size;
+	} else if (spec->hole) {
+		key = endpoint << 2 * NFT_TYPE_BITS | endpoint;
+		len *= 2;
+	}
 	nftnl_set_set_u32(set, NFTNL_SET_FAMILY, NFPROTO_INET);
 	nftnl_set_set_u32(
 		set, NFTNL_SET_FLAGS, spec->flags | (spec->data == DATA_NONE ? 0 : NFT_SET_MAP));
-	nftnl_set_set_u32(
-		set, NFTNL_SET_KEY_TYPE, spec->source ? endpoint << NFT_TYPE_BITS | ip : endpoint);
-	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, size + 4u + (spec->source ? size : 0));
+	nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, key);
+	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, len);
 	if (spec->flags & NFT_SET_CONCAT)
 		nftnl_set_set_data(set, NFTNL_SET_DESC_CONCAT, fields, sizeof(fields));
 	if (spec->data == DATA_MARK) {
@@ -258,6 +280,8 @@ static const struct chain_spec chains[] = {
 	{CHAIN_RELAYED, "as long as consent lasts", "filter", NF_INET_FORWARD, -10},
 	{.name = CHAIN_REFUSE, .comment = "without an answer"},
 	{CHAIN_REFUSE_IN, "what was not translated", "filter", NF_INET_LOCAL_IN, -10},
+	{.name = CHAIN_PAIR4, .comment = "one peer opens a flow to the other"},
+	{.name = CHAIN_PAIR6, .comment = "one peer opens a flow to the other"},
 };
 
 static const struct chain_spec raw_chain = {CHAIN_RAW_ANY, "exists while raw4 or raw6 has elements",

@@ -8,23 +8,29 @@
 
 #include "rules/batch.h"
 
-/* The table's comment: whose it is, and the version of all that is below. */
+/*
+ * The table's comment: whose it is, and the version of all that is below. What is new is made over
+ * a table that an earlier relayd left, so only a part that changes needs a new version: then the
+ * table is made anew and every client has to punch again.
+ */
 #define SKELETON_TAG	 "relayd "
 #define SKELETON_COMMENT SKELETON_TAG "1"
 
 /* Each exists for IPv4 and for IPv6. */
 enum set_id {
-	SET_LISTEN,  /* where senders send to; counts what was refused */
-	SET_MARK,    /* the conntrack mark of a listening endpoint */
-	SET_ANY,     /* listening endpoints with any source */
-	SET_EXACT,   /* with one address as their source */
-	SET_PREFIX,  /* with a prefix */
-	SET_INGRESS, /* listening endpoint to client */
-	SET_EGRESS,  /* client to the relay's end of its hole */
-	SET_CONSENT, /* clients that may be sent to, with counter, limit and timeout */
-	SET_PUNCH,   /* STUN endpoints of ours */
-	SET_RAW,     /* endpoints where every datagram is a punch */
-	SET_OPENING, /* limits the log of each listening endpoint */
+	SET_LISTEN,    /* where senders send to; counts what was refused */
+	SET_MARK,      /* the conntrack mark of a listening endpoint */
+	SET_ANY,       /* listening endpoints with any source */
+	SET_EXACT,     /* with one address as their source */
+	SET_PREFIX,    /* with a prefix */
+	SET_INGRESS,   /* listening endpoint to client */
+	SET_EGRESS,    /* client to the relay's end of its hole */
+	SET_CONSENT,   /* clients that may be sent to, with counter, limit and timeout */
+	SET_PUNCH,     /* STUN endpoints of ours */
+	SET_RAW,       /* endpoints where every datagram is a punch */
+	SET_OPENING,   /* limits the log of each listening endpoint */
+	SET_PEER,      /* a hole, as seen from its client, to the client of the other's hole */
+	SET_PEER_MARK, /* the conntrack mark of what comes through a hole */
 	SET_COUNT,
 };
 

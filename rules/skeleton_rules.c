@@ -30,6 +30,11 @@ static const char *translate_name(uint8_t family)
 	return family == AF_INET ? CHAIN_TRANSLATE4 : CHAIN_TRANSLATE6;
 }
 
+static const char *pair_name(uint8_t family)
+{
+	return family == AF_INET ? CHAIN_PAIR4 : CHAIN_PAIR6;
+}
+
 /* chain: KEY @set VERDICT */
 static void add_match(
 	struct batch *batch, const char *chain, uint8_t family, enum set_id set, const char *target)
@@ -97,6 +102,8 @@ static void add_to_client(struct batch *batch)
 	FOR_EACH_FAMILY(f)
 	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
 		add_match(batch, CHAIN_TO_CLIENT, *f, sources[i], translate_name(*f));
+	FOR_EACH_FAMILY(f)
+	add_match(batch, CHAIN_TO_CLIENT, *f, SET_PUNCH, pair_name(*f));
 }
 
 static void add_translate(struct batch *batch, const struct kernel *kernel, uint8_t family)
@@ -127,6 +134,26 @@ static void add_translate(struct batch *batch, const struct kernel *kernel, uint
 	expr_begin(&rule, chain);
 	expr_load_key(&rule, family, EXPR_DST);
 	expr_lookup(&rule, set_name(SET_INGRESS, family), true);
+	expr_nat(&rule, NFT_NAT_DNAT, family);
+	expr_end(&rule, batch);
+}
+
+static void add_pair(struct batch *batch, const struct kernel *kernel, uint8_t family)
+{
+	const char *chain = pair_name(family);
+	struct expr_rule rule;
+
+	expr_begin(&rule, chain);
+	expr_load_key(&rule, family, EXPR_SRC_AND_DST);
+	expr_lookup(&rule, set_name(SET_PEER_MARK, family), true);
+	expr_ct_set(&rule, NFT_CT_MARK);
+	if (kernel->timeouts)
+		expr_timeout(&rule, timeout_name(family));
+	expr_end(&rule, batch);
+
+	expr_begin(&rule, chain);
+	expr_load_key(&rule, family, EXPR_SRC_AND_DST);
+	expr_lookup(&rule, set_name(SET_PEER, family), true);
 	expr_nat(&rule, NFT_NAT_DNAT, family);
 	expr_end(&rule, batch);
 }
@@ -184,6 +211,15 @@ static void add_relayed(struct batch *batch)
 	expr_verdict(&rule, NF_ACCEPT, NULL);
 	expr_end(&rule, batch);
 	add_icmp(batch);
+	/* Both directions between peers need consent; a stream's client may answer without. */
+	FOR_EACH_FAMILY(f)
+	{
+		expr_begin(&rule, CHAIN_RELAYED);
+		expr_ct_original(&rule, *f);
+		expr_lookup(&rule, set_name(SET_PUNCH, *f), false);
+		expr_verdict(&rule, NF_DROP, NULL);
+		expr_end(&rule, batch);
+	}
 
 	expr_begin(&rule, CHAIN_RELAYED);
 	expr_is_proto(&rule, IPPROTO_UDP);
@@ -243,6 +279,7 @@ void skeleton_add_rules(struct batch *batch, const struct kernel *kernel)
 	FOR_EACH_FAMILY(f)
 	{
 		add_translate(batch, kernel, *f);
+		add_pair(batch, kernel, *f);
 		add_from_relay(batch, *f);
 	}
 	add_relayed(batch);

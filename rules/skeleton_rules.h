@@ -16,6 +16,8 @@
 #define CHAIN_RELAYED	 "relayed"
 #define CHAIN_REFUSE	 "refuse"
 #define CHAIN_REFUSE_IN	 "refuse_in"
+#define CHAIN_PAIR4	 "pair4"
+#define CHAIN_PAIR6	 "pair6"
 
 /* Prefixes of the packets that the log group gets. */
 #define LOG_OPEN    "open"

@@ -54,6 +54,17 @@ static const char *client_check(const struct rules_op *op)
 	return NULL;
 }
 
+static const char *peer_check(const struct rules_op *op)
+{
+	if (!endpoint_is_valid(&op->peer))
+		return "the peer's endpoint is incomplete";
+	if (op->peer.addr.family != op->client.addr.family)
+		return "the peers are of different IP versions";
+	if (op->number > RULES_NUMBER_MAX)
+		return "the stream's number is too large";
+	return client_check(op);
+}
+
 /* NULL, or what is wrong with it. */
 static const char *op_check(const struct rules_op *op)
 {
@@ -73,9 +84,10 @@ static const char *op_check(const struct rules_op *op)
 	case RULES_CONSENT:
 	case RULES_FLUSH:
 		return client_check(op);
-	case RULES_PEER:
 	case RULES_UNPEER:
-		break;
+		return client_check(op);
+	case RULES_PEER:
+		return peer_check(op);
 	}
 	return "no such operation";
 }
@@ -247,6 +259,27 @@ static int punch_set(struct txn *txn, int i)
 	return 0;
 }
 
+static int peer_set(struct txn *txn, int i)
+{
+	static const enum set_id sets[] = {SET_PEER, SET_PEER_MARK};
+	const struct rules_op *op = &txn->ops[i];
+
+	for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++) {
+		struct elem elem = {.set = sets[s],
+			.key = op->client,
+			.to = op->punch,
+			.data = op->peer,
+			.number = op->number};
+
+		memcpy(elem.name, op->name, sizeof(elem.name));
+		if (op->kind == RULES_PEER)
+			elem_replace(txn, i, &elem);
+		else
+			elem_remove(txn, i, &elem);
+	}
+	return 0;
+}
+
 static int op_build(struct txn *txn, int i)
 {
 	switch (txn->ops[i].kind) {
@@ -270,7 +303,7 @@ static int op_build(struct txn *txn, int i)
 		return 0;
 	case RULES_PEER:
 	case RULES_UNPEER:
-		break;
+		return peer_set(txn, i);
 	}
 	return -EINVAL;
 }

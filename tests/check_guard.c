@@ -36,6 +36,7 @@ static struct rules_op good(enum rules_op_kind kind)
 	op.listen = endpoint("203.0.113.7:9099");
 	op.client = endpoint("192.0.2.9:40123");
 	op.punch = endpoint("203.0.113.7:3478");
+	op.peer = endpoint("198.51.100.9:50123");
 	return op;
 }
 
@@ -69,6 +70,7 @@ START_TEST(test_good)
 	op.listen = endpoint("[2001:db8::7]:9099");
 	op.client = endpoint("[2001:db8:1::9]:40123");
 	op.punch = endpoint("[2001:db8::7]:3478");
+	op.peer = endpoint("[2001:db8:2::9]:50123");
 	assert_good(&op);
 }
 END_TEST
@@ -114,7 +116,7 @@ END_TEST
 START_TEST(test_punch)
 {
 	static const enum rules_op_kind kinds[] = {
-		RULES_PUNCH, RULES_CLIENT, RULES_UNCLIENT, RULES_FLUSH};
+		RULES_PUNCH, RULES_CLIENT, RULES_UNCLIENT, RULES_FLUSH, RULES_PEER, RULES_UNPEER};
 	struct rules_op op;
 
 	for (size_t k = 0; k < COUNT(kinds); k++) {
@@ -165,7 +167,7 @@ static const char *const no_clients[] = {
 
 START_TEST(test_client)
 {
-	static const enum rules_op_kind kinds[] = {RULES_CLIENT, RULES_INGRESS};
+	static const enum rules_op_kind kinds[] = {RULES_CLIENT, RULES_INGRESS, RULES_PEER};
 	struct rules_op op;
 
 	for (size_t k = 0; k < COUNT(kinds); k++) {
@@ -179,16 +181,39 @@ START_TEST(test_client)
 }
 END_TEST
 
+START_TEST(test_peer)
+{
+	struct rules_op op = good(RULES_PEER);
+
+	op.peer = endpoint(no_clients[_i]);
+	assert_bad(&op, "no peer can be");
+	op.peer = op.client;
+	op.peer.port++;
+	assert_good(&op);
+	op.peer.port = 0;
+	assert_bad(&op, "no peer can be");
+	op.peer = op.client;
+	assert_bad(&op, "its own peer");
+	op = good(RULES_PEER);
+	op.peer = endpoint("[2001:db8:2::9]:50123");
+	assert_bad(&op, "another family");
+}
+END_TEST
+
 START_TEST(test_number)
 {
 	static const uint32_t bad[] = {0, RULES_NUMBER_MAX + 1, 0x52000001, 0xffffffff};
-	struct rules_op op = good(RULES_LISTEN);
+	static const enum rules_op_kind kinds[] = {RULES_LISTEN, RULES_PEER};
 
-	op.number = RULES_NUMBER_MAX;
-	assert_good(&op);
-	for (size_t i = 0; i < COUNT(bad); i++) {
-		op.number = bad[i];
-		assert_bad(&op, "outside our marks");
+	for (size_t k = 0; k < COUNT(kinds); k++) {
+		struct rules_op op = good(kinds[k]);
+
+		op.number = RULES_NUMBER_MAX;
+		assert_good(&op);
+		for (size_t i = 0; i < COUNT(bad); i++) {
+			op.number = bad[i];
+			assert_bad(&op, "outside our marks");
+		}
 	}
 }
 END_TEST
@@ -248,12 +273,13 @@ static Suite *guard_suite(void)
 	TCase *tcase = tcase_create("guard");
 
 	tcase_add_checked_fixture(tcase, set_up, NULL);
-	tcase_add_loop_test(tcase, test_good, RULES_LISTEN, RULES_FLUSH + 1);
-	tcase_add_loop_test(tcase, test_name, RULES_LISTEN, RULES_FLUSH + 1);
+	tcase_add_loop_test(tcase, test_good, RULES_LISTEN, RULES_UNPEER + 1);
+	tcase_add_loop_test(tcase, test_name, RULES_LISTEN, RULES_UNPEER + 1);
 	tcase_add_test(tcase, test_listen);
 	tcase_add_test(tcase, test_punch);
 	tcase_add_test(tcase, test_remove);
 	tcase_add_loop_test(tcase, test_client, 0, COUNT(no_clients));
+	tcase_add_loop_test(tcase, test_peer, 0, COUNT(no_clients));
 	tcase_add_test(tcase, test_number);
 	tcase_add_test(tcase, test_source);
 	tcase_add_test(tcase, test_consent);

@@ -8,7 +8,8 @@
 #include "relayd/ipc.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define OP_SIZE	     157
+#define OP_SIZE	     176
+#define RECORDS	     6 /* one of each kind */
 #define LIST_HEAD    7 /* kind, id, count */
 
 static uint8_t message[IPC_MAX + 8], again[IPC_MAX];
@@ -73,6 +74,7 @@ static struct rules_op op_full(void)
 	op.source = prefix("198.51.100.0/24");
 	op.client = endpoint("[2001:db8::9]:40123");
 	op.punch = endpoint("[2001:db8::7]:3478");
+	op.peer = endpoint("192.0.2.10:6000");
 	return op;
 }
 
@@ -86,6 +88,7 @@ static void assert_op(const struct rules_op *a, const struct rules_op *b)
 	ck_assert_uint_eq(a->source.bits, b->source.bits);
 	ck_assert(endpoint_equal(&a->client, &b->client));
 	ck_assert(endpoint_equal(&a->punch, &b->punch));
+	ck_assert(endpoint_equal(&a->peer, &b->peer));
 	ck_assert_int_eq(a->raw, b->raw);
 	ck_assert_uint_eq(a->consent_ms, b->consent_ms);
 	ck_assert_uint_eq(a->rate, b->rate);
@@ -112,13 +115,13 @@ END_TEST
 
 START_TEST(test_apply_kinds)
 {
-	for (int kind = RULES_LISTEN; kind <= RULES_FLUSH; kind++) {
+	for (int kind = RULES_LISTEN; kind <= RULES_UNPEER; kind++) {
 		struct rules_op op = {.kind = (enum rules_op_kind)kind};
 
 		ck_assert_int_eq(decode(message, ipc_encode_apply(message, 1, &op, 1)), 0);
 		ck_assert_int_eq(ops[0].kind, kind);
 	}
-	message[LIST_HEAD] = RULES_FLUSH + 1;
+	message[LIST_HEAD] = RULES_UNPEER + 1;
 	ck_assert_int_eq(decode(message, LIST_HEAD + OP_SIZE), -EPROTO);
 	message[LIST_HEAD] = 0xff;
 	ck_assert_int_eq(decode(message, LIST_HEAD + OP_SIZE), -EPROTO);
@@ -279,7 +282,7 @@ static size_t records_make(struct ipc_record *out)
 {
 	struct endpoint v4 = endpoint("192.0.2.9:40123"), v6 = endpoint("[2001:db8::7]:3478");
 
-	memset(out, 0, 5 * sizeof(*out));
+	memset(out, 0, RECORDS * sizeof(*out));
 	out[0].kind = IPC_LISTENING;
 	out[0].listening = (struct rules_listening){v4, 7, prefix("2001:db8::/32"), "cam1", 8, 9};
 	out[1].kind = IPC_PUNCH;
@@ -291,12 +294,14 @@ static size_t records_make(struct ipc_record *out)
 	out[3].client = (struct rules_client){v4, v6, 45000, 1ULL << 40, 1ULL << 50, "cam1"};
 	out[4].kind = IPC_FLOW;
 	out[4].flow = (struct rules_flow){0xffffff, v4, v6, v6, v4};
-	return 5;
+	out[5].kind = IPC_PEER;
+	out[5].peer = (struct rules_peer){v4, v6, v4, 0xfffffe, "cam2"};
+	return RECORDS;
 }
 
 START_TEST(test_records)
 {
-	struct ipc_record sent[5];
+	struct ipc_record sent[RECORDS];
 	size_t count = records_make(sent), len = ipc_encode_records(message, 9, sent, count);
 
 	assert_whole(len);
@@ -325,6 +330,11 @@ START_TEST(test_records)
 	ck_assert(endpoint_equal(&records[4].flow.listen, &sent[4].flow.listen));
 	ck_assert(endpoint_equal(&records[4].flow.client, &sent[4].flow.client));
 	ck_assert(endpoint_equal(&records[4].flow.punch, &sent[4].flow.punch));
+	ck_assert(endpoint_equal(&records[5].peer.client, &sent[5].peer.client));
+	ck_assert(endpoint_equal(&records[5].peer.punch, &sent[5].peer.punch));
+	ck_assert(endpoint_equal(&records[5].peer.peer, &sent[5].peer.peer));
+	ck_assert_uint_eq(records[5].peer.number, 0xfffffe);
+	ck_assert_str_eq(records[5].peer.name, "cam2");
 	ck_assert_uint_eq(ipc_encode_records(again, 9, records, count), len);
 	ck_assert_mem_eq(again, message, len);
 }
@@ -332,7 +342,7 @@ END_TEST
 
 START_TEST(test_record_kinds)
 {
-	struct ipc_record sent[5];
+	struct ipc_record sent[RECORDS];
 	struct ipc_room none = {ops, NULL, RULES_OPS_MAX};
 	size_t len;
 
@@ -342,7 +352,7 @@ START_TEST(test_record_kinds)
 	ck_assert_int_eq(ipc_decode(message, len, &none, &ipc), -EPROTO);
 	message[LIST_HEAD] = 0;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
-	message[LIST_HEAD] = IPC_FLOW + 1;
+	message[LIST_HEAD] = IPC_PEER + 1;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
 }
 END_TEST

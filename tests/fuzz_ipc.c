@@ -23,12 +23,13 @@ static void endpoint_check(const struct endpoint *endpoint)
 
 static void op_check(const struct rules_op *op)
 {
-	assert(op->kind <= RULES_FLUSH);
+	assert(op->kind <= RULES_UNPEER);
 	assert(strnlen(op->name, sizeof(op->name)) < sizeof(op->name));
 	assert(op->source.bits <= 8 * addr_size(op->source.addr.family));
 	endpoint_check(&op->listen);
 	endpoint_check(&op->client);
 	endpoint_check(&op->punch);
+	endpoint_check(&op->peer);
 }
 
 static size_t encode(const struct ipc *ipc)

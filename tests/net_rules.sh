@@ -11,7 +11,7 @@
 { kill -KILL "$GUARD"; } 2>/dev/null
 P=rl$$
 lab_guard
-plan 71
+plan 77
 
 TOOL=${RULES_TOOL:-$BUILD/tests/rules_tool}
 [ -x "$TOOL" ] || bail "no $TOOL"
@@ -140,8 +140,8 @@ flows() { # what conntrack knows about UDP
 	in_ns relay conntrack -L -p udp "$@" 2>/dev/null
 }
 
-skeleton() { # without what this nft does not know, and who the owner is
-	table | sed '/^	flags/d; s/ # progname.*//'
+skeleton() { # without elements, what this nft does not know, and who the owner is
+	in_ns relay nft -t list table inet relayd | sed '/^	flags/d; s/ # progname.*//'
 }
 
 # The value behind a word in the line of "read" that begins so.
@@ -317,6 +317,28 @@ tool_start
 is "the table is adopted" "$GREETING" adopted
 ok "with its elements" reach sender "$S4" "$L4" adopted
 
+# --- a table of before there were peers: what it lacks is made, its streams go on
+
+tool_kill
+is "what an older relayd left" "$(in_ns relay nft -f - <<-'RULES' 2>&1
+	flush chain inet relayd to_client
+	flush chain inet relayd relayed
+	delete chain inet relayd pair4
+	delete chain inet relayd pair6
+	delete map inet relayd peer4
+	delete map inet relayd peer6
+	delete map inet relayd peer_mark4
+	delete map inet relayd peer_mark6
+RULES
+)" ""
+tool_start
+is "is adopted too" "$GREETING" adopted
+ok "with its flow" reach sender "$S4" "$L4" update
+is "and peers are possible" "$(tool "peer cam $C4 $P4 $S4 7" commit)" ok
+ok "the skeleton is as it should be" diff -u <(sort "$TOP/tests/data/rules.nft") \
+	<(skeleton | sort)
+tool "unpeer $C4 $P4" commit >/dev/null
+
 # --- removal
 
 in_ns relay nft -f - <<-'RULES'
@@ -350,6 +372,10 @@ is "elements of a new table" "$(tool "unlisten $L4" "listen cam $L4 7 any" "punc
 is "are replaced" "$(tool "listen cam $L4 7 $SENDER4" "unlisten $RELAY4:9121" \
 	"ingress cam $L4 $C4" "client cam $C4 $P4 60000 0" commit)" ok
 ok "and translate" reach sender "$S4" "$L4" old
+is "so are peers" "$(tool "peer cam $C4 $P4 $S4 7" commit
+	tool "peer cam $C4 $P4 $SENDER4:7001 8" commit
+	tool read | grep ^peer)" $'ok\nok\n'"peer cam $C4 $P4 $SENDER4:7001 8"
+tool "unpeer $C4 $P4" commit >/dev/null
 ok "consent begins anew without a refresh" consent_is_kept legacy
 is "a running relayd is known by its log group" \
 	"$(in_ns relay "$TOOL" remove | cut -d' ' -f1,2)" "error -16"

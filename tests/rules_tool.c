@@ -6,6 +6,7 @@
  *   punch|unpunch AT [raw]              ingress NAME LISTEN CLIENT    uningress LISTEN
  *   client NAME CLIENT PUNCH MS RATE    unclient CLIENT PUNCH
  *   consent NAME CLIENT MS RATE         flush CLIENT PUNCH
+ *   peer NAME CLIENT PUNCH PEER NUMBER  unpeer CLIENT PUNCH
  *   commit        what was collected, as one transaction: "ok", or "error -CODE OP TEXT"
  *   fill N        N streams in as few transactions as it takes
  *   read          everything that the kernel holds, then "."
@@ -115,10 +116,19 @@ static void flow_print(void *data, const struct rules_flow *flow)
 		endpoint_format(&flow->punch, text[3]));
 }
 
+static void peer_print(void *data, const struct rules_peer *p)
+{
+	char client[ENDPOINT_TEXT], punch[ENDPOINT_TEXT], peer[ENDPOINT_TEXT];
+
+	(void)data;
+	printf("peer %s %s %s %s %u\n", p->name, endpoint_format(&p->client, client),
+		endpoint_format(&p->punch, punch), endpoint_format(&p->peer, peer), p->number);
+}
+
 static void tool_read(struct tool *tool)
 {
-	const struct rules_reader reader = {
-		listening_print, punch_print, ingress_print, client_print, flow_print, tool};
+	const struct rules_reader reader = {listening_print, punch_print, ingress_print,
+		client_print, flow_print, peer_print, tool};
 	int err = rules_read(tool->rules, &reader);
 
 	if (err)
@@ -182,6 +192,8 @@ static bool field_parse(struct rules_op *op, char field, const char *word)
 		return !endpoint_parse(word, 0, &op->client);
 	case 'p':
 		return !endpoint_parse(word, 0, &op->punch);
+	case 'o':
+		return !endpoint_parse(word, 0, &op->peer);
 	case 's':
 		return !strcmp(word, "any") || !prefix_parse(word, &op->source);
 	case 'i':
@@ -216,6 +228,8 @@ static bool op_parse(struct rules_op *op, const char *verb, char *words[], int c
 		{"unclient", "cp", RULES_UNCLIENT},
 		{"consent", "ncmr", RULES_CONSENT},
 		{"flush", "cp", RULES_FLUSH},
+		{"peer", "ncpoi", RULES_PEER},
+		{"unpeer", "cp", RULES_UNPEER},
 	};
 	const char *fields = NULL;
 	bool good = true;
