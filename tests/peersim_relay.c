@@ -53,9 +53,8 @@ static void relay_pair(struct simrelay *relay, int64_t now_ms)
 		lane->word.state = PEER_PAIRED;
 		lane->word.alternate = relay->alternate;
 		memcpy(lane->word.peer, relay->lanes[!i].hello.lane, PEER_LANE);
+		lane_news(relay, lane, now_ms);
 	}
-	lane_news(relay, &relay->lanes[PEER_SERVICE], now_ms);
-	relay->lanes[PEER_CLIENT].word.serial++;
 }
 
 static void sides_get(const struct simrelay *relay, struct plan_side side[static 2])
@@ -151,8 +150,10 @@ static void relay_advance(struct simrelay *relay, int64_t now_ms)
 		}
 		break;
 	case SIM_DIRECT:
-		if (!both_are(relay, PEER_DIRECT))
+		if (!both_are(relay, PEER_DIRECT)) {
+			memset(&relay->history, 0, sizeof(relay->history));
 			round_end(relay, now_ms);
+		}
 		break;
 	}
 }
