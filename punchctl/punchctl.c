@@ -22,6 +22,7 @@ static const struct cmd *const commands[] = {
 	&cmd_rules,
 	&cmd_metrics,
 	&cmd_punch,
+	&cmd_nat,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
