@@ -9,7 +9,7 @@ static const char *mapping_sentence(enum nat_mapping mapping)
 	case NAT_MAPPING_UNKNOWN:
 		return "the relay has no second address or port to compare with";
 	case NAT_MAPPING_NONE:
-		return "no NAT: the relay sees this host's own address";
+		return "the relay sees this host's own address";
 	case NAT_MAPPING_ENDPOINT:
 		return "a socket looks the same from everywhere";
 	case NAT_MAPPING_NOT_PORT:
