@@ -9,7 +9,7 @@
 #   victim 198.18.9.9      ---+     198.18.2.9     cone ---- c_cone   10.1.2.2
 #                                   198.18.3.9     adf  ---- c_adf    10.1.3.2
 . "$(dirname "$0")/lib.sh"
-plan 58
+plan 60
 
 SECOND4=203.0.113.8 OTHER4=203.0.114.9 VICTIM4=198.18.9.9
 KINDS="open masquerade random cone adf"
@@ -296,6 +296,12 @@ ask sender "$SENDER4:6014" "$RELAY4:3478" change=2
 is "one address: the port changes" "$(said 'd["from"]')" "$RELAY4:3479"
 ask sender "$SENDER4:6015" "$RELAY4:3478" change=6 wait=0.5
 is "one address: another address is met with silence" "$(said 1)" null
+in_ns client timeout 20 turnutils_natdiscovery -t -T 1 "$RELAY4" >"$T/lifetime.log"
+is "one address: a mapping that lives is found alive" "$(grep -c 'Local addr' "$T/lifetime.log")" 2
+in_ns nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1
+in_ns client timeout 20 turnutils_natdiscovery -t -T 4 "$RELAY4" >"$T/lifetime.log"
+is "one address: and one that is dead, dead" "$(grep -c 'Local addr' "$T/lifetime.log")" 1
+in_ns nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout=30
 KINDS="open masquerade" discover "$RELAY4"
 is "one address: natdiscovery knows that it knows nothing" "$(found masquerade Filtering)" ""
 note "one address: stun says of masquerade: $(old_found masquerade); of none: $(old_found open)"
