@@ -34,12 +34,14 @@ struct natbox {
 	uint64_t out, in;
 };
 
-static volatile sig_atomic_t ended, asked;
+static volatile sig_atomic_t ended, asked, forgetting;
 
 static void on_signal(int number)
 {
 	if (number == SIGUSR1)
 		asked = 1;
+	else if (number == SIGHUP)
+		forgetting = 1;
 	else
 		ended = 1;
 }
@@ -190,9 +192,11 @@ static void loop(struct natbox *natbox, const sigset_t *waiting)
 		if (ppoll(natbox->fds, count, due < 0 ? NULL : &timeout, waiting) < 0 &&
 			errno != EINTR)
 			return;
+		if (forgetting && box_forget(&natbox->box) < 0)
+			return;
 		if (asked)
 			counters_print(natbox);
-		asked = 0;
+		asked = forgetting = 0;
 		natbox->now_us = now_get();
 		for (size_t i = 0; i < count; i++)
 			if (natbox->fds[i].revents)
@@ -220,7 +224,7 @@ static int devices_open(struct natbox *natbox)
 
 static void signals_set(sigset_t *waiting)
 {
-	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 	struct sigaction action = {.sa_handler = on_signal};
 	sigset_t blocked;
 
