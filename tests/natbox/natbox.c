@@ -163,10 +163,12 @@ static void counters_print(const struct natbox *natbox)
 {
 	const struct box_counters *box = &natbox->box.counters;
 
-	printf("{\"out\": %lu, \"in\": %lu, \"lost\": %lu, \"overflown\": %lu, \"expired\": %lu, "
+	printf("{\"seed\": %u, \"out\": %lu, \"in\": %lu, \"lost\": %lu, \"overflown\": %lu, "
+	       "\"expired\": %lu, "
 	       "\"errors\": %lu, \"dropped\": %lu, \"wall_refused\": %lu, \"layers\": [",
-		natbox->out, natbox->in, natbox->link.lost, natbox->link.overflown, box->expired,
-		box->errors, box->dropped, natbox->box.wall.refused);
+		natbox->link.config.seed, natbox->out, natbox->in, natbox->link.lost,
+		natbox->link.overflown, box->expired, box->errors, box->dropped,
+		natbox->box.wall.refused);
 	for (size_t i = 0; i < natbox->box.config.count; i++) {
 		const struct nat_counters *nat = nat_counters(natbox->box.layers[i]->nat);
 
