@@ -93,18 +93,24 @@ natbox_host() { # NAME[,NAME...] ADDRESS[,PREFIX6] TYPE [NATBOX-OPTION...]
 # A host behind Linux' own NAT, with a wire to net that may have a delay. TYPE is linux: masquerade;
 # linux-random: another port for each destination; linux-clash: as linux, but it accepts what nobody
 # has asked for, and what comes too early spoils ports.
-linux_host() { # NAME ADDRESS TYPE [NATBOX-OPTION...]
-	local name=$1 wan=$2 type=$3
+linux_host() { # NAME ADDRESS[,PREFIX6] TYPE [NATBOX-OPTION...]
+	local name=$1 wan=$2 type=$3 inner=(10.0.0.2)
 	shift 3
 	host_up "${name}nat" && forwarding_on "${name}nat" &&
 		box_start "$name" "$wan" "${name}nat:wan" --none "$@" &&
-		box_host "${name}nat" wan "$wan/32" '' '' && nat_table "${name}nat" || return
+		box_host "${name}nat" wan "${wan%%,*}/32" '' '' && nat_table "${name}nat" || return
 	case $type in
 	linux) ;;
 	linux-random) nat_rule "${name}nat" 'masquerade fully-random' ;;
 	linux-clash) in_ns "${name}nat" nft flush chain inet nat input ;;
 	*) return 1 ;;
-	esac && inner_host "$name" "${name}nat" lan 10.0.0.2
+	esac || return
+	[ "$wan" = "${wan#*,}" ] || {
+		inner+=("${wan#*,}2")
+		ip -6 -n "$P${name}nat" route add default dev wan &&
+			in_ns "${name}nat" nft insert rule inet nat leave meta nfproto ipv6 accept || return
+	}
+	inner_host "$name" "${name}nat" lan "${inner[@]}"
 }
 
 # A counter of a box, as it is now: the document is d, e.g. box_count a 'd["layers"][0]["refused"]'
@@ -118,4 +124,34 @@ box_count() { # NAME EXPRESSION
 
 box_has_said() { # LOG LINES
 	[ "$(grep -c . "$1")" -gt "$2" ]
+}
+
+# The NAT of a box loses all mappings. What it gives next is random anew, but a port that is kept is
+# kept again.
+box_forget() { # NAME
+	kill -HUP "$(pid_of "$1-box")" && [ "$(box_count "$1" 'sum(l["mappings"] for l in d["layers"])')" -eq 0 ]
+}
+
+# Between these two addresses, or prefixes, nothing passes until the path is mended: both ways.
+path_cut() { # ADDRESS ADDRESS
+	in_ns net nft -f - <<-RULES
+		table inet cut {
+			chain forward {
+				type filter hook forward priority 0
+				$(path_rule "$1" "$2")
+				$(path_rule "$2" "$1")
+			}
+		}
+	RULES
+}
+
+path_rule() { # FROM TO
+	case $1 in
+	*:*) echo "ip6 saddr $1 ip6 daddr $2 drop" ;;
+	*) echo "ip saddr $1 ip daddr $2 drop" ;;
+	esac
+}
+
+path_mend() { # all of them
+	in_ns net nft delete table inet cut
 }

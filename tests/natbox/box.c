@@ -36,6 +36,22 @@ void box_fini(struct box *box)
 	wall_fini(&box->wall);
 }
 
+int box_forget(struct box *box)
+{
+	for (size_t i = 0; i < box->config.count; i++) {
+		struct layer *layer = box->layers[i];
+
+		nat_close(layer->nat);
+		box->config.layers[i].nat.seed += BOX_LAYERS;
+		layer->nat = nat_open(&box->config.layers[i].nat);
+		if (!layer->nat)
+			return -ENOMEM;
+		memset(layer->echo, 0, sizeof(layer->echo));
+	}
+	wall_fini(&box->wall);
+	return wall_init(&box->wall, &box->config.layers[0].nat);
+}
+
 static void outward(struct box *box, size_t at, struct packet *packet, int64_t now_ms);
 static void inward(struct box *box, size_t at, struct packet *packet, int64_t now_ms);
 

@@ -49,6 +49,8 @@ struct box {
 /* The caller sets the three last members itself. 0 or -ENOMEM. */
 int box_init(struct box *box, const struct box_config *config);
 void box_fini(struct box *box);
+/* As after a power cut: no mapping is left, and what is random begins elsewhere. 0 or -ENOMEM. */
+int box_forget(struct box *box);
 
 /* The packet is rewritten in place. */
 void box_out(struct box *box, struct packet *packet, int64_t now_ms);

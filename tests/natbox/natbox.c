@@ -34,12 +34,14 @@ struct natbox {
 	uint64_t out, in;
 };
 
-static volatile sig_atomic_t ended, asked;
+static volatile sig_atomic_t ended, asked, forgetting;
 
 static void on_signal(int number)
 {
 	if (number == SIGUSR1)
 		asked = 1;
+	else if (number == SIGHUP)
+		forgetting = 1;
 	else
 		ended = 1;
 }
@@ -161,10 +163,12 @@ static void counters_print(const struct natbox *natbox)
 {
 	const struct box_counters *box = &natbox->box.counters;
 
-	printf("{\"out\": %lu, \"in\": %lu, \"lost\": %lu, \"overflown\": %lu, \"expired\": %lu, "
+	printf("{\"seed\": %u, \"out\": %lu, \"in\": %lu, \"lost\": %lu, \"overflown\": %lu, "
+	       "\"expired\": %lu, "
 	       "\"errors\": %lu, \"dropped\": %lu, \"wall_refused\": %lu, \"layers\": [",
-		natbox->out, natbox->in, natbox->link.lost, natbox->link.overflown, box->expired,
-		box->errors, box->dropped, natbox->box.wall.refused);
+		natbox->link.config.seed, natbox->out, natbox->in, natbox->link.lost,
+		natbox->link.overflown, box->expired, box->errors, box->dropped,
+		natbox->box.wall.refused);
 	for (size_t i = 0; i < natbox->box.config.count; i++) {
 		const struct nat_counters *nat = nat_counters(natbox->box.layers[i]->nat);
 
@@ -190,9 +194,11 @@ static void loop(struct natbox *natbox, const sigset_t *waiting)
 		if (ppoll(natbox->fds, count, due < 0 ? NULL : &timeout, waiting) < 0 &&
 			errno != EINTR)
 			return;
+		if (forgetting && box_forget(&natbox->box) < 0)
+			return;
 		if (asked)
 			counters_print(natbox);
-		asked = 0;
+		asked = forgetting = 0;
 		natbox->now_us = now_get();
 		for (size_t i = 0; i < count; i++)
 			if (natbox->fds[i].revents)
@@ -220,7 +226,7 @@ static int devices_open(struct natbox *natbox)
 
 static void signals_set(sigset_t *waiting)
 {
-	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 	struct sigaction action = {.sa_handler = on_signal};
 	sigset_t blocked;
 

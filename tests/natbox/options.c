@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mac.h"
+
 static const char usage[] =
 	"usage: natbox --inside DEV[@NETNS]... --outside DEV[@NETNS] --public ADDRESS [OPTION...]\n"
 	"A NAT between TUN devices, which it makes. Prints counters as JSON at its end and on "
@@ -23,14 +25,14 @@ static const char usage[] =
 	"  --foreign RATE       mappings per second that others make\n"
 	"  --lifetime MS        of mappings\n"
 	"  --hairpin, --inbound-refreshes, --icmp, and their opposites with --no-\n"
-	"  --seed N\n"
 	"  --gateway ADDRESS    its inside address, from which it sends ICMP errors\n"
 	"  --second NAME        a second NAT outside the first; options after this one are for it\n"
 	"  --between ADDRESS    the public address of the first, then (100.64.0.2)\n"
 	"for all:\n"
 	"  --time-exceeded      says when a TTL was too small\n"
 	"  --delay MS, --jitter MS, --loss PERCENT      on the outside, each way\n"
-	"  --reorder            jitter may change the order\n";
+	"  --reorder            jitter may change the order\n"
+	"  --seed N             of all that is random; without it, another one each time\n";
 
 static const struct preset {
 	const char *name;
@@ -170,7 +172,6 @@ static bool layer_begin(struct parser *parser, const char *type)
 	if (box->count == BOX_LAYERS)
 		return false;
 	parser->layer = &box->layers[box->count++];
-	parser->layer->nat.seed = box->layers[0].nat.seed + 1;
 	return preset_get(type, parser->layer);
 }
 
@@ -271,14 +272,20 @@ static bool link_get(int option, const char *text, struct options *out)
 	return true;
 }
 
+static void seed_set(struct options *out, uint32_t seed)
+{
+	for (uint32_t i = 0; i < BOX_LAYERS; i++)
+		out->box.layers[i].nat.seed = seed + i;
+	out->link.seed = seed;
+}
+
 static bool seed_get(struct parser *parser, const char *text)
 {
 	double number;
 
 	if (!number_get(text, 0, UINT32_MAX, &number))
 		return false;
-	parser->layer->nat.seed = (uint32_t)number;
-	parser->out->link.seed = (uint32_t)number;
+	seed_set(parser->out, (uint32_t)number);
 	return true;
 }
 
@@ -350,10 +357,12 @@ int options_parse(int argc, char **argv, struct options *out)
 {
 	struct parser parser = {.out = out, .between = {AF_INET, {100, 64, 0, 2}}};
 	int option, index = 0;
+	uint32_t seed;
 
-	*out = (struct options){.box.count = 1, .link.seed = 1};
+	*out = (struct options){.box.count = 1};
 	parser.layer = &out->box.layers[0];
-	parser.layer->nat.seed = 1;
+	mac_random(&seed, sizeof(seed));
+	seed_set(out, seed);
 	preset_get("port-restricted", parser.layer);
 	while ((option = getopt_long(argc, argv, "", longs, &index)) != -1) {
 		if (option == HELP) {
