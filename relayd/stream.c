@@ -124,7 +124,8 @@ static int make_slots(struct stream_table *table, struct stream *stream)
 	const struct ports *ports = &stream->spec.listen;
 	size_t families = (size_t)table->families[0] + table->families[1];
 
-	stream->slots = calloc(ports->count * families, sizeof *stream->slots);
+	/* One for peers alone has none. */
+	stream->slots = calloc(ports->count * families + 1, sizeof *stream->slots);
 	if (!stream->slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < ports->count; i++)
@@ -192,6 +193,8 @@ void stream_remove(struct stream_table *table, struct stream *stream)
 		slot_release(table, &stream->slots[i]);
 		slot_mark(table, &stream->slots[i]);
 	}
+	if (!stream->slot_count)
+		stream_reap(table, stream);
 }
 
 void stream_reap(struct stream_table *table, struct stream *stream)
