@@ -143,6 +143,7 @@ START_TEST(test_idle)
 	sim_run(sim, 200000);
 	ck_assert(lane_is_direct(sim_lane(sim, 0)) && lane_is_direct(sim_lane(sim, 1)));
 	sim_cut(sim, true);
+	sim_run(sim, LANE_DEAD_MS);
 	sim_data(sim, 50);
 	sim_run(sim, 5000);
 	ck_assert(!lane_is_direct(sim_lane(sim, 0)) && !lane_is_direct(sim_lane(sim, 1)));
@@ -198,6 +199,8 @@ static double pair_measure(enum kind a, enum kind b, unsigned int sessions)
 			ms[direct++] =
 				one->direct_ms > two->direct_ms ? one->direct_ms : two->direct_ms;
 		}
+		else if (getenv("SLOW"))
+			printf("never %u: failed %u %u directs %u %u losts %u %u\n", i, sim_side(sim, 0)->rounds_failed, sim_side(sim, 1)->rounds_failed, sim_side(sim, 0)->directs, sim_side(sim, 1)->directs, sim_side(sim, 0)->losts, sim_side(sim, 1)->losts);
 		probes += sim_side(sim, 0)->probes + sim_side(sim, 1)->probes;
 		sim_close(sim);
 	}
