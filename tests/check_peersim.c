@@ -66,8 +66,10 @@ static struct sim_config pair_config(enum kind a, enum kind b, uint32_t seed)
 
 	if (getenv("LOSS"))
 		config.loss = atof(getenv("LOSS"));
-	kind_set(a, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[0], &config.report[0]);
-	kind_set(b, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[1], &config.report[1]);
+	kind_set(a, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[0],
+		&config.report[0]);
+	kind_set(b, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[1],
+		&config.report[1]);
 	return config;
 }
 
@@ -185,7 +187,9 @@ static double pair_measure(enum kind a, enum kind b, unsigned int sessions)
 
 	for (unsigned int i = getenv("FROM") ? (unsigned)atoi(getenv("FROM")) : 0; i < sessions;
 		i++) {
-		struct sim_config config = pair_config(a, b, i + 1);
+		/* Either may be the client. */
+		struct sim_config config =
+			i % 2 ? pair_config(b, a, i + 1) : pair_config(a, b, i + 1);
 		struct sim *sim = sim_open(&config);
 
 		if (sim_run_direct(sim, 120000)) {
@@ -198,9 +202,11 @@ static double pair_measure(enum kind a, enum kind b, unsigned int sessions)
 			first += one->rounds_failed == 0;
 			ms[direct++] =
 				one->direct_ms > two->direct_ms ? one->direct_ms : two->direct_ms;
-		}
-		else if (getenv("SLOW"))
-			printf("never %u: failed %u %u directs %u %u losts %u %u\n", i, sim_side(sim, 0)->rounds_failed, sim_side(sim, 1)->rounds_failed, sim_side(sim, 0)->directs, sim_side(sim, 1)->directs, sim_side(sim, 0)->losts, sim_side(sim, 1)->losts);
+		} else if (getenv("SLOW"))
+			printf("never %u: failed %u %u directs %u %u losts %u %u\n", i,
+				sim_side(sim, 0)->rounds_failed, sim_side(sim, 1)->rounds_failed,
+				sim_side(sim, 0)->directs, sim_side(sim, 1)->directs,
+				sim_side(sim, 0)->losts, sim_side(sim, 1)->losts);
 		probes += sim_side(sim, 0)->probes + sim_side(sim, 1)->probes;
 		sim_close(sim);
 	}
