@@ -197,7 +197,7 @@ static void input_request(struct lane *lane, unsigned int socket, const struct e
 		pair->nominated = true;
 	if (lane->hello.role == PEER_SERVICE && pair->nominated && pair->answered)
 		lane_direct_begin(lane, pair, now_ms);
-	else if (!pair->answered && pair->tries == 0)
+	else if (!pair->answered && pair->tries == 0 && lane->search.probes < PEER_PROBES_MAX)
 		pair_check(lane, pair, now_ms);
 }
 

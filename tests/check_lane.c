@@ -127,6 +127,13 @@ START_TEST(test_words)
 	relay_say();
 	ck_assert_int_eq(lane_state(fake.lane), PEER_PAIRED);
 	fake.key[0] ^= 1;
+	/* Of another lane of the stream. */
+	fake.newest += 1000;
+	relay_say();
+	fake.newest -= 2000;
+	relay_say();
+	fake.newest += 1000;
+	ck_assert_int_eq(lane_state(fake.lane), PEER_PAIRED);
 	relay_say();
 	ck_assert_int_eq(lane_state(fake.lane), PEER_CLOSED);
 	ck_assert_uint_eq(fake.hello.heard, 12);
@@ -255,8 +262,8 @@ START_TEST(test_idle)
 	fake_run(LANE_CHECK_MS + 1);
 	other_answer(sent_to(&fake.other), &fake.other);
 	first = fake.sent_count;
-	for (unsigned int i = 0; i < 60; i++) {
-		fake_run(1000);
+	for (unsigned int i = 0; i < 600; i++) {
+		fake_run(100);
 		other_answer(sent_to(&fake.other), &fake.other);
 	}
 	ck_assert(lane_is_direct(fake.lane));

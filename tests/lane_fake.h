@@ -40,7 +40,8 @@ static struct fake {
 	size_t key_len;
 	struct peer_hello hello; /* the newest */
 	unsigned int hellos;
-	uint64_t sequence;
+	uint64_t sequence; /* that a refusal names */
+	uint64_t newest;   /* of the newest hello */
 	unsigned int sent_count, event_count;
 	struct sent sent[SENT_MAX];
 	struct lane_event events[EVENT_MAX];
@@ -144,6 +145,7 @@ static inline void relay_take(const struct sent *sent)
 	fake.key_len = stun_key(STUN_SHA256, request.username, request.realm, KEY, fake.key);
 	ck_assert(stun_verify(&request, fake.key, fake.key_len));
 	ck_assert_int_eq(peer_hello_decode(request.peer.p, request.peer.len, &fake.hello), 0);
+	fake.newest = request.sequence;
 	fake.hellos++;
 	if (fake.refuse)
 		relay_error(sent, &request, fake.refuse);
@@ -186,7 +188,7 @@ static inline void fake_start(enum peer_role role)
 	struct lane_config config = {.role = role,
 		.name = "files",
 		.key = KEY,
-		.sequence = 5,
+		.sequence = 50000,
 		.send = fake_send,
 		.sockets = fake_sockets,
 		.event = fake_event,
@@ -213,6 +215,7 @@ static inline void relay_say(void)
 
 	buf_init(&buf, data, sizeof(data));
 	stun_begin(&buf, STUN_INDICATION, tid);
+	stun_put_sequence(&buf, fake.newest);
 	stun_put_peer(&buf, wire, peer_word_encode(&fake.word, wire));
 	stun_put_integrity256(&buf, fake.key, fake.key_len);
 	fake_input(0, &fake.relay, data, stun_end(&buf));
