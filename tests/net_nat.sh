@@ -2,17 +2,21 @@
 # What `punchctl nat` says of real NATs, with a relay that has two addresses and one that has one,
 # and of routers that map ports on request.
 #
-#   relay  203.0.113.7, .8 ---+     192.0.2.9    nat ------- client   10.0.0.2    (miniupnpd)
-#   single 203.0.114.9     ---+     198.18.1.9   random ---- c_random 10.1.1.2
-#   sender 198.51.100.175  --net    198.18.2.9   counting -- c_counting
-#                             |     198.18.3.9   cone ------ c_cone
-#                             |     198.18.4.9   adf ------- c_adf
-#                             +---- 198.18.5.9   isp --- home --- c_home 10.2.0.2
-#                                   100.64.0.1    100.64.0.2  (miniupnpd)
+#   relay  203.0.113.7, .8 ---+     192.0.2.9    nat ------- client     10.0.0.2
+#                          ---+     198.18.1.9   random ---- c_random   10.1.1.2
+#   sender 198.51.100.175  --net    198.18.2.9   counting -- c_counting 10.1.2.2
+#                             |     198.18.3.9   cone ------ c_cone     10.1.3.2
+#                             |     198.18.4.9   adf ------- c_adf      10.1.4.2
+#                             |     198.18.5.9   isp ------- home ----- c_home 10.2.0.2
+#                             |                    6.6.6.1   6.6.6.2
+#                             +---- 5.5.5.9      mapper ---- c_mapper   10.1.6.2
+#
+# nat, home and mapper run miniupnpd, which maps nothing where its outside is reserved for private
+# use or documents; hence the addresses of home and mapper.
 . "$(dirname "$0")/lib.sh"
-plan 51
+plan 61
 
-SECOND4=203.0.113.8 SINGLE4=203.0.114.9
+SECOND4=203.0.113.8
 KINDS="open nat random counting cone adf home"
 
 # What a NAT lets in, beside the flows of its own: everything to a port that is mapped, or only what
@@ -66,11 +70,16 @@ nat_of() { # KIND NUMBER
 	esac
 }
 
+# A home router that maps ports.
+mapper_of() {
+	nat_host mapper 5.5.5.9 && inner_host c_mapper mapper lan 10.1.6.2
+}
+
 # A home router whose wan is the inside of a carrier's NAT.
 home_of() { # CARRIER-NUMBER
-	nat_host isp "198.18.$1.9" && inner_host home isp lan 100.64.0.2 &&
+	nat_host isp "198.18.$1.9" && inner_host home isp lan 6.6.6.2 &&
 		ip -n "${P}home" link set eth0 down && ip -n "${P}home" link set eth0 name wan up &&
-		ip -n "${P}home" route add default via 100.64.0.1 && forwarding_on home &&
+		ip -n "${P}home" route add default via 6.6.6.1 && forwarding_on home &&
 		nat_table home && inner_host c_home home lan 10.2.0.2
 }
 
@@ -105,7 +114,6 @@ said() { # LOG MEMBER
 upnpd_conf() { # LAN-ADDRESS/BITS WAN-ADDRESS
 	cat <<-CONF
 		ext_ifname=wan
-		ext_allow_private_ipv4=yes
 		listening_ip=lan
 		enable_natpmp=yes
 		enable_upnp=yes
@@ -159,8 +167,7 @@ maps() { # NAT: how many ports it maps now
 
 lab_up
 ip -n "${P}relay" addr add "$SECOND4/24" dev eth0
-public_host single eth0 "$SINGLE4" || bail "no second relay"
-nat_of random 1 && nat_of counting 2 && nat_of cone 3 && nat_of adf 4 && home_of 5 ||
+nat_of random 1 && nat_of counting 2 && nat_of cone 3 && nat_of adf 4 && home_of 5 && mapper_of ||
 	bail "no NATs"
 
 relayd_conf "address = { \"$RELAY4\", \"$SECOND4\" }"
@@ -212,26 +219,49 @@ UPNPD=$(command -v miniupnpd)
 if [ -n "$UPNPD" ]; then
 	upnpd_start nat 10.0.0.0/24 || bail "no miniupnpd"
 	upnpd_start home 10.2.0.0/24 || bail "no miniupnpd"
-	ask nat router "$RELAY4"
+	upnpd_start mapper 10.1.6.0/24 || bail "no miniupnpd"
+	ask nat unable "$RELAY4"
 	ask home inner "$RELAY4"
-	finish router 10
+	ask mapper router "$RELAY4"
+	finish unable 10
 	finish inner 10
+	finish router 10
 	is "a router is asked in all its languages" \
 		"$(json "$T/router.log" '[d["gateway"][k] for k in ("nat_pmp", "pcp", "upnp")]')" \
 		"[true, true, true]"
 	is "and maps the port" "$(json "$T/router.log" 'd["gateway"]["mapping"] == d["mapped"]')" true
 	is "which is of use" "$(json "$T/router.log" 'd["gateway"]["useful"]')" true
-	is "and not left behind" "$(maps nat)" 0
+	is "and not left behind" "$(maps mapper)" 0
+	is "one that cannot is told from one that does not answer" \
+		"$(json "$T/unable.log" '[d["gateway"]["nat_pmp"], d["gateway"]["mapping"]]')" \
+		"[true, null]"
 	is "behind a carrier's NAT it is of none" \
 		"$(json "$T/inner.log" '[d["gateway"]["external"], d["gateway"]["useful"]]')" \
-		'["100.64.0.2", false]'
+		'["6.6.6.2", false]'
 else
-	for what in languages mapping use leftovers carrier; do
+	for what in languages mapping use leftovers failure carrier; do
 		skip "a router's $what" "miniupnpd is not installed"
 	done
 fi
 
 ### Less than everything #################################################################
+
+relayd_stop
+relayd_conf "address = { \"$RELAY4\" }"
+ok "relayd starts with one address" relayd_start
+ask_all "$RELAY4" one
+while read -r kind mapping filtering; do
+	is "$kind: what one address tells" "$(said "one-$kind" mapping) $(said "one-$kind" filtering)" \
+		"$mapping $filtering"
+done <<-'TABLE'
+	open none not-port-dependent
+	nat not-port-dependent address-and-port-dependent
+	random address-and-port-dependent address-and-port-dependent
+	counting address-and-port-dependent address-and-port-dependent
+	cone not-port-dependent not-port-dependent
+	adf not-port-dependent not-port-dependent
+	home not-port-dependent address-and-port-dependent
+TABLE
 
 ask nat nobody "$RELAY4:3999" --no-gateway
 finish nobody 10
