@@ -165,13 +165,15 @@ maps() { # NAT: how many ports it maps now
 	in_ns "$1" nft list chain inet filter prerouting_miniupnpd | grep -c dnat
 }
 
-# What the sender sends to the router's port 7000 arrives at the host's.
+# What the sender sends to the router's port 7000 arrives at the host's. From another port each time,
+# as a flow that was let in goes on without the mapping.
 reaches() { # NAT
 	local outside
+	FROM=$((${FROM:-7000} + 1))
 	outside=$(in_ns "$1" ip -4 -br addr show wan | awk '{ sub("/.*", "", $3); print $3 }')
 	start "c_$1" "got-$1" "$UDPTOOL" recv --bind 0.0.0.0:7000 --expect 5 --for 5
 	wait_for 5 udp_bound "c_$1" 7000 &&
-		in_ns sender "$UDPTOOL" send --from "$SENDER4:7001" --to "$outside:7000" --count 5 --rate 100 &&
+		in_ns sender "$UDPTOOL" send --from "$SENDER4:$FROM" --to "$outside:7000" --count 5 --rate 100 &&
 		finish "got-$1" 6 && [ "$(json "$T/got-$1.log" 'd["distinct"]')" = 5 ]
 }
 
