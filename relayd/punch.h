@@ -25,8 +25,8 @@ enum punch_count {
 	PUNCH_NOT_REQUEST, /* STUN, but an indication or an answer, or what we have no address for
 			    */
 	PUNCH_MALFORMED,   /* not STUN, or not whole */
-	PUNCH_UNPADDED,	   /* its answer would have been larger, or gone elsewhere, and the prefix had
-			      had its share */
+	PUNCH_UNPADDED, /* its answer would have been larger, or gone elsewhere, and the prefix had
+			   had its share */
 	PUNCH_INCOMPLETE,  /* integrity without user, realm or nonce; a downgraded algorithm */
 	PUNCH_STALE_NONCE, /* old, or not made for this source */
 	PUNCH_UNKNOWN_USER,
