@@ -63,7 +63,7 @@ struct agent_config {
 struct agent_hole {
 	uint16_t port;
 	struct proof proof;
-	bool failed;
+	bool failed, paused;
 
 	/* The transaction; while waiting, next_ms is when it is sent again, or renewed. */
 	uint8_t request[STUN_MAX];
@@ -111,6 +111,11 @@ int agent_init(struct agent *agent, const struct agent_config *config, int64_t n
 void agent_fini(struct agent *agent);
 /* Another key: failed holes are tried again with it. */
 void agent_set_key(struct agent *agent, const char *key);
+
+/* There is no socket for the hole now; it keeps its proof and stands still. */
+void agent_pause(struct agent *agent, unsigned int hole);
+/* There is one, again or another: it punches at once. */
+void agent_resume(struct agent *agent, unsigned int hole, int64_t now_ms);
 
 /* Does all that is due. */
 void agent_tick(struct agent *agent, int64_t now_ms);

@@ -16,13 +16,8 @@
 #include "punchctl/carry.h"
 #include "punchctl/player.h"
 #include "punchctl/report.h"
-
-/* One of a lane's sockets in the loop; freed when libuv has let go of it. */
-struct watch {
-	uv_poll_t poll;
-	struct session *session;
-	unsigned int lane;
-};
+#include "punchctl/sharing.h"
+#include "punchctl/watch.h"
 
 struct session {
 	const struct session_config *config;
@@ -38,6 +33,7 @@ struct session {
 	char key[TARGET_KEY];
 	struct agent agent;
 	struct carry *carry;
+	struct sharing *sharing; /* NULL: the lanes have sockets of their own */
 	struct watch *outer[PORTS_MAX], *inner[PORTS_MAX];
 	struct player player;
 };
@@ -49,42 +45,10 @@ static int64_t session_now(const struct session *session)
 
 static void session_arm(struct session *session);
 
-static void watch_freed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-static void watch_close(struct watch **watch)
-{
-	if (*watch)
-		uv_close((uv_handle_t *)&(*watch)->poll, watch_freed);
-	*watch = NULL;
-}
-
-static int watch_open(
-	struct session *session, unsigned int lane, int fd, uv_poll_cb cb, struct watch **out)
-{
-	struct watch *watch = calloc(1, sizeof(*watch));
-	int ret;
-
-	if (!watch)
-		return -ENOMEM;
-	watch->session = session;
-	watch->lane = lane;
-	ret = uv_poll_init(&session->loop, &watch->poll, fd);
-	if (ret < 0) {
-		free(watch);
-		return ret;
-	}
-	watch->poll.data = watch;
-	*out = watch;
-	return uv_poll_start(&watch->poll, UV_READABLE, cb);
-}
-
 static void on_outer(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = poll->data;
-	struct session *session = watch->session;
+	struct session *session = watch->data;
 	unsigned int lane = watch->lane;
 	int got = carry_inward(session->carry, lane);
 
@@ -100,7 +64,7 @@ static void on_outer(uv_poll_t *poll, int status, int events)
 static void on_inner(uv_poll_t *poll, int status, int events)
 {
 	struct watch *watch = poll->data;
-	int got = carry_outward(watch->session->carry, watch->lane);
+	int got = carry_outward(((struct session *)watch->data)->carry, watch->lane);
 
 	(void)status;
 	(void)events;
@@ -124,26 +88,83 @@ static int on_send(void *arg, unsigned int lane, const void *data, size_t len)
 	return carry_send(session->carry, lane, data, len);
 }
 
+static int session_watch_outer(struct session *session, unsigned int lane)
+{
+	struct watch **watch = &session->outer[lane];
+	int ret;
+
+	watch_close(watch);
+	ret = watch_open(
+		&session->loop, session->carry->lanes[lane].outer, on_outer, session, watch);
+	if (ret == 0)
+		(*watch)->lane = lane;
+	return ret;
+}
+
+static int session_watch_inner(struct session *session, unsigned int lane)
+{
+	struct watch **watch = &session->inner[lane];
+	int ret = watch_open(
+		&session->loop, session->carry->lanes[lane].inner, on_inner, session, watch);
+
+	if (ret == 0)
+		(*watch)->lane = lane;
+	return ret;
+}
+
+/* A shared port stays what it is: the agent asks again, until the mapping of before is forgotten.
+ */
 static void session_renew(struct session *session, unsigned int lane)
 {
 	int ret;
 
+	if (session->config->share)
+		return;
 	watch_close(&session->outer[lane]);
 	ret = carry_renew(session->carry, lane);
 	if (ret < 0)
 		log_warning("no new socket: %s", strerror(-ret));
-	ret = watch_open(
-		session, lane, session->carry->lanes[lane].outer, on_outer, &session->outer[lane]);
+	ret = session_watch_outer(session, lane);
 	if (ret < 0)
 		log_error("a socket cannot be watched: %s", strerror(-ret));
 }
 
-static void session_finish(struct session *session)
+/* The program at a lane's port has come, or has gone. */
+static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twin)
+{
+	struct session *session = arg;
+	int ret;
+
+	if (session->ending)
+		return;
+	watch_close(&session->outer[lane]);
+	carry_share(session->carry, lane, twin->fd, &twin->remote, twin->remote_len);
+	if (twin->fd < 0) {
+		agent_pause(&session->agent, lane);
+		report_unshared(&session->report, session->config->local[lane], twin->why);
+		return;
+	}
+	ret = session_watch_outer(session, lane);
+	if (ret < 0)
+		log_error("a socket cannot be watched: %s", strerror(-ret));
+	report_shared(&session->report, session->config->local[lane]);
+	agent_resume(&session->agent, lane, session_now(session));
+	session_arm(session);
+}
+
+static void session_unwatch(struct session *session)
 {
 	for (unsigned int i = 0; i < PORTS_MAX; i++) {
 		watch_close(&session->outer[i]);
 		watch_close(&session->inner[i]);
 	}
+	sharing_close(session->sharing);
+	session->sharing = NULL;
+}
+
+static void session_finish(struct session *session)
+{
+	session_unwatch(session);
 	uv_close((uv_handle_t *)&session->timer, NULL);
 	uv_close((uv_handle_t *)&session->sigint, NULL);
 	uv_close((uv_handle_t *)&session->sigterm, NULL);
@@ -180,7 +201,7 @@ static void on_player_end(struct player *player, int64_t status, int signum)
 	session_finish(session);
 }
 
-static void session_ready(struct session *session)
+static void session_play(struct session *session)
 {
 	struct player_config config = {
 		.words = session->config->player,
@@ -189,8 +210,6 @@ static void session_ready(struct session *session)
 	};
 	int ret;
 
-	session->ready = true;
-	report_ready(&session->report);
 	if (!config.words)
 		return;
 	session->player.data = session;
@@ -200,6 +219,14 @@ static void session_ready(struct session *session)
 		return;
 	log_error("%s: %s", config.words[0], strerror(-ret));
 	session_end(session, -ECANCELED);
+}
+
+static void session_ready(struct session *session)
+{
+	session->ready = true;
+	report_ready(&session->report);
+	if (!session->config->share)
+		session_play(session);
 }
 
 /* The operator may have made a new key, and this file may hold it already. */
@@ -252,13 +279,28 @@ static int session_watch(struct session *session)
 	int ret = 0;
 
 	for (unsigned int i = 0; ret == 0 && i < session->carry->count; i++) {
-		const struct carry_lane *lane = &session->carry->lanes[i];
-
-		ret = watch_open(session, i, lane->outer, on_outer, &session->outer[i]);
+		ret = session_watch_outer(session, i);
 		if (ret == 0)
-			ret = watch_open(session, i, lane->inner, on_inner, &session->inner[i]);
+			ret = session_watch_inner(session, i);
 	}
 	return ret;
+}
+
+/* Nothing is punched before there is a program whose port it is. */
+static int session_share(struct session *session)
+{
+	struct sharing_config sharing = {
+		.loop = &session->loop,
+		.ports = session->config->local,
+		.count = session->config->ports->count,
+		.remote = session->carry->relay,
+		.changed = on_twin,
+		.arg = session,
+	};
+
+	for (unsigned int i = 0; i < session->agent.count; i++)
+		agent_pause(&session->agent, i);
+	return sharing_open(&sharing, &session->sharing);
 }
 
 /* Sockets and agent for the relay's address in use. */
@@ -270,6 +312,7 @@ static int session_begin(struct session *session)
 		.relay = relay,
 		.players = config->local,
 		.count = config->ports->count,
+		.shared = config->share,
 		.take = on_take,
 		.arg = session,
 	};
@@ -287,10 +330,12 @@ static int session_begin(struct session *session)
 
 	session->report.relay = relay;
 	ret = carry_open(&carry, &session->carry);
-	if (ret == 0)
+	if (ret == 0 && !config->share)
 		ret = session_watch(session);
 	if (ret == 0)
 		ret = agent_init(&session->agent, &agent, session_now(session));
+	if (ret == 0 && config->share)
+		ret = session_share(session);
 	return ret;
 }
 
@@ -301,10 +346,7 @@ static void session_move(struct session *session)
 
 	session->another = false;
 	session->relay = (session->relay + 1) % session->config->target->count;
-	for (unsigned int i = 0; i < session->carry->count; i++) {
-		watch_close(&session->outer[i]);
-		watch_close(&session->inner[i]);
-	}
+	session_unwatch(session);
 	carry_close(session->carry);
 	session->carry = NULL;
 	ret = session_begin(session);
@@ -381,6 +423,8 @@ int session_run(struct session *session)
 
 	report_start(&session->report, config->ports, config->local, config->sdp);
 	session_arm(session);
+	if (config->share)
+		session_play(session);
 	uv_run(&session->loop, UV_RUN_DEFAULT);
 	if (session->carry)
 		report_end(&session->report, &session->carry->counters);

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/share.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <unistd.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+
+#include "punchctl/share_list.h"
+#include "share/steer.h"
+
+#define NOTICES_MAX 256 /* read in one go */
+
+#define PRELOAD "or start that program with LD_PRELOAD=libpunchshare.so"
+
+static const int one = 1, zero = 0;
+
+void share_init(struct share *share, uint16_t port, const struct endpoint *remote)
+{
+	*share = (struct share){.port = port, .remote = *remote, .twin = -1};
+}
+
+static void twin_close(struct share *share)
+{
+	if (share->twin >= 0)
+		close(share->twin);
+	share->twin = -1;
+}
+
+void share_fini(struct share *share)
+{
+	twin_close(share);
+}
+
+__attribute__((format(printf, 2, 3))) static void share_explain(
+	struct share *share, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(share->why, sizeof(share->why), format, ap);
+	va_end(ap);
+}
+
+static bool addr_is_loopback(const struct addr *addr)
+{
+	static const uint8_t loopback6[16] = {[15] = 1};
+
+	if (addr->family == AF_INET)
+		return addr->bytes[0] == 127;
+	return addr->family == AF_INET6 && memcmp(addr->bytes, loopback6, 16) == 0;
+}
+
+/* The address from which this host would talk to the remote one; family 0: unknown. */
+static struct addr route_source(const struct endpoint *remote)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(remote, &sa);
+	struct endpoint local = {0};
+	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return local.addr;
+	if (connect(fd, (struct sockaddr *)&sa, len) == 0) {
+		len = sizeof(sa);
+		if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
+			(void)endpoint_from_sockaddr((struct sockaddr *)&sa, &local);
+	}
+	close(fd);
+	return local.addr;
+}
+
+/* As the kernel's lookup would weigh them; 0: the remote one's datagrams do not come there. */
+static unsigned int socket_rank(
+	const struct share *share, const struct share_socket *sock, const struct addr *source)
+{
+	uint8_t family = share->remote.addr.family;
+
+	if (sock->remote.family)
+		return 0;
+	if (sock->addr.family == 0) {
+		if (sock->family == family)
+			return 3;
+		return family == AF_INET && !sock->v6only ? 2 : 0;
+	}
+	if (sock->addr.family != family)
+		return 0;
+	if (addr_equal(&sock->addr, source))
+		return 4;
+	return addr_is_loopback(&sock->addr) ? 0 : 1;
+}
+
+/* Sockets that are one group in the kernel, or can be (udp_reuseport_add_sock()). */
+static bool socket_is_peer(const struct share_socket *a, const struct share_socket *b)
+{
+	return a->family == b->family && a->v6only == b->v6only && a->device == b->device &&
+	       !b->remote.family &&
+	       (a->addr.family ? addr_equal(&a->addr, &b->addr) : !b->addr.family);
+}
+
+static void explain_nobody(struct share *share, const struct share_list *list)
+{
+	const struct share_socket *last = list->count ? &list->sockets[list->count - 1] : NULL;
+	char addr[ADDR_TEXT];
+
+	if (!last)
+		share_explain(share, "no program of this host has UDP port %u yet", share->port);
+	else if (last->remote.family)
+		share_explain(share,
+			"the program at UDP port %u is connected to %s, and hears nobody else",
+			share->port, addr_format(&last->remote, addr));
+	else
+		share_explain(share,
+			"the program at UDP port %u listens at %s only, where the relay's "
+			"datagrams do not come",
+			share->port,
+			last->addr.family ? addr_format(&last->addr, addr) : "IPv6 addresses");
+}
+
+/* The twin's own socket is no member, and goes from the list. */
+static void list_drop(struct share_list *list, int twin)
+{
+	socklen_t len = sizeof(uint64_t);
+	uint64_t cookie;
+
+	if (twin < 0 || getsockopt(twin, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+		return;
+	for (unsigned int i = 0; i < list->count; i++) {
+		if (list->sockets[i].cookie == cookie)
+			list->sockets[i--] = list->sockets[--list->count];
+	}
+}
+
+/* The program's sockets to share with become the whole of the list. Their number, or 0. */
+static unsigned int list_choose(struct share *share, struct share_list *list)
+{
+	struct addr source = route_source(&share->remote);
+	const struct share_socket *best = NULL;
+	struct share_socket chosen;
+	unsigned int rank = 0, count = 0;
+
+	for (unsigned int i = 0; i < list->count; i++) {
+		unsigned int mine = socket_rank(share, &list->sockets[i], &source);
+
+		if (mine > rank) {
+			rank = mine;
+			best = &list->sockets[i];
+		}
+	}
+	if (!best) {
+		explain_nobody(share, list);
+		return 0;
+	}
+	chosen = *best;
+	for (unsigned int i = 0; i < list->count; i++) {
+		if (socket_is_peer(&chosen, &list->sockets[i]))
+			list->sockets[count++] = list->sockets[i];
+	}
+	list->count = count;
+	return count;
+}
+
+static int filter_attach(int fd, int option, struct sock_filter *code, unsigned short len)
+{
+	struct sock_fprog program = {.len = len, .filter = code};
+
+	return setsockopt(fd, SOL_SOCKET, option, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+static int group_attach(int fd, unsigned int workers)
+{
+	struct sock_filter code[STEER_MAX];
+
+	return filter_attach(fd, SO_ATTACH_REUSEPORT_CBPF, code, steer_group(code, workers));
+}
+
+/*
+ * Makes the program's sockets members of a group. The program of a group that exists already is
+ * in place before the twin joins; for another it follows at once (twin_bind()).
+ */
+static int members_prepare(struct share *share, const struct share_list *list, pid_t *pid)
+{
+	int fd, ret = 0;
+
+	for (unsigned int i = 0; i < list->count; i++) {
+		fd = share_list_dup(list->sockets[i].inode, pid);
+		if (fd < 0)
+			return fd;
+		if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+			ret = -errno;
+		(void)group_attach(fd, share->workers);
+		/* Held any longer, it would keep the port from a program that ends. */
+		close(fd);
+	}
+	return ret;
+}
+
+static socklen_t socket_sockaddr(
+	const struct share_socket *sock, uint16_t port, struct sockaddr_storage *out)
+{
+	struct endpoint local = {.addr = sock->addr, .port = port};
+
+	local.addr.family = sock->family;
+	return endpoint_to_sockaddr(&local, out);
+}
+
+/* A group's sockets belong to one user: root makes the twin in the program's name. */
+static int twin_socket(const struct share_socket *like)
+{
+	struct sock_filter code[STEER_MAX];
+	int v6only = like->v6only, ifindex = (int)like->device, saved, fd;
+
+	saved = setfsuid(like->uid);
+	fd = socket(like->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	setfsuid((uid_t)saved);
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (like->family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
+	else
+		(void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &zero, sizeof(zero));
+	if (ifindex)
+		(void)setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof(ifindex));
+	(void)filter_attach(fd, SO_ATTACH_FILTER, code, steer_only_stun(code));
+	return fd;
+}
+
+static int twin_bind(struct share *share, const struct share_socket *like)
+{
+	socklen_t len = socket_sockaddr(like, share->port, &share->local);
+	int fd = twin_socket(like), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = bind(fd, (struct sockaddr *)&share->local, len) < 0 ? -errno : 0;
+	if (ret == 0)
+		ret = group_attach(fd, share->workers);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	/* Not before bind(): it would succeed without a group. Now it lets a program return. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	share->twin = fd;
+	return 0;
+}
+
+static void explain_refusal(
+	struct share *share, const struct share_socket *like, pid_t pid, int prepared, int error)
+{
+	if (like->uid != getuid() && geteuid() != 0)
+		share_explain(share,
+			"UDP port %u belongs to a program of another user (uid %u): run punchctl "
+			"as that user, or as root",
+			share->port, like->uid);
+	else if (prepared == -EPERM)
+		share_explain(share,
+			"process %d, which has UDP port %u, lets nobody touch it "
+			"(kernel.yama.ptrace_scope?): start it behind --, " PRELOAD,
+			(int)pid, share->port);
+	else if (prepared == -ENOSYS)
+		share_explain(share,
+			"this kernel does not share UDP port %u (Linux 5.6 does): " PRELOAD + 3,
+			share->port);
+	else if (prepared == -ESRCH)
+		share_explain(share,
+			"we may not see which process has UDP port %u: run punchctl as "
+			"root, " PRELOAD,
+			share->port);
+	else
+		share_explain(share, "the kernel does not share UDP port %u: %s", share->port,
+			strerror(-error));
+}
+
+static enum share_state twin_open(struct share *share, const struct share_list *list)
+{
+	pid_t pid = 0;
+	int prepared, ret;
+
+	prepared = members_prepare(share, list, &pid);
+	ret = twin_bind(share, &list->sockets[0]);
+	if (ret == 0) {
+		share->why[0] = '\0';
+		return SHARE_FOUND;
+	}
+	explain_refusal(share, &list->sockets[0], pid, prepared, ret);
+	return SHARE_FAILED;
+}
+
+enum share_state share_check(struct share *share)
+{
+	struct share_list list;
+	uint64_t members = 0;
+	bool had = share->twin >= 0;
+	int ret = share_list_read(&list, share->port);
+
+	if (ret < 0) {
+		share_explain(share, "the kernel does not tell who has UDP port %u: %s",
+			share->port, strerror(-ret));
+		return had ? SHARE_SAME : SHARE_FAILED;
+	}
+	list_drop(&list, share->twin);
+	share->workers = list_choose(share, &list);
+	for (unsigned int i = 0; i < list.count; i++)
+		members += list.sockets[i].cookie;
+	if (share->workers && had && members == share->members)
+		return SHARE_SAME;
+	/* Also when it will be opened anew: the group counts its members anew then. */
+	twin_close(share);
+	share->members = members;
+	if (share->workers)
+		return twin_open(share, &list);
+	return had ? SHARE_GONE : SHARE_SAME;
+}
+
+socklen_t share_sockaddr(
+	const struct share *share, const struct endpoint *to, struct sockaddr_storage *out)
+{
+	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
+
+	if (share->local.ss_family != AF_INET6 || to->addr.family != AF_INET)
+		return endpoint_to_sockaddr(to, out);
+	memset(mapped.sin6_addr.s6_addr + 10, 0xff, 2);
+	memcpy(mapped.sin6_addr.s6_addr + 12, to->addr.bytes, 4);
+	memcpy(out, &mapped, sizeof(mapped));
+	return sizeof(mapped);
+}
+
+int share_notice(void)
+{
+	struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
+		.nl_groups =
+			1 << (SKNLGRP_INET_UDP_DESTROY - 1) | 1 << (SKNLGRP_INET6_UDP_DESTROY - 1)};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static bool notice_concerns(const void *data, size_t len, const struct ports *ports)
+{
+	const struct nlmsghdr *nlh = data;
+	int left = (int)len;
+
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+
+		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*msg) &&
+			ports_index(ports, ntohs(msg->id.idiag_sport)) >= 0)
+			return true;
+	}
+	return false;
+}
+
+bool share_noticed(int fd, const struct ports *ports)
+{
+	_Alignas(struct nlmsghdr) char buf[4096];
+	bool concerns = false;
+	ssize_t len;
+
+	for (unsigned int i = 0; i < NOTICES_MAX; i++) {
+		len = recv(fd, buf, sizeof(buf), 0);
+		if (len < 0)
+			return concerns || errno != EAGAIN;
+		concerns |= notice_concerns(buf, (size_t)len, ports);
+	}
+	return true;
+}
