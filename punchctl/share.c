@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
@@ -27,14 +29,16 @@ static const int one = 1, zero = 0;
 
 void share_init(struct share *share, uint16_t port, const struct endpoint *remote)
 {
-	*share = (struct share){.port = port, .remote = *remote, .twin = -1};
+	*share = (struct share){.port = port, .remote = *remote, .twin = -1, .lock = -1};
 }
 
 static void twin_close(struct share *share)
 {
 	if (share->twin >= 0)
 		close(share->twin);
-	share->twin = -1;
+	if (share->lock >= 0)
+		close(share->lock);
+	share->twin = share->lock = -1;
 }
 
 void share_fini(struct share *share)
@@ -256,6 +260,33 @@ static int twin_bind(struct share *share, const struct share_socket *like)
 	return 0;
 }
 
+/*
+ * Two twins would each take the other for the program's. An abstract name (unix(7)) lives in the
+ * same network namespace as the port, and no longer than its socket.
+ */
+static int twin_lock(struct share *share)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), len, ret;
+
+	if (fd < 0)
+		return -errno;
+	len = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, "punchctl/share/%u", share->port);
+	len += (int)offsetof(struct sockaddr_un, sun_path) + 1;
+	if (bind(fd, (struct sockaddr *)&sa, (socklen_t)len) == 0) {
+		share->lock = fd;
+		return 0;
+	}
+	ret = -errno;
+	if (ret == -EADDRINUSE)
+		share_explain(share, "another punchctl shares UDP port %u already", share->port);
+	else
+		share_explain(
+			share, "UDP port %u cannot be locked: %s", share->port, strerror(-ret));
+	close(fd);
+	return ret;
+}
+
 static void explain_refusal(
 	struct share *share, const struct share_socket *like, pid_t pid, int prepared, int error)
 {
@@ -288,6 +319,8 @@ static enum share_state twin_open(struct share *share, const struct share_list *
 	pid_t pid = 0;
 	int prepared, ret;
 
+	if (twin_lock(share) < 0)
+		return SHARE_FAILED;
 	prepared = members_prepare(share, list, &pid);
 	ret = twin_bind(share, &list->sockets[0]);
 	if (ret == 0) {
@@ -295,6 +328,7 @@ static enum share_state twin_open(struct share *share, const struct share_list *
 		return SHARE_FOUND;
 	}
 	explain_refusal(share, &list->sockets[0], pid, prepared, ret);
+	twin_close(share);
 	return SHARE_FAILED;
 }
 

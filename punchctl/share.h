@@ -30,6 +30,7 @@ struct share {
 	uint16_t port;
 	struct endpoint remote;
 	int twin; /* -1: none */
+	int lock; /* held as long as there is a twin, or -1 */
 	struct sockaddr_storage local;
 	uint64_t members; /* of the program's sockets: their cookies, added up */
 	unsigned int workers;

@@ -32,25 +32,26 @@ static void share_tell(struct sharing *sharing, unsigned int lane, bool found)
 	sharing->config.changed(sharing->config.arg, lane, &twin);
 }
 
-/* True: all programs are there. */
-static bool shares_check(struct sharing *sharing)
+/* Returns milliseconds until the next time. */
+static uint64_t shares_check(struct sharing *sharing)
 {
-	bool all = true;
+	uint64_t next = SHARING_WATCH_MS;
 
 	for (unsigned int i = 0; i < sharing->ports.count; i++) {
 		enum share_state state = share_check(&sharing->shares[i]);
 
 		share_tell(sharing, i, state == SHARE_FOUND);
-		all &= sharing->shares[i].twin >= 0;
+		if (sharing->shares[i].workers == 0)
+			next = SHARING_WAIT_MS;
 	}
-	return all;
+	return next;
 }
 
 static void on_timer(uv_timer_t *timer);
 
 static void sharing_check(struct sharing *sharing)
 {
-	uint64_t next = shares_check(sharing) ? SHARING_WATCH_MS : SHARING_WAIT_MS;
+	uint64_t next = shares_check(sharing);
 
 	if (!uv_is_closing((uv_handle_t *)&sharing->timer))
 		uv_timer_start(&sharing->timer, on_timer, next, 0);

@@ -7,7 +7,7 @@
 #   relay  203.0.113.7 ------+
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/media.sh"
-plan 17
+plan 38
 
 PRELOAD=$BUILD/share/libpunchshare.so
 CONSENT=10
@@ -22,15 +22,16 @@ del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
 PYTHON
 
-# Binds the port, and again as soon as the first socket is closed: again.py PORT TIMES; then stays.
+# Binds the port, and for each line of input closes it and binds it again at once.
 cat >"$T/again.py" <<'PYTHON'
 import socket, sys
 
-for i in range(int(sys.argv[2])):
+while True:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("0.0.0.0", int(sys.argv[1])))
-    print("bound", i, flush=True)
-    sys.stdin.readline()
+    print("bound", flush=True)
+    if not sys.stdin.readline():
+        break
     sock.close()
 PYTHON
 
@@ -52,8 +53,8 @@ said_times() { # N NAME PATTERN
 	[ "$(grep -Ec -- "$3" "$T/$2.err")" -ge "$1" ]
 }
 
-punches() {
-	pctl metrics | sed -n 's/^relayd_punches_total{result="\(accepted\|success\|ok\|refreshed\)"} //p'
+punches() { # that the relay has accepted
+	pctl metrics | sed -n 's/^relayd_punches_total{result="success"} //p'
 }
 
 receive() { # NAME PORT OPTION...
@@ -64,8 +65,9 @@ stream() { # PORT COUNT RATE
 	in_ns sender "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:$1" --count "$2" --rate "$3" >"$T/sent"
 }
 
-answered_of() { # ONE-STREAM: seconds since the newest punch, by the consent that is left
-	pctl --json show "$1" >"$T/show.json" && json "$T/show.json" 'd["ports"][0]["consent"]'
+# Speaks of the client's port as NOBODY, who may not look into processes of the same user.
+nobody() { # NAME CMD...
+	start client "$1" setpriv --reuid nobody --clear-groups "${@:2}"
 }
 
 lab_up
@@ -85,11 +87,13 @@ ok "a program comes, and its port is shared" wait_for 5 said cam0 'shared: port 
 ok "the punch leaves from its port" wait_for 5 said cam0 "punched: 9100 as $NAT4:5004$"
 start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9100" --count 1000 --rate 125
 wait_for 5 stream_is cam0 live
+before=$(punches)
 kill -STOP "$(pid_of cam0)"
 sleep 2 # of the stream
 kill -CONT "$(pid_of cam0)"
 ok "1000 datagrams come, with punchctl standing still for 2 s of them" finish one 15
 is "each, once, and nothing else" "$(json "$T/one.log" '[d["distinct"], d["duplicated"], d["other"]]')" '[1000, 0, 0]'
+ok "while punches went on" test "$(punches)" -gt "$before"
 is "from one source, the relay" "$(json "$T/one.log" 'list(d["sources"])')" "[\"$RELAY4:3478\"]"
 ok "the program has ended, and that is seen" wait_for 5 said_times 2 cam0 'waiting: no program'
 stop send
@@ -119,4 +123,109 @@ stop cam0
 is "SIGTERM ends it with 0" "$?" 0
 ok "it has carried nothing, and dropped nothing" said cam0 'carried 0 datagrams to the player and 0 back, dropped 0'
 
-note "$(cat "$T/cam0.err")"
+
+# --- several ports, two relays' ports, an IPv6 socket; JSON
+
+start client six "$UDPTOOL" recv --bind '[::]:5014' --expect 100 --for 30
+punch_as root cam1 cam1 --json --port 5014 --to 9101
+ok "JSON: an IPv6 socket that takes IPv4 too" wait_for 5 contains "$T/cam1.log" '"event": ?"shared".*"local": ?5014'
+wait_for 5 stream_is cam1 ready
+stream 9101 100 500
+finish six 5
+is "hears the relay by IPv4" "$(json "$T/six.log" '[d["distinct"], d["other"]]')" '[100, 0]'
+ok "JSON: unshared says why" wait_for 5 contains "$T/cam1.log" '"event": ?"unshared".*"reason": ?"no program'
+stop cam1
+
+# --- whose program is it?
+
+punch_as nobody cam2 cam2 --port 5024 --to 9102
+receive roots 5024
+ok "another user's program: it is said, and what helps" wait_for 5 said cam2 'belongs to a program of another user \(uid 0\): run punchctl as that user'
+stop roots
+nobody mine "$UDPTOOL" recv --bind 0.0.0.0:5024
+ok "the same user's program is shared without privileges" wait_for 5 said cam2 'shared: port 5024'
+stop mine
+nobody closed "$PYTHON" "$T/closed.py" "$UDPTOOL" recv --bind 0.0.0.0:5024
+ok "into a process that is closed to us we do not look" wait_for 5 said cam2 'we may not see which process has UDP port 5024: .*LD_PRELOAD=libpunchshare.so'
+stop closed
+nobody loaded env LD_PRELOAD="$PRELOAD" PUNCHSHARE_PORTS=5000-5003,5024 \
+	"$PYTHON" "$T/closed.py" "$UDPTOOL" recv --bind 0.0.0.0:5024 --expect 300 --for 30
+ok "with the library its port is shared all the same" wait_for 5 said_times 2 cam2 'shared: port 5024'
+wait_for 5 stream_is cam2 ready
+stream 9102 300 500
+finish loaded 5
+is "and it hears all" "$(json "$T/loaded.log" '[d["distinct"], d["other"]]')" '[300, 0]'
+ok "the library says no word" test ! -s "$T/loaded.err"
+stop cam2
+nobody theirs "$UDPTOOL" recv --bind 0.0.0.0:5034
+punch_as root cam3 cam3 --port 5034 --to 9103
+ok "root shares the port of any user" wait_for 5 said cam3 'punched: 9103 as'
+stop theirs
+
+# --- a program that closes its socket and opens it anew within the same breath
+
+mkfifo "$T/again"
+exec 7<>"$T/again"
+ip netns exec "${P}client" env LD_PRELOAD="$PRELOAD" "$PYTHON" "$T/again.py" 5034 <"$T/again" >"$T/again.log" 2>"$T/again.err" &
+PIDS[again]=$!
+wait_for 5 said_times 2 cam3 'shared: port 5034'
+for i in 1 2 3 4 5; do
+	echo >&7
+	wait_for 5 said_times $((i + 2)) cam3 'shared: port 5034' || break
+done
+is "with the library it has its port each time" "$(grep -c bound "$T/again.log") $(wc -l <"$T/again.err")" "6 0"
+exec 7>&-
+stop again
+stop cam3
+
+# --- with the library nothing else changes
+
+in_ns client env LD_PRELOAD="$PRELOAD" "$PYTHON" - >"$T/other.log" 2>&1 <<'PYTHON'
+import errno, socket
+
+INET, DGRAM, STREAM = socket.AF_INET, socket.SOCK_DGRAM, socket.SOCK_STREAM
+
+def bound(kind, port, reuse=False):
+    sock = socket.socket(INET, kind)
+    if reuse:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        sock.bind(("0.0.0.0", port))
+    except OSError as error:
+        return errno.errorcode[error.errno], sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+    return sock
+
+one = bound(DGRAM, 5044)
+print(bound(DGRAM, 5044))                        # in use is in use
+tcp = bound(STREAM, 5044)
+print(tcp.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
+ephemeral = bound(DGRAM, 0)
+print(ephemeral.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
+workers = [bound(DGRAM, 5045, True) for i in range(3)]
+print([isinstance(w, socket.socket) for w in workers])
+PYTHON
+is "with the library a port in use is in use, and what is not meant stays as it is" \
+	"$(tr '\n' ' ' <"$T/other.log")" "('EADDRINUSE', 0) 0 0 [True, True, True] "
+
+# --- a real player, and RTCP with it
+
+film_player "$T/got"
+ok "a film" film_make "$T/film.mp4"
+film_index "$T/film.mp4"
+film_sender "$T/film.mp4" "$RELAY4" 9200 "$T/film.sdp"
+start sender src "${film_words[@]}"
+wait_for 5 test -s "$T/film.sdp"
+film_player "$T/got"
+punch_as root film film --sdp "$T/film.sdp" -- "${film_words[@]}"
+ok "a player that we start is shared as soon as it listens, and shows a picture" wait_for 20 film_begun "$T/got"
+finish src $((FILM_SECONDS + 10))
+finish film 10
+is "it ends by itself after the BYE, and punchctl with it" "$?" 0
+read -r sent due came lost < <(film_count "$T/film.mp4" "$T/got" video)
+figure "pictures sent" "$sent, since the first one that came $due, decoded as they were sent $came, lost $lost"
+is "every picture after the first is decoded" "$lost" 0
+read -r sent due came lost < <(film_count "$T/film.mp4" "$T/got" audio)
+is "and no sound is lost" "$lost" 0
+ok "its four ports were shared, and nothing was carried" test "$(grep -c 'shared: port' "$T/film.err")" -ge 4
+ok "not a datagram" said film 'carried 0 datagrams to the player and 0 back, dropped 0'
+note "$(cat "$T/film.err")"
