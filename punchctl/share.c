@@ -12,7 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <libmnl/libmnl.h>
 #include <linux/filter.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -391,12 +390,11 @@ int share_notice(void)
 static bool notice_concerns(const void *data, size_t len, const struct ports *ports)
 {
 	const struct nlmsghdr *nlh = data;
-	int left = (int)len;
 
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len)) {
+		const struct inet_diag_msg *msg = NLMSG_DATA(nlh);
 
-		if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*msg) &&
+		if (nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(*msg)) &&
 			ports_index(ports, ntohs(msg->id.idiag_sport)) >= 0)
 			return true;
 	}

@@ -11,9 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 
 #define PROCESSES_MAX 65536 /* that are looked at */
@@ -36,25 +36,29 @@ static struct addr addr_of(uint8_t family, const uint32_t words[4])
 	return addr;
 }
 
-static int on_attribute(const struct nlattr *attr, void *data)
+/* What stands behind the fixed part of the message. */
+static void attributes_read(const struct nlmsghdr *nlh, struct share_socket *out)
 {
-	struct share_socket *out = data;
+	int left = (int)NLMSG_PAYLOAD(nlh, sizeof(struct inet_diag_msg));
+	const struct rtattr *attr;
 
-	if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY)
-		out->v6only = mnl_attr_get_u8(attr);
-	return MNL_CB_OK;
+	attr = (const struct rtattr *)((const char *)NLMSG_DATA(nlh) +
+				       NLMSG_ALIGN(sizeof(struct inet_diag_msg)));
+	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		if (attr->rta_type == INET_DIAG_SKV6ONLY && RTA_PAYLOAD(attr) >= 1)
+			out->v6only = *(const uint8_t *)RTA_DATA(attr);
+	}
 }
 
-static int on_socket(const struct nlmsghdr *nlh, void *data)
+static void socket_read(const struct nlmsghdr *nlh, struct share_list *list)
 {
-	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
-	struct share_list *list = data;
+	const struct inet_diag_msg *msg = NLMSG_DATA(nlh);
 	struct share_socket *out = &list->sockets[list->count];
 
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg) || list->count == SHARE_LIST_MAX)
-		return MNL_CB_OK;
+	if (nlh->nlmsg_len < NLMSG_LENGTH(sizeof(*msg)) || list->count == SHARE_LIST_MAX)
+		return;
 	if (msg->idiag_family != AF_INET && msg->idiag_family != AF_INET6)
-		return MNL_CB_OK;
+		return;
 	*out = (struct share_socket){
 		.family = msg->idiag_family,
 		.addr = addr_of(msg->idiag_family, msg->id.idiag_src),
@@ -65,56 +69,67 @@ static int on_socket(const struct nlmsghdr *nlh, void *data)
 	};
 	if (msg->id.idiag_dport)
 		out->remote = addr_of(msg->idiag_family, msg->id.idiag_dst);
+	attributes_read(nlh, out);
 	list->count++;
-	return mnl_attr_parse(nlh, sizeof(*msg), on_attribute, out);
 }
 
-static int family_read(
-	struct mnl_socket *nl, struct share_list *list, uint16_t port, uint8_t family)
+/* 1: there is more to come; 0: that was all; -errno. */
+static int answer_read(int nl, struct share_list *list)
 {
-	char buf[16384];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct inet_diag_req_v2 *req;
-	unsigned int seq = family;
-	ssize_t len;
-	int more;
+	_Alignas(struct nlmsghdr) char buf[16384];
+	ssize_t len = recv(nl, buf, sizeof(buf), 0);
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)buf;
+	size_t left = (size_t)len;
 
-	nlh->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = seq;
-	req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
-	req->sdiag_family = family;
-	req->sdiag_protocol = IPPROTO_UDP;
-	req->idiag_states = UINT32_MAX;
-	req->id.idiag_sport = htons(port);
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+	if (len < 0)
+		return errno == EINTR ? 1 : -errno;
+	for (; NLMSG_OK(nlh, left); nlh = NLMSG_NEXT(nlh, left)) {
+		if (nlh->nlmsg_type == NLMSG_DONE)
+			return 0;
+		if (nlh->nlmsg_type == NLMSG_ERROR)
+			return nlh->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr))
+				       ? -EPROTO
+				       : ((const struct nlmsgerr *)NLMSG_DATA(nlh))->error;
+		if (nlh->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+			socket_read(nlh, list);
+	}
+	return 1;
+}
+
+static int family_read(int nl, struct share_list *list, uint16_t port, uint8_t family)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct inet_diag_req_v2 req;
+	} dump = {
+		.nlh = {.nlmsg_len = sizeof(dump),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.req = {.sdiag_family = family,
+			.sdiag_protocol = IPPROTO_UDP,
+			.idiag_states = UINT32_MAX,
+			.id.idiag_sport = htons(port)},
+	};
+	int more = 1;
+
+	if (send(nl, &dump, sizeof(dump), 0) < 0)
 		return -errno;
-	do {
-		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		if (len < 0)
-			return -errno;
-		more = mnl_cb_run(
-			buf, (size_t)len, seq, mnl_socket_get_portid(nl), on_socket, list);
-		if (more < 0)
-			return -errno;
-	} while (more == MNL_CB_OK);
-	return 0;
+	while (more > 0)
+		more = answer_read(nl, list);
+	return more;
 }
 
 int share_list_read(struct share_list *list, uint16_t port)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-	int ret;
+	int nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), ret;
 
 	list->count = 0;
-	if (!nl)
+	if (nl < 0)
 		return -errno;
-	ret = mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
-	if (ret == 0)
-		ret = family_read(nl, list, port, AF_INET);
+	ret = family_read(nl, list, port, AF_INET);
 	if (ret == 0)
 		ret = family_read(nl, list, port, AF_INET6);
-	mnl_socket_close(nl);
+	close(nl);
 	return ret;
 }
 
