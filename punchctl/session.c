@@ -12,65 +12,7 @@
 
 #include "common/log.h"
 #include "common/mac.h"
-#include "punchctl/agent.h"
-#include "punchctl/carry.h"
-#include "punchctl/player.h"
-#include "punchctl/report.h"
-#include "punchctl/sharing.h"
-#include "punchctl/watch.h"
-
-struct session {
-	const struct session_config *config;
-	struct report report;
-	uv_loop_t loop;
-	uv_timer_t timer;
-	uv_signal_t sigint, sigterm, sighup;
-	int64_t armed_ms;   /* INT64_MAX: the timer does not run */
-	unsigned int relay; /* index of the address in use */
-	bool another;	    /* it is silent, and there is another */
-	bool ready, ending;
-	int ret;
-	char key[TARGET_KEY];
-	struct agent agent;
-	struct carry *carry;
-	struct sharing *sharing; /* NULL: the lanes have sockets of their own */
-	struct watch *outer[PORTS_MAX], *inner[PORTS_MAX];
-	struct player player;
-};
-
-static int64_t session_now(const struct session *session)
-{
-	return (int64_t)uv_now(&session->loop);
-}
-
-static void session_arm(struct session *session);
-
-static void on_outer(uv_poll_t *poll, int status, int events)
-{
-	struct watch *watch = poll->data;
-	struct session *session = watch->data;
-	unsigned int lane = watch->lane;
-	int got = carry_inward(session->carry, lane);
-
-	(void)status;
-	(void)events;
-	if (got < 0)
-		log_debug("reading from the relay: %s", strerror(-got));
-	if (got > 0)
-		agent_media(&session->agent, lane, (unsigned int)got, session_now(session));
-	session_arm(session);
-}
-
-static void on_inner(uv_poll_t *poll, int status, int events)
-{
-	struct watch *watch = poll->data;
-	int got = carry_outward(((struct session *)watch->data)->carry, watch->lane);
-
-	(void)status;
-	(void)events;
-	if (got < 0)
-		log_debug("reading from the player: %s", strerror(-got));
-}
+#include "punchctl/session_lanes.h"
 
 static bool on_take(void *arg, unsigned int lane, const uint8_t *data, size_t len)
 {
@@ -88,83 +30,9 @@ static int on_send(void *arg, unsigned int lane, const void *data, size_t len)
 	return carry_send(session->carry, lane, data, len);
 }
 
-static int session_watch_outer(struct session *session, unsigned int lane)
-{
-	struct watch **watch = &session->outer[lane];
-	int ret;
-
-	watch_close(watch);
-	ret = watch_open(
-		&session->loop, session->carry->lanes[lane].outer, on_outer, session, watch);
-	if (ret == 0)
-		(*watch)->lane = lane;
-	return ret;
-}
-
-static int session_watch_inner(struct session *session, unsigned int lane)
-{
-	struct watch **watch = &session->inner[lane];
-	int ret = watch_open(
-		&session->loop, session->carry->lanes[lane].inner, on_inner, session, watch);
-
-	if (ret == 0)
-		(*watch)->lane = lane;
-	return ret;
-}
-
-/* A shared port stays what it is: the agent asks again, until the mapping of before is forgotten.
- */
-static void session_renew(struct session *session, unsigned int lane)
-{
-	int ret;
-
-	if (session->config->share)
-		return;
-	watch_close(&session->outer[lane]);
-	ret = carry_renew(session->carry, lane);
-	if (ret < 0)
-		log_warning("no new socket: %s", strerror(-ret));
-	ret = session_watch_outer(session, lane);
-	if (ret < 0)
-		log_error("a socket cannot be watched: %s", strerror(-ret));
-}
-
-/* The program at a lane's port has come, or has gone. */
-static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twin)
-{
-	struct session *session = arg;
-	int ret;
-
-	if (session->ending)
-		return;
-	watch_close(&session->outer[lane]);
-	carry_share(session->carry, lane, twin->fd, &twin->remote, twin->remote_len);
-	if (twin->fd < 0) {
-		agent_pause(&session->agent, lane);
-		report_unshared(&session->report, session->config->local[lane], twin->why);
-		return;
-	}
-	ret = session_watch_outer(session, lane);
-	if (ret < 0)
-		log_error("a socket cannot be watched: %s", strerror(-ret));
-	report_shared(&session->report, session->config->local[lane]);
-	agent_resume(&session->agent, lane, session_now(session));
-	session_arm(session);
-}
-
-static void session_unwatch(struct session *session)
-{
-	for (unsigned int i = 0; i < PORTS_MAX; i++) {
-		watch_close(&session->outer[i]);
-		watch_close(&session->inner[i]);
-	}
-	sharing_close(session->sharing);
-	session->sharing = NULL;
-}
-
 static void session_finish(struct session *session)
 {
-	session_unwatch(session);
+	lanes_close(session);
 	uv_close((uv_handle_t *)&session->timer, NULL);
 	uv_close((uv_handle_t *)&session->sigint, NULL);
 	uv_close((uv_handle_t *)&session->sigterm, NULL);
@@ -259,7 +127,7 @@ static void on_event(void *arg, const struct agent_event *event)
 	if (event->type == AGENT_FAILED)
 		session_end(session, -ECANCELED);
 	else if (event->type == AGENT_CONFLICT)
-		session_renew(session, event->hole);
+		lane_renew(session, event->hole);
 	else if (event->type == AGENT_SILENT || event->type == AGENT_UNREACHABLE)
 		session->another = !session->ready && session->config->target->count > 1;
 	else if (!session->ready && agent_is_open(&session->agent))
@@ -272,35 +140,6 @@ static uint64_t wall_clock_us(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static int session_watch(struct session *session)
-{
-	int ret = 0;
-
-	for (unsigned int i = 0; ret == 0 && i < session->carry->count; i++) {
-		ret = session_watch_outer(session, i);
-		if (ret == 0)
-			ret = session_watch_inner(session, i);
-	}
-	return ret;
-}
-
-/* Nothing is punched before there is a program whose port it is. */
-static int session_share(struct session *session)
-{
-	struct sharing_config sharing = {
-		.loop = &session->loop,
-		.ports = session->config->local,
-		.count = session->config->ports->count,
-		.remote = session->carry->relay,
-		.changed = on_twin,
-		.arg = session,
-	};
-
-	for (unsigned int i = 0; i < session->agent.count; i++)
-		agent_pause(&session->agent, i);
-	return sharing_open(&sharing, &session->sharing);
 }
 
 /* Sockets and agent for the relay's address in use. */
@@ -330,12 +169,10 @@ static int session_begin(struct session *session)
 
 	session->report.relay = relay;
 	ret = carry_open(&carry, &session->carry);
-	if (ret == 0 && !config->share)
-		ret = session_watch(session);
 	if (ret == 0)
 		ret = agent_init(&session->agent, &agent, session_now(session));
-	if (ret == 0 && config->share)
-		ret = session_share(session);
+	if (ret == 0)
+		ret = lanes_open(session);
 	return ret;
 }
 
@@ -346,7 +183,7 @@ static void session_move(struct session *session)
 
 	session->another = false;
 	session->relay = (session->relay + 1) % session->config->target->count;
-	session_unwatch(session);
+	lanes_close(session);
 	carry_close(session->carry);
 	session->carry = NULL;
 	ret = session_begin(session);
@@ -368,7 +205,7 @@ static void on_timer(uv_timer_t *timer)
 }
 
 /* A timer that fires too early does no harm, so it is not moved for every batch. */
-static void session_arm(struct session *session)
+void session_arm(struct session *session)
 {
 	int64_t due = agent_deadline(&session->agent), now = session_now(session);
 

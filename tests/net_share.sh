@@ -7,10 +7,9 @@
 #   relay  203.0.113.7 ------+
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/media.sh"
-plan 36
+plan 38
 
 PRELOAD=$BUILD/share/libpunchshare.so
-CONSENT=10
 
 # udptool.py in a process that nobody but root may look into: closed.py UDPTOOL WORD...
 cat >"$T/closed.py" <<'PYTHON'
@@ -71,10 +70,11 @@ nobody() { # NAME CMD...
 }
 
 lab_up
-relayd_conf "consent = $CONSENT"
-for i in 0 1 2 3 4 5; do
+relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
+for i in 0 1 2 3; do
 	stream_conf "cam$i" "listen = \"910$i\"" "source = \"$SENDER4\""
 done
+stream_conf cam5 'listen = "9105"' "source = \"$SENDER6\""
 stream_conf film 'listen = "9200-9203"' "source = \"$SENDER4\""
 ok "relayd starts" relayd_start
 
@@ -135,6 +135,17 @@ finish six 5
 is "hears the relay by IPv4" "$(json "$T/six.log" '[d["distinct"], d["other"]]')" '[100, 0]'
 ok "JSON: unshared says why" wait_for 5 contains "$T/cam1.log" '"event": ?"unshared".*"reason": ?"no program'
 stop cam1
+
+# --- a relay by IPv6
+
+start client wide "$UDPTOOL" recv --bind "[$CLIENT6]:5054" --expect 100 --for 30
+install -m 600 "$T/cam5.key" "$T/cam5.mine"
+start client cam5 "$PUNCHCTL" punch "cam5@[$RELAY6]" --key-file "$T/cam5.mine" --share-port --port 5054 --to 9105
+ok "a relay by IPv6, and a socket bound to this host's address" wait_for 5 said cam5 "punched: 9105 as \[$NAT6\]:5054"
+in_ns sender "$UDPTOOL" send --from "[$SENDER6]:7000" --to "[$RELAY6]:9105" --count 100 --rate 500 >"$T/sent"
+finish wide 5
+is "hears the stream" "$(json "$T/wide.log" '[d["distinct"], d["other"]]')" '[100, 0]'
+stop cam5
 
 # --- whose program is it?
 
