@@ -53,6 +53,7 @@ struct agent_config {
 	const struct ports *ports;
 	struct endpoint relay;
 	uint64_t sequence; /* microseconds of the wall clock: grows from run to run */
+	bool fixed;	   /* the sockets cannot be changed: no AGENT_CONFLICT, but patience */
 	/* 0 or -errno. Called from agent_tick() and agent_input(). */
 	int (*send)(void *arg, unsigned int hole, const void *data, size_t len);
 	/* May call agent_set_key(), and nothing else of the agent. */

@@ -161,6 +161,7 @@ static int session_begin(struct session *session)
 		.ports = config->ports,
 		.relay = relay,
 		.sequence = wall_clock_us(),
+		.fixed = config->share,
 		.send = on_send,
 		.event = on_event,
 		.arg = session,

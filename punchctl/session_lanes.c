@@ -56,14 +56,10 @@ static int lane_watch_inner(struct session *session, unsigned int lane)
 	return ret;
 }
 
-/* A shared port stays what it is: the agent asks again, until the mapping of before is forgotten.
- */
 void lane_renew(struct session *session, unsigned int lane)
 {
 	int ret;
 
-	if (session->config->share)
-		return;
 	watch_close(&session->outer[lane]);
 	ret = carry_renew(session->carry, lane);
 	if (ret < 0)

@@ -24,7 +24,7 @@
 
 #define PRELOAD "or start that program with LD_PRELOAD=libpunchshare.so"
 
-static const int one = 1, zero = 0;
+static const int one = 1;
 
 void share_init(struct share *share, uint16_t port, const struct endpoint *remote)
 {
@@ -231,8 +231,6 @@ static int twin_socket(const struct share_socket *like)
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (like->family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only));
-	else
-		(void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &zero, sizeof(zero));
 	if (ifindex)
 		(void)setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof(ifindex));
 	(void)filter_attach(fd, SO_ATTACH_FILTER, code, steer_only_stun(code));

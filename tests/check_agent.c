@@ -273,6 +273,23 @@ START_TEST(test_conflict)
 }
 END_TEST
 
+/* A socket that is not ours to change waits until the relay has forgotten the other port. */
+START_TEST(test_conflict_fixed)
+{
+	fake_start(1);
+	fake.agent.config.fixed = true;
+	fake.refuse = 437;
+	fake_run(30000);
+	ck_assert_uint_eq(fake.event_count, 1);
+	ck_assert_int_eq(event_last()->type, AGENT_REFUSED);
+	ck_assert_uint_eq(event_last()->code, 437);
+	ck_assert_uint_le(fake.sent_count, 12);
+	fake.refuse = 0;
+	fake_run(5000);
+	ck_assert_int_eq(event_last()->type, AGENT_PUNCHED);
+}
+END_TEST
+
 START_TEST(test_unreachable)
 {
 	fake_start(2);
@@ -388,6 +405,7 @@ static Suite *agent_suite(void)
 	tcase_add_test(tcase, test_many_ports);
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_conflict);
+	tcase_add_test(tcase, test_conflict_fixed);
 	tcase_add_test(tcase, test_unreachable);
 	tcase_add_test(tcase, test_plain_stun);
 	tcase_add_test(tcase, test_silence);

@@ -7,7 +7,7 @@
 #   relay  203.0.113.7 ------+
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/media.sh"
-plan 38
+plan 41
 
 PRELOAD=$BUILD/share/libpunchshare.so
 
@@ -71,7 +71,7 @@ nobody() { # NAME CMD...
 
 lab_up
 relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
-for i in 0 1 2 3; do
+for i in 0 1 2 3 4; do
 	stream_conf "cam$i" "listen = \"910$i\"" "source = \"$SENDER4\""
 done
 stream_conf cam5 'listen = "9105"' "source = \"$SENDER6\""
@@ -136,6 +136,12 @@ is "hears the relay by IPv4" "$(json "$T/six.log" '[d["distinct"], d["other"]]')
 ok "JSON: unshared says why" wait_for 5 contains "$T/cam1.log" '"event": ?"unshared".*"reason": ?"no program'
 stop cam1
 
+# --- a port that the NAT shows as it did a moment ago, for another stream
+
+receive seven 5014 --expect 100 --for 30
+punch_as root cam4 cam4 --port 5014 --to 9104
+ok "the mapping is another stream's still: it is said" wait_for 5 said cam4 'refused: 9104: 437 .*; still trying'
+
 # --- a relay by IPv6
 
 start client wide "$UDPTOOL" recv --bind "[$CLIENT6]:5054" --expect 100 --for 30
@@ -172,6 +178,12 @@ nobody theirs "$UDPTOOL" recv --bind 0.0.0.0:5034
 punch_as root cam3 cam3 --port 5034 --to 9103
 ok "root shares the port of any user" wait_for 5 said cam3 'punched: 9103 as'
 stop theirs
+
+ok "when that stream's consent has run out, the port is the new one's" wait_for 20 said cam4 "punched: 9104 as $NAT4:5014"
+stream 9104 100 500
+finish seven 5
+is "which hears it" "$(json "$T/seven.log" 'd["distinct"]')" 100
+stop cam4
 
 # --- a program that closes its socket and opens it anew within the same breath
 
