@@ -166,7 +166,7 @@ static int process_find(const char *pid, const char *wanted)
 			continue;
 		target[len] = '\0';
 		if (strcmp(target, wanted) == 0)
-			found = atoi(entry->d_name);
+			found = (int)strtol(entry->d_name, NULL, 10);
 	}
 	closedir(dir);
 	return found;
@@ -189,7 +189,7 @@ int share_list_dup(uint32_t inode, pid_t *pid)
 		fd = process_find(entry->d_name, wanted);
 		if (fd < 0)
 			continue;
-		*pid = (pid_t)atoi(entry->d_name);
+		*pid = (pid_t)strtol(entry->d_name, NULL, 10);
 		ret = process_dup(*pid, fd);
 	}
 	closedir(dir);

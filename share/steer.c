@@ -25,6 +25,11 @@ static void put(struct writer *writer, unsigned int what, uint32_t k)
 	writer->code[writer->len++] = (struct sock_filter){.code = (uint16_t)what, .k = k};
 }
 
+static void put_alu(struct writer *writer, unsigned int what, uint32_t k)
+{
+	put(writer, BPF_ALU | BPF_K | what, k);
+}
+
 static void put_jump(struct writer *writer, unsigned int what, uint32_t k, uint8_t yes, uint8_t no)
 {
 	put(writer, BPF_JMP | BPF_K | what, k);
@@ -41,12 +46,12 @@ static void put_stun(struct writer *writer, uint32_t at, uint32_t verdict)
 	put(writer, BPF_LD | BPF_W | BPF_LEN, 0);
 	put_jump(writer, BPF_JGE, at + STUN_HEADER, 0, 11);
 	put(writer, BPF_LD | BPF_H | BPF_ABS, at);
-	put(writer, BPF_ALU | BPF_AND | BPF_K, 0xffff & ~STUN_CLASSES);
+	put_alu(writer, BPF_AND, 0xffff & ~STUN_CLASSES);
 	put_jump(writer, BPF_JEQ, STUN_BINDING, 0, 8);
 	put(writer, BPF_LD | BPF_W | BPF_ABS, at + 4);
 	put_jump(writer, BPF_JEQ, STUN_COOKIE, 0, 6);
 	put(writer, BPF_LD | BPF_H | BPF_ABS, at + 2);
-	put(writer, BPF_ALU | BPF_ADD | BPF_K, at + STUN_HEADER);
+	put_alu(writer, BPF_ADD, at + STUN_HEADER);
 	put(writer, BPF_MISC | BPF_TAX, 0);
 	put(writer, BPF_LD | BPF_W | BPF_LEN, 0);
 	put(writer, BPF_JMP | BPF_JEQ | BPF_X, 0);
@@ -63,7 +68,7 @@ static void put_net(struct writer *writer, unsigned int size, int at)
 static void put_flow(struct writer *writer, unsigned int workers)
 {
 	put_net(writer, BPF_B, 0);
-	put(writer, BPF_ALU | BPF_AND | BPF_K, 0xf0);
+	put_alu(writer, BPF_AND, 0xf0);
 	put_jump(writer, BPF_JEQ, 0x40, 0, 4);
 	put_net(writer, BPF_W, IP4_SOURCE);
 	put(writer, BPF_MISC | BPF_TAX, 0);
@@ -73,9 +78,9 @@ static void put_flow(struct writer *writer, unsigned int workers)
 	put(writer, BPF_MISC | BPF_TAX, 0);
 	put_net(writer, BPF_W, IP6_PORTS);
 	put(writer, BPF_ALU | BPF_ADD | BPF_X, 0);
-	put(writer, BPF_ALU | BPF_MUL | BPF_K, GOLDEN_RATIO);
-	put(writer, BPF_ALU | BPF_RSH | BPF_K, 16);
-	put(writer, BPF_ALU | BPF_MOD | BPF_K, workers);
+	put_alu(writer, BPF_MUL, GOLDEN_RATIO);
+	put_alu(writer, BPF_RSH, 16);
+	put_alu(writer, BPF_MOD, workers);
 	put(writer, BPF_RET | BPF_A, 0);
 }
 

@@ -7,7 +7,7 @@
 #   relay  203.0.113.7 ------+
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/media.sh"
-plan 41
+plan 42
 
 PRELOAD=$BUILD/share/libpunchshare.so
 
@@ -34,6 +34,28 @@ while True:
     sock.close()
 PYTHON
 
+# Binds the port; for each line of input closes it, and tries to bind it until it is free: free.py PORT
+cat >"$T/free.py" <<'PYTHON'
+import socket, sys, time
+
+def bind():
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("0.0.0.0", int(sys.argv[1])))
+    return sock
+
+sock = bind()
+while sys.stdin.readline():
+    sock.close()
+    closed = time.monotonic()
+    while True:
+        try:
+            sock = bind()
+            break
+        except OSError:
+            assert time.monotonic() < closed + 5
+    print(round((time.monotonic() - closed) * 1000, 3), flush=True)
+PYTHON
+
 # The name's key in a file of the user who reads it.
 punch_as() { # USER NAME STREAM OPTION...
 	local user=$1 name=$2 stream=$3 words=()
@@ -50,6 +72,10 @@ said() { # NAME PATTERN
 
 said_times() { # N NAME PATTERN
 	[ "$(grep -Ec -- "$3" "$T/$2.err")" -ge "$1" ]
+}
+
+lines_are() { # N FILE
+	[ "$(wc -l <"$2")" -eq "$1" ]
 }
 
 punches() { # that the relay has accepted
@@ -197,8 +223,18 @@ for i in 1 2 3 4 5; do
 	wait_for 5 said_times $((i + 2)) cam3 'shared: port 5034' || break
 done
 is "with the library it has its port each time" "$(grep -c bound "$T/again.log") $(wc -l <"$T/again.err")" "6 0"
-exec 7>&-
 stop again
+wait_for 5 said_times 7 cam3 'waiting: no program'
+ip netns exec "${P}client" "$PYTHON" "$T/free.py" 5034 <"$T/again" >"$T/free.log" 2>"$T/free.err" &
+PIDS[free]=$!
+for i in 7 8 9 10 11 12; do
+	wait_for 5 said_times $((i + 1)) cam3 'shared: port 5034' || break
+	echo >&7
+done
+ok "without it the port is free in the end" wait_for 5 lines_are 6 "$T/free.log"
+figure "milliseconds after which a program could bind the port again" "$(xargs <"$T/free.log")"
+exec 7>&-
+stop free
 stop cam3
 
 # --- with the library nothing else changes
