@@ -107,7 +107,6 @@ static unsigned int socket_rank(
 static bool socket_is_peer(const struct share_socket *a, const struct share_socket *b)
 {
 	return a->family == b->family && a->v6only == b->v6only && a->device == b->device &&
-	       !b->remote.family &&
 	       (a->addr.family ? addr_equal(&a->addr, &b->addr) : !b->addr.family);
 }
 
@@ -144,12 +143,32 @@ static void list_drop(struct share_list *list, int twin)
 	}
 }
 
-/* The program's sockets to share with become the whole of the list. Their number, or 0. */
+/*
+ * One that is connected stays in its group, and would be given what is for the others, unless its
+ * local address has changed with that (udp_lib_rehash()).
+ */
+static bool group_is_mixed(struct share *share, const struct share_list *list, unsigned int count)
+{
+	char addr[ADDR_TEXT];
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (!list->sockets[i].remote.family)
+			continue;
+		share_explain(share,
+			"the program at UDP port %u has a socket more at the same address, "
+			"connected to %s",
+			share->port, addr_format(&list->sockets[i].remote, addr));
+		return true;
+	}
+	return false;
+}
+
+/* The program's sockets to share with come first in the list. Their number, or 0. */
 static unsigned int list_choose(struct share *share, struct share_list *list)
 {
 	struct addr source = route_source(&share->remote);
 	const struct share_socket *best = NULL;
-	struct share_socket chosen;
+	struct share_socket chosen, other;
 	unsigned int rank = 0, count = 0;
 
 	for (unsigned int i = 0; i < list->count; i++) {
@@ -166,11 +185,13 @@ static unsigned int list_choose(struct share *share, struct share_list *list)
 	}
 	chosen = *best;
 	for (unsigned int i = 0; i < list->count; i++) {
-		if (socket_is_peer(&chosen, &list->sockets[i]))
-			list->sockets[count++] = list->sockets[i];
+		if (!socket_is_peer(&chosen, &list->sockets[i]))
+			continue;
+		other = list->sockets[count];
+		list->sockets[count++] = list->sockets[i];
+		list->sockets[i] = other;
 	}
-	list->count = count;
-	return count;
+	return group_is_mixed(share, list, count) ? 0 : count;
 }
 
 static int filter_attach(int fd, int option, struct sock_filter *code, unsigned short len)
@@ -188,20 +209,36 @@ static int group_attach(int fd, unsigned int workers)
 }
 
 /*
- * Makes the program's sockets members of a group. The program of a group that exists already is
- * in place before the twin joins; for another it follows at once (twin_bind()).
+ * Makes the program's socket a member of a group. Where there is a group already, the filter is in
+ * place before the twin joins; else it follows at once (twin_bind()). Several sockets that are no
+ * group yet are never to become one: there is no telling which of them the kernel has chosen.
  */
+static int member_prepare(struct share *share, int fd, bool peer)
+{
+	socklen_t len = sizeof(int);
+	int is = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &is, &len) < 0)
+		return -errno;
+	if (!is && peer && share->workers > 1)
+		return -EBUSY;
+	if (!is && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+		return -errno;
+	if (peer)
+		(void)group_attach(fd, share->workers);
+	return 0;
+}
+
+/* All sockets at the port: those at other addresses would keep the twin from the port as well. */
 static int members_prepare(struct share *share, const struct share_list *list, pid_t *pid)
 {
 	int fd, ret = 0;
 
-	for (unsigned int i = 0; i < list->count; i++) {
+	for (unsigned int i = 0; i < list->count && ret == 0; i++) {
 		fd = share_list_dup(list->sockets[i].inode, pid);
 		if (fd < 0)
 			return fd;
-		if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
-			ret = -errno;
-		(void)group_attach(fd, share->workers);
+		ret = member_prepare(share, fd, i < share->workers);
 		/* Held any longer, it would keep the port from a program that ends. */
 		close(fd);
 	}
@@ -297,6 +334,9 @@ static void explain_refusal(
 			"process %d, which has UDP port %u, lets nobody touch it "
 			"(kernel.yama.ptrace_scope?): start it behind --, " PRELOAD,
 			(int)pid, share->port);
+	else if (prepared == -EBUSY)
+		share_explain(share, "%u sockets have UDP port %u, and are no group (SO_REUSEPORT)",
+			share->workers, share->port);
 	else if (prepared == -ENOSYS)
 		share_explain(share,
 			"this kernel does not share UDP port %u (Linux 5.6 does): " PRELOAD + 3,
@@ -343,7 +383,7 @@ enum share_state share_check(struct share *share)
 	}
 	list_drop(&list, share->twin);
 	share->workers = list_choose(share, &list);
-	for (unsigned int i = 0; i < list.count; i++)
+	for (unsigned int i = 0; i < share->workers; i++)
 		members += list.sockets[i].cookie;
 	if (share->workers && had && members == share->members)
 		return SHARE_SAME;

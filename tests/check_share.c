@@ -156,6 +156,45 @@ START_TEST(test_programs)
 }
 END_TEST
 
+/* At the same port, but at other addresses, or talking to one host only. */
+START_TEST(test_others)
+{
+	const struct program any = {.family = AF_INET, .addr = "0.0.0.0", .option = SO_REUSEADDR};
+	const struct program near = {
+		.family = AF_INET, .addr = "127.0.0.1", .option = SO_REUSEADDR};
+	struct endpoint remote = remote_of("127.0.0.1");
+	struct sockaddr_storage sa;
+	struct share share;
+	uint16_t port = 0;
+	int fds[] = {
+		program_bind(&any, &port), program_bind(&near, &port), program_bind(&near, &port)};
+
+	share_init(&share, port, &remote);
+	ck_assert_int_eq(share_check(&share), SHARE_FAILED);
+	ck_assert_ptr_nonnull(strstr(share.why, "2 sockets have UDP port"));
+	ck_assert_int_eq(
+		connect(fds[2], (struct sockaddr *)&sa, sockaddr_of("127.0.0.1", 9, &sa)), 0);
+	ck_assert_int_eq(share_check(&share), SHARE_SAME);
+	ck_assert_ptr_nonnull(strstr(share.why, "connected to 127.0.0.1"));
+	close(fds[2]);
+	ck_assert_msg(share_check(&share) == SHARE_FOUND, "%s", share.why);
+	ck_assert_uint_eq(share.workers, 1);
+	speak(&programs[1], port, &fds[1], share.twin);
+	close(fds[1]);
+	ck_assert_int_eq(share_check(&share), SHARE_FOUND);
+	share_fini(&share);
+	fds[2] = program_bind(&any, &port);
+	ck_assert_int_eq(
+		connect(fds[2], (struct sockaddr *)&sa, sockaddr_of("127.0.0.1", 9, &sa)), 0);
+	ck_assert_msg(share_check(&share) == SHARE_FOUND, "%s", share.why);
+	speak(&programs[0], port, &fds[0], share.twin);
+	close(fds[0]);
+	ck_assert_int_eq(share_check(&share), SHARE_GONE);
+	close(fds[2]);
+	share_fini(&share);
+}
+END_TEST
+
 START_TEST(test_workers_change)
 {
 	const struct program *program = &programs[4];
@@ -331,6 +370,7 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tcase, test_programs, 0, PROGRAMS);
+	tcase_add_test(tcase, test_others);
 	tcase_add_test(tcase, test_workers_change);
 	tcase_add_test(tcase, test_source);
 	tcase_add_test(tcase, test_not_stun);
