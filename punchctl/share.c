@@ -13,14 +13,8 @@
 #include <unistd.h>
 
 #include <linux/filter.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
 
-#include "punchctl/share_list.h"
 #include "share/steer.h"
-
-#define NOTICES_MAX 256 /* read in one go */
 
 #define PRELOAD "or start that program with LD_PRELOAD=libpunchshare.so"
 
@@ -55,80 +49,6 @@ __attribute__((format(printf, 2, 3))) static void share_explain(
 	va_end(ap);
 }
 
-static bool addr_is_loopback(const struct addr *addr)
-{
-	static const uint8_t loopback6[16] = {[15] = 1};
-
-	if (addr->family == AF_INET)
-		return addr->bytes[0] == 127;
-	return addr->family == AF_INET6 && memcmp(addr->bytes, loopback6, 16) == 0;
-}
-
-/* The address from which this host would talk to the remote one; family 0: unknown. */
-static struct addr route_source(const struct endpoint *remote)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = endpoint_to_sockaddr(remote, &sa);
-	struct endpoint local = {0};
-	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return local.addr;
-	if (connect(fd, (struct sockaddr *)&sa, len) == 0) {
-		len = sizeof(sa);
-		if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
-			(void)endpoint_from_sockaddr((struct sockaddr *)&sa, &local);
-	}
-	close(fd);
-	return local.addr;
-}
-
-/* As the kernel's lookup would weigh them; 0: the remote one's datagrams do not come there. */
-static unsigned int socket_rank(
-	const struct share *share, const struct share_socket *sock, const struct addr *source)
-{
-	uint8_t family = share->remote.addr.family;
-
-	if (sock->remote.family)
-		return 0;
-	if (sock->addr.family == 0) {
-		if (sock->family == family)
-			return 3;
-		return family == AF_INET && !sock->v6only ? 2 : 0;
-	}
-	if (sock->addr.family != family)
-		return 0;
-	if (addr_equal(&sock->addr, source))
-		return 4;
-	return addr_is_loopback(&sock->addr) ? 0 : 1;
-}
-
-/* Sockets that are one group in the kernel, or can be (udp_reuseport_add_sock()). */
-static bool socket_is_peer(const struct share_socket *a, const struct share_socket *b)
-{
-	return a->family == b->family && a->v6only == b->v6only && a->device == b->device &&
-	       (a->addr.family ? addr_equal(&a->addr, &b->addr) : !b->addr.family);
-}
-
-static void explain_nobody(struct share *share, const struct share_list *list)
-{
-	const struct share_socket *last = list->count ? &list->sockets[list->count - 1] : NULL;
-	char addr[ADDR_TEXT];
-
-	if (!last)
-		share_explain(share, "no program of this host has UDP port %u yet", share->port);
-	else if (last->remote.family)
-		share_explain(share,
-			"the program at UDP port %u is connected to %s, and hears nobody else",
-			share->port, addr_format(&last->remote, addr));
-	else
-		share_explain(share,
-			"the program at UDP port %u listens at %s only, where the relay's "
-			"datagrams do not come",
-			share->port,
-			last->addr.family ? addr_format(&last->addr, addr) : "IPv6 addresses");
-}
-
 /* The twin's own socket is no member, and goes from the list. */
 static void list_drop(struct share_list *list, int twin)
 {
@@ -141,57 +61,6 @@ static void list_drop(struct share_list *list, int twin)
 		if (list->sockets[i].cookie == cookie)
 			list->sockets[i--] = list->sockets[--list->count];
 	}
-}
-
-/*
- * One that is connected stays in its group, and would be given what is for the others, unless its
- * local address has changed with that (udp_lib_rehash()).
- */
-static bool group_is_mixed(struct share *share, const struct share_list *list, unsigned int count)
-{
-	char addr[ADDR_TEXT];
-
-	for (unsigned int i = 0; i < count; i++) {
-		if (!list->sockets[i].remote.family)
-			continue;
-		share_explain(share,
-			"the program at UDP port %u has a socket more at the same address, "
-			"connected to %s",
-			share->port, addr_format(&list->sockets[i].remote, addr));
-		return true;
-	}
-	return false;
-}
-
-/* The program's sockets to share with come first in the list. Their number, or 0. */
-static unsigned int list_choose(struct share *share, struct share_list *list)
-{
-	struct addr source = route_source(&share->remote);
-	const struct share_socket *best = NULL;
-	struct share_socket chosen, other;
-	unsigned int rank = 0, count = 0;
-
-	for (unsigned int i = 0; i < list->count; i++) {
-		unsigned int mine = socket_rank(share, &list->sockets[i], &source);
-
-		if (mine > rank) {
-			rank = mine;
-			best = &list->sockets[i];
-		}
-	}
-	if (!best) {
-		explain_nobody(share, list);
-		return 0;
-	}
-	chosen = *best;
-	for (unsigned int i = 0; i < list->count; i++) {
-		if (!socket_is_peer(&chosen, &list->sockets[i]))
-			continue;
-		other = list->sockets[count];
-		list->sockets[count++] = list->sockets[i];
-		list->sockets[i] = other;
-	}
-	return group_is_mixed(share, list, count) ? 0 : count;
 }
 
 static int filter_attach(int fd, int option, struct sock_filter *code, unsigned short len)
@@ -382,7 +251,7 @@ enum share_state share_check(struct share *share)
 		return had ? SHARE_SAME : SHARE_FAILED;
 	}
 	list_drop(&list, share->twin);
-	share->workers = list_choose(share, &list);
+	share->workers = share_list_choose(&list, share->port, &share->remote, share->why);
 	for (unsigned int i = 0; i < share->workers; i++)
 		members += list.sockets[i].cookie;
 	if (share->workers && had && members == share->members)
@@ -406,50 +275,4 @@ socklen_t share_sockaddr(
 	memcpy(mapped.sin6_addr.s6_addr + 12, to->addr.bytes, 4);
 	memcpy(out, &mapped, sizeof(mapped));
 	return sizeof(mapped);
-}
-
-int share_notice(void)
-{
-	struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
-		.nl_groups =
-			1 << (SKNLGRP_INET_UDP_DESTROY - 1) | 1 << (SKNLGRP_INET6_UDP_DESTROY - 1)};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
-		return fd;
-	ret = -errno;
-	close(fd);
-	return ret;
-}
-
-static bool notice_concerns(const void *data, size_t len, const struct ports *ports)
-{
-	const struct nlmsghdr *nlh = data;
-
-	for (; NLMSG_OK(nlh, len); nlh = NLMSG_NEXT(nlh, len)) {
-		const struct inet_diag_msg *msg = NLMSG_DATA(nlh);
-
-		if (nlh->nlmsg_len >= NLMSG_LENGTH(sizeof(*msg)) &&
-			ports_index(ports, ntohs(msg->id.idiag_sport)) >= 0)
-			return true;
-	}
-	return false;
-}
-
-bool share_noticed(int fd, const struct ports *ports)
-{
-	_Alignas(struct nlmsghdr) char buf[4096];
-	bool concerns = false;
-	ssize_t len;
-
-	for (unsigned int i = 0; i < NOTICES_MAX; i++) {
-		len = recv(fd, buf, sizeof(buf), 0);
-		if (len < 0)
-			return concerns || errno != EAGAIN;
-		concerns |= notice_concerns(buf, (size_t)len, ports);
-	}
-	return true;
 }

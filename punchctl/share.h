@@ -16,8 +16,7 @@
 #include <sys/socket.h>
 
 #include "common/addr.h"
-
-#define SHARE_WHY 200
+#include "punchctl/share_list.h"
 
 enum share_state {
 	SHARE_SAME,   /* as at the last call */

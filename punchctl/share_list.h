@@ -11,6 +11,7 @@
 #include "common/addr.h"
 
 #define SHARE_LIST_MAX 64
+#define SHARE_WHY      200 /* a reason, one line */
 
 struct share_socket {
 	uint8_t family;	    /* of the socket */
@@ -30,6 +31,12 @@ struct share_list {
 
 /* 0 or -errno. */
 int share_list_read(struct share_list *list, uint16_t port);
+/*
+ * Which of them hears what `remote` sends to the port: those sockets, which are one group of the
+ * kernel or can be, come first in the list. Their number; 0: none, and why.
+ */
+unsigned int share_list_choose(struct share_list *list, uint16_t port,
+	const struct endpoint *remote, char why[static SHARE_WHY]);
 /*
  * A duplicate of the socket with that inode, from the process that has it. -ESRCH: no process that
  * we may look into has it; -EPERM: *pid has it, and does not let us; -ENOSYS.
