@@ -22,7 +22,7 @@
 #define PORTS_VARIABLE "PUNCHSHARE_PORTS" /* "5004-5007,6000"; without it, all */
 
 /* A twin goes within milliseconds after the program has closed its socket: share_notice(). */
-#define BUSY_TRIES    20
+#define BUSY_TRIES    40
 #define BUSY_PAUSE_NS 5000000
 
 /* Both are written before main() only. */
