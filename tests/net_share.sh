@@ -82,6 +82,14 @@ punches() { # that the relay has accepted
 	pctl metrics | sed -n 's/^relayd_punches_total{result="accepted"} //p'
 }
 
+keepalive_after() { # N
+	[ "$(punches)" -gt "$1" ]
+}
+
+forwarded() { # N of cam0's datagrams
+	pctl --json show cam0 >"$T/show.json" && [ "$(json "$T/show.json" 'd["ports"][0]["packets"]')" -ge "$1" ]
+}
+
 receive() { # NAME PORT OPTION...
 	start client "$1" "$UDPTOOL" recv --bind "0.0.0.0:$2" "${@:3}"
 }
@@ -114,10 +122,11 @@ ok "the punch leaves from its port" wait_for 5 said cam0 "punched: 9100 as $NAT4
 start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9100" --count 1000 --rate 125
 wait_for 5 stream_is cam0 live
 before=$(punches)
+wait_for 10 keepalive_after "$before"
 kill -STOP "$(pid_of cam0)"
-sleep 2 # of the stream
+wait_for 10 forwarded 900
 kill -CONT "$(pid_of cam0)"
-ok "1000 datagrams come, with punchctl standing still for 2 s of them" finish one 15
+ok "1000 datagrams come, most of them with punchctl standing still" finish one 15
 is "each, once, and nothing else" "$(json "$T/one.log" '[d["distinct"], d["duplicated"], d["other"]]')" '[1000, 0, 0]'
 ok "while punches went on" test "$(punches)" -gt "$before"
 is "from one source, the relay" "$(json "$T/one.log" 'list(d["sources"])')" "[\"$RELAY4:3478\"]"
