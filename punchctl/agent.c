@@ -62,6 +62,21 @@ void agent_set_key(struct agent *agent, const char *key)
 	}
 }
 
+void agent_pause(struct agent *agent, unsigned int hole)
+{
+	agent->holes[hole].paused = true;
+	agent->holes[hole].waiting = agent->holes[hole].overdue = false;
+}
+
+void agent_resume(struct agent *agent, unsigned int hole_index, int64_t now_ms)
+{
+	struct agent_hole *hole = &agent->holes[hole_index];
+
+	hole->paused = hole->waiting = hole->overdue = false;
+	hole->hurries = 0;
+	hole->next_ms = hole->answered_ms = now_ms;
+}
+
 bool agent_is_open(const struct agent *agent)
 {
 	for (unsigned int i = 0; i < agent->count; i++) {
@@ -203,7 +218,7 @@ static void hole_tick(struct agent *agent, struct agent_hole *hole, int64_t now_
 void agent_tick(struct agent *agent, int64_t now_ms)
 {
 	for (unsigned int i = 0; i < agent->count; i++) {
-		if (!agent->holes[i].failed)
+		if (!agent->holes[i].failed && !agent->holes[i].paused)
 			hole_tick(agent, &agent->holes[i], now_ms);
 	}
 }
@@ -215,7 +230,7 @@ int64_t agent_deadline(const struct agent *agent)
 	for (unsigned int i = 0; i < agent->count; i++) {
 		const struct agent_hole *hole = &agent->holes[i];
 
-		if (hole->failed)
+		if (hole->failed || hole->paused)
 			continue;
 		due = agent_min(due, hole->next_ms);
 		due = agent_min(due, hole_overdue_ms(hole));

@@ -53,6 +53,7 @@ struct agent_config {
 	const struct ports *ports;
 	struct endpoint relay;
 	uint64_t sequence; /* microseconds of the wall clock: grows from run to run */
+	bool fixed;	   /* the sockets cannot be changed: no AGENT_CONFLICT, but patience */
 	/* 0 or -errno. Called from agent_tick() and agent_input(). */
 	int (*send)(void *arg, unsigned int hole, const void *data, size_t len);
 	/* May call agent_set_key(), and nothing else of the agent. */
@@ -63,7 +64,7 @@ struct agent_config {
 struct agent_hole {
 	uint16_t port;
 	struct proof proof;
-	bool failed;
+	bool failed, paused;
 
 	/* The transaction; while waiting, next_ms is when it is sent again, or renewed. */
 	uint8_t request[STUN_MAX];
@@ -111,6 +112,11 @@ int agent_init(struct agent *agent, const struct agent_config *config, int64_t n
 void agent_fini(struct agent *agent);
 /* Another key: failed holes are tried again with it. */
 void agent_set_key(struct agent *agent, const char *key);
+
+/* There is no socket for the hole now; it keeps its proof and stands still. */
+void agent_pause(struct agent *agent, unsigned int hole);
+/* There is one, again or another: it punches at once. */
+void agent_resume(struct agent *agent, unsigned int hole, int64_t now_ms);
 
 /* Does all that is due. */
 void agent_tick(struct agent *agent, int64_t now_ms);

@@ -166,11 +166,13 @@ static void hole_refused(
 {
 	struct agent_event event = hole_event(agent, hole, AGENT_REFUSED);
 	int64_t pause = PAUSE_MS << (hole->refusals < 3 ? hole->refusals : 3);
+	bool passes = answer->error == 437; /* with another socket, or with the consent */
 
 	hole_answered(agent, hole, now_ms);
-	if (answer->error == 437 && hole_conflict(agent, hole, now_ms))
+	if (passes && !agent->config.fixed && hole_conflict(agent, hole, now_ms))
 		return;
-	if (answer->error < 500 && !hole_is_open(hole)) {
+	passes = answer->error >= 500 || (passes && agent->config.fixed);
+	if (!passes && !hole_is_open(hole)) {
 		hole_fail(agent, hole, answer);
 		return;
 	}

@@ -82,7 +82,10 @@ static int lane_open(struct carry *carry, struct carry_lane *lane, uint16_t port
 {
 	struct endpoint player = loopback;
 
+	if (carry->shared)
+		return 0;
 	player.port = port;
+	lane->relay_len = endpoint_to_sockaddr(&carry->relay, &lane->relay);
 	lane->player_len = endpoint_to_sockaddr(&player, &lane->player);
 	lane->outer = outer_open(carry);
 	if (lane->outer < 0)
@@ -99,7 +102,7 @@ int carry_open(const struct carry_config *config, struct carry **out)
 	if (!carry)
 		return -ENOMEM;
 	carry->relay = config->relay;
-	carry->relay_len = endpoint_to_sockaddr(&config->relay, &carry->relay_sa);
+	carry->shared = config->shared;
 	carry->take = config->take;
 	carry->arg = config->arg;
 	for (unsigned int i = 0; i < config->count; i++) {
@@ -121,7 +124,7 @@ void carry_close(struct carry *carry)
 	if (!carry)
 		return;
 	for (unsigned int i = 0; i < carry->count; i++) {
-		if (carry->lanes[i].outer >= 0)
+		if (carry->lanes[i].outer >= 0 && !carry->shared)
 			close(carry->lanes[i].outer);
 		if (carry->lanes[i].inner >= 0)
 			close(carry->lanes[i].inner);
@@ -140,10 +143,19 @@ int carry_renew(struct carry *carry, unsigned int lane)
 	return 0;
 }
 
+void carry_share(struct carry *carry, unsigned int lane, int fd,
+	const struct sockaddr_storage *relay, socklen_t relay_len)
+{
+	carry->lanes[lane].outer = fd;
+	carry->lanes[lane].relay = *relay;
+	carry->lanes[lane].relay_len = relay_len;
+}
+
 int carry_send(struct carry *carry, unsigned int lane, const void *data, size_t len)
 {
-	ssize_t sent = sendto(carry->lanes[lane].outer, data, len, MSG_NOSIGNAL,
-		(const struct sockaddr *)&carry->relay_sa, carry->relay_len);
+	const struct carry_lane *out = &carry->lanes[lane];
+	ssize_t sent = sendto(out->outer, data, len, MSG_NOSIGNAL,
+		(const struct sockaddr *)&out->relay, out->relay_len);
 
 	return sent < 0 ? -errno : 0;
 }
@@ -221,9 +233,11 @@ static bool datagram_is_media(struct carry *carry, unsigned int lane, unsigned i
 	}
 	if (!datagram_is_whole(carry, i))
 		return false;
-	if (!stun_is(carry->data[i], carry->in[i].msg_len))
-		return true;
-	return !carry->take(carry->arg, lane, carry->data[i], carry->in[i].msg_len);
+	if (stun_is(carry->data[i], carry->in[i].msg_len) &&
+		carry->take(carry->arg, lane, carry->data[i], carry->in[i].msg_len))
+		return false;
+	carry->counters.foreign += carry->shared;
+	return !carry->shared;
 }
 
 int carry_inward(struct carry *carry, unsigned int index)
@@ -262,7 +276,7 @@ int carry_outward(struct carry *carry, unsigned int index)
 		count = 0;
 		for (unsigned int i = 0; i < (unsigned int)got; i++) {
 			if (datagram_is_whole(carry, i))
-				batch_add(carry, count++, i, &carry->relay_sa, carry->relay_len);
+				batch_add(carry, count++, i, &lane->relay, lane->relay_len);
 		}
 		total += batch_send(carry, lane->outer, count);
 	}

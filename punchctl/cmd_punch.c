@@ -13,28 +13,29 @@
 #include "punchctl/target.h"
 
 #define PUNCH_USAGE                                                                                \
-	"NAME@RELAY[:PORT] --key-file FILE {--port PORTS [--to PORTS] | --sdp FILE} [-- PLAYER "   \
-	"...]"
+	"NAME@RELAY[:PORT] --key-file FILE {--port PORTS [--to PORTS] | --sdp FILE} "              \
+	"[--share-port] [-- PLAYER ...]"
 
 struct punch {
 	struct target target;
 	const char *key_file, *sdp_path;
 	const char *port, *to; /* as written */
 	char **player;
-	bool json, help;
+	bool share, json, help;
 	char key[TARGET_KEY];
 	struct ports ports;	   /* at the relay */
 	uint16_t local[PORTS_MAX]; /* the player's */
 	struct sdp_file *sdp;
 };
 
-enum { OPTION_KEY_FILE = 256, OPTION_PORT, OPTION_TO, OPTION_SDP, OPTION_JSON };
+enum { OPTION_KEY_FILE = 256, OPTION_PORT, OPTION_TO, OPTION_SDP, OPTION_SHARE, OPTION_JSON };
 
 static const struct option options[] = {
 	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
 	{"port", required_argument, NULL, OPTION_PORT},
 	{"to", required_argument, NULL, OPTION_TO},
 	{"sdp", required_argument, NULL, OPTION_SDP},
+	{"share-port", no_argument, NULL, OPTION_SHARE},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -74,6 +75,9 @@ static int option_take(struct punch *punch, int option, const char *word)
 		return 0;
 	case OPTION_SDP:
 		punch->sdp_path = optarg;
+		return 0;
+	case OPTION_SHARE:
+		punch->share = true;
 		return 0;
 	case OPTION_JSON:
 		punch->json = true;
@@ -165,6 +169,7 @@ static int punch_session(struct punch *punch)
 		.local = punch->local,
 		.player = punch->player,
 		.sdp = punch->sdp ? punch->sdp->path : NULL,
+		.share = punch->share,
 		.json = punch->json,
 	};
 	struct session *session;

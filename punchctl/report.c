@@ -65,6 +65,23 @@ void report_key(const struct report *report)
 		log_notice("%s holds another key now; trying it", report->key_file);
 }
 
+void report_shared(const struct report *report, uint16_t local)
+{
+	if (report->json)
+		report_line(report, "shared", json_pack("{s:i}", "local", local));
+	else
+		log_notice("shared: port %u with its program", local);
+}
+
+void report_unshared(const struct report *report, uint16_t local, const char *why)
+{
+	if (report->json)
+		report_line(
+			report, "unshared", json_pack("{s:i, s:s}", "local", local, "reason", why));
+	else
+		log_notice("waiting: %s", why);
+}
+
 void report_player(const struct report *report, int64_t status, int signal)
 {
 	if (report->json)

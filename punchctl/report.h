@@ -13,6 +13,8 @@
  *   unreachable  relay, error
  *   refused      port, code, reason; it is tried again
  *   conflict     port; it is tried again from another socket
+ *   shared       local: the player's port, which is ours too now
+ *   unshared     local, reason: it is not, or no longer
  *   key          (the key file holds another key, which is tried now)
  *   failed       port, code, reason; the end
  *   player       status, signal: of its end; signal is null when there was none
@@ -46,6 +48,8 @@ void report_start(const struct report *report, const struct ports *ports, const 
 void report_ready(const struct report *report);
 void report_agent(const struct report *report, const struct agent_event *event);
 void report_key(const struct report *report);
+void report_shared(const struct report *report, uint16_t local);
+void report_unshared(const struct report *report, uint16_t local, const char *why);
 void report_player(const struct report *report, int64_t status, int signal);
 void report_end(const struct report *report, const struct carry_counters *counters);
 

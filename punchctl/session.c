@@ -12,101 +12,7 @@
 
 #include "common/log.h"
 #include "common/mac.h"
-#include "punchctl/agent.h"
-#include "punchctl/carry.h"
-#include "punchctl/player.h"
-#include "punchctl/report.h"
-
-/* One of a lane's sockets in the loop; freed when libuv has let go of it. */
-struct watch {
-	uv_poll_t poll;
-	struct session *session;
-	unsigned int lane;
-};
-
-struct session {
-	const struct session_config *config;
-	struct report report;
-	uv_loop_t loop;
-	uv_timer_t timer;
-	uv_signal_t sigint, sigterm, sighup;
-	int64_t armed_ms;   /* INT64_MAX: the timer does not run */
-	unsigned int relay; /* index of the address in use */
-	bool another;	    /* it is silent, and there is another */
-	bool ready, ending;
-	int ret;
-	char key[TARGET_KEY];
-	struct agent agent;
-	struct carry *carry;
-	struct watch *outer[PORTS_MAX], *inner[PORTS_MAX];
-	struct player player;
-};
-
-static int64_t session_now(const struct session *session)
-{
-	return (int64_t)uv_now(&session->loop);
-}
-
-static void session_arm(struct session *session);
-
-static void watch_freed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-static void watch_close(struct watch **watch)
-{
-	if (*watch)
-		uv_close((uv_handle_t *)&(*watch)->poll, watch_freed);
-	*watch = NULL;
-}
-
-static int watch_open(
-	struct session *session, unsigned int lane, int fd, uv_poll_cb cb, struct watch **out)
-{
-	struct watch *watch = calloc(1, sizeof(*watch));
-	int ret;
-
-	if (!watch)
-		return -ENOMEM;
-	watch->session = session;
-	watch->lane = lane;
-	ret = uv_poll_init(&session->loop, &watch->poll, fd);
-	if (ret < 0) {
-		free(watch);
-		return ret;
-	}
-	watch->poll.data = watch;
-	*out = watch;
-	return uv_poll_start(&watch->poll, UV_READABLE, cb);
-}
-
-static void on_outer(uv_poll_t *poll, int status, int events)
-{
-	struct watch *watch = poll->data;
-	struct session *session = watch->session;
-	unsigned int lane = watch->lane;
-	int got = carry_inward(session->carry, lane);
-
-	(void)status;
-	(void)events;
-	if (got < 0)
-		log_debug("reading from the relay: %s", strerror(-got));
-	if (got > 0)
-		agent_media(&session->agent, lane, (unsigned int)got, session_now(session));
-	session_arm(session);
-}
-
-static void on_inner(uv_poll_t *poll, int status, int events)
-{
-	struct watch *watch = poll->data;
-	int got = carry_outward(watch->session->carry, watch->lane);
-
-	(void)status;
-	(void)events;
-	if (got < 0)
-		log_debug("reading from the player: %s", strerror(-got));
-}
+#include "punchctl/session_lanes.h"
 
 static bool on_take(void *arg, unsigned int lane, const uint8_t *data, size_t len)
 {
@@ -124,26 +30,9 @@ static int on_send(void *arg, unsigned int lane, const void *data, size_t len)
 	return carry_send(session->carry, lane, data, len);
 }
 
-static void session_renew(struct session *session, unsigned int lane)
-{
-	int ret;
-
-	watch_close(&session->outer[lane]);
-	ret = carry_renew(session->carry, lane);
-	if (ret < 0)
-		log_warning("no new socket: %s", strerror(-ret));
-	ret = watch_open(
-		session, lane, session->carry->lanes[lane].outer, on_outer, &session->outer[lane]);
-	if (ret < 0)
-		log_error("a socket cannot be watched: %s", strerror(-ret));
-}
-
 static void session_finish(struct session *session)
 {
-	for (unsigned int i = 0; i < PORTS_MAX; i++) {
-		watch_close(&session->outer[i]);
-		watch_close(&session->inner[i]);
-	}
+	lanes_close(session);
 	uv_close((uv_handle_t *)&session->timer, NULL);
 	uv_close((uv_handle_t *)&session->sigint, NULL);
 	uv_close((uv_handle_t *)&session->sigterm, NULL);
@@ -180,7 +69,7 @@ static void on_player_end(struct player *player, int64_t status, int signum)
 	session_finish(session);
 }
 
-static void session_ready(struct session *session)
+static void session_play(struct session *session)
 {
 	struct player_config config = {
 		.words = session->config->player,
@@ -189,8 +78,6 @@ static void session_ready(struct session *session)
 	};
 	int ret;
 
-	session->ready = true;
-	report_ready(&session->report);
 	if (!config.words)
 		return;
 	session->player.data = session;
@@ -200,6 +87,14 @@ static void session_ready(struct session *session)
 		return;
 	log_error("%s: %s", config.words[0], strerror(-ret));
 	session_end(session, -ECANCELED);
+}
+
+static void session_ready(struct session *session)
+{
+	session->ready = true;
+	report_ready(&session->report);
+	if (!session->config->share)
+		session_play(session);
 }
 
 /* The operator may have made a new key, and this file may hold it already. */
@@ -232,7 +127,7 @@ static void on_event(void *arg, const struct agent_event *event)
 	if (event->type == AGENT_FAILED)
 		session_end(session, -ECANCELED);
 	else if (event->type == AGENT_CONFLICT)
-		session_renew(session, event->hole);
+		lane_renew(session, event->hole);
 	else if (event->type == AGENT_SILENT || event->type == AGENT_UNREACHABLE)
 		session->another = !session->ready && session->config->target->count > 1;
 	else if (!session->ready && agent_is_open(&session->agent))
@@ -247,20 +142,6 @@ static uint64_t wall_clock_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static int session_watch(struct session *session)
-{
-	int ret = 0;
-
-	for (unsigned int i = 0; ret == 0 && i < session->carry->count; i++) {
-		const struct carry_lane *lane = &session->carry->lanes[i];
-
-		ret = watch_open(session, i, lane->outer, on_outer, &session->outer[i]);
-		if (ret == 0)
-			ret = watch_open(session, i, lane->inner, on_inner, &session->inner[i]);
-	}
-	return ret;
-}
-
 /* Sockets and agent for the relay's address in use. */
 static int session_begin(struct session *session)
 {
@@ -270,6 +151,7 @@ static int session_begin(struct session *session)
 		.relay = relay,
 		.players = config->local,
 		.count = config->ports->count,
+		.shared = config->share,
 		.take = on_take,
 		.arg = session,
 	};
@@ -279,6 +161,7 @@ static int session_begin(struct session *session)
 		.ports = config->ports,
 		.relay = relay,
 		.sequence = wall_clock_us(),
+		.fixed = config->share,
 		.send = on_send,
 		.event = on_event,
 		.arg = session,
@@ -288,9 +171,9 @@ static int session_begin(struct session *session)
 	session->report.relay = relay;
 	ret = carry_open(&carry, &session->carry);
 	if (ret == 0)
-		ret = session_watch(session);
-	if (ret == 0)
 		ret = agent_init(&session->agent, &agent, session_now(session));
+	if (ret == 0)
+		ret = lanes_open(session);
 	return ret;
 }
 
@@ -301,10 +184,7 @@ static void session_move(struct session *session)
 
 	session->another = false;
 	session->relay = (session->relay + 1) % session->config->target->count;
-	for (unsigned int i = 0; i < session->carry->count; i++) {
-		watch_close(&session->outer[i]);
-		watch_close(&session->inner[i]);
-	}
+	lanes_close(session);
 	carry_close(session->carry);
 	session->carry = NULL;
 	ret = session_begin(session);
@@ -326,7 +206,7 @@ static void on_timer(uv_timer_t *timer)
 }
 
 /* A timer that fires too early does no harm, so it is not moved for every batch. */
-static void session_arm(struct session *session)
+void session_arm(struct session *session)
 {
 	int64_t due = agent_deadline(&session->agent), now = session_now(session);
 
@@ -381,6 +261,8 @@ int session_run(struct session *session)
 
 	report_start(&session->report, config->ports, config->local, config->sdp);
 	session_arm(session);
+	if (config->share)
+		session_play(session);
 	uv_run(&session->loop, UV_RUN_DEFAULT);
 	if (session->carry)
 		report_end(&session->report, &session->carry->counters);

@@ -18,6 +18,7 @@ struct session_config {
 	const uint16_t *local;	   /* the player's, on 127.0.0.1, as many */
 	char **player;		   /* words, ended by NULL; NULL: none, run until interrupted */
 	const char *sdp;	   /* path of the rewritten description, or NULL */
+	bool share;		   /* the player's own sockets are punched, at the ports `local` */
 	bool json;
 };
 

@@ -121,6 +121,48 @@ START_TEST(test_moved)
 }
 END_TEST
 
+START_TEST(test_pause)
+{
+	fake_start(2);
+	agent_pause(&fake.agent, 0);
+	agent_pause(&fake.agent, 1);
+	ck_assert_int_eq(agent_deadline(&fake.agent), INT64_MAX);
+	fake_run(60000);
+	ck_assert_uint_eq(fake.sent_count + fake.event_count, 0);
+	agent_resume(&fake.agent, 1, fake.now_ms);
+	fake_run(60000);
+	ck_assert_uint_eq(events_of(AGENT_PUNCHED), 1);
+	ck_assert(!agent_is_open(&fake.agent));
+	agent_resume(&fake.agent, 0, fake.now_ms);
+	fake_run(0);
+	ck_assert_uint_eq(events_of(AGENT_PUNCHED), 2);
+	ck_assert(agent_is_open(&fake.agent));
+}
+END_TEST
+
+/* A program that was away is nobody's fault: the relay is not lost, and the hole is as it was. */
+START_TEST(test_pause_open)
+{
+	unsigned int before;
+
+	fake_open(1);
+	agent_tick(&fake.agent, fake.agent.holes[0].next_ms);
+	agent_pause(&fake.agent, 0); /* a request is on its way */
+	fake_run(600000);
+	before = fake.sent_count;
+	agent_resume(&fake.agent, 0, fake.now_ms);
+	fake_run(0);
+	ck_assert_uint_eq(fake.sent_count, before + 1);
+	ck_assert_uint_eq(fake.event_count, 1);
+	agent_pause(&fake.agent, 0);
+	fake.mapped.port++;
+	agent_resume(&fake.agent, 0, fake.now_ms);
+	fake_run(0);
+	ck_assert_uint_eq(events_of(AGENT_MOVED), 1);
+	ck_assert_uint_eq(fake.event_count, 2);
+}
+END_TEST
+
 START_TEST(test_sequence_back)
 {
 	struct stun request;
@@ -231,6 +273,23 @@ START_TEST(test_conflict)
 }
 END_TEST
 
+/* A socket that is not ours to change waits until the relay has forgotten the other port. */
+START_TEST(test_conflict_fixed)
+{
+	fake_start(1);
+	fake.agent.config.fixed = true;
+	fake.refuse = 437;
+	fake_run(30000);
+	ck_assert_uint_eq(fake.event_count, 1);
+	ck_assert_int_eq(event_last()->type, AGENT_REFUSED);
+	ck_assert_uint_eq(event_last()->code, 437);
+	ck_assert_uint_le(fake.sent_count, 12);
+	fake.refuse = 0;
+	fake_run(5000);
+	ck_assert_int_eq(event_last()->type, AGENT_PUNCHED);
+}
+END_TEST
+
 START_TEST(test_unreachable)
 {
 	fake_start(2);
@@ -338,12 +397,15 @@ static Suite *agent_suite(void)
 	tcase_add_test(tcase, test_wrong_key);
 	tcase_add_test(tcase, test_changed_key);
 	tcase_add_test(tcase, test_moved);
+	tcase_add_test(tcase, test_pause);
+	tcase_add_test(tcase, test_pause_open);
 	tcase_add_test(tcase, test_sequence_back);
 	tcase_add_test(tcase, test_keepalive);
 	tcase_add_test(tcase, test_lost_and_back);
 	tcase_add_test(tcase, test_many_ports);
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_conflict);
+	tcase_add_test(tcase, test_conflict_fixed);
 	tcase_add_test(tcase, test_unreachable);
 	tcase_add_test(tcase, test_plain_stun);
 	tcase_add_test(tcase, test_silence);
