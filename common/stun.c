@@ -179,6 +179,22 @@ static int parse_peer(struct stun *stun, struct buf *value)
 	return 0;
 }
 
+static int parse_partner(struct stun *stun, struct buf *value)
+{
+	if (buf_get_u32(value) != STUN_PUNCH_MAGIC)
+		return 1;
+	stun->partner.len = (uint16_t)buf_left(value);
+	stun->partner.p = buf_take(value, stun->partner.len);
+	return 0;
+}
+
+static int parse_padding(struct stun *stun, struct buf *value)
+{
+	(void)value;
+	stun->has_padding = true;
+	return 0;
+}
+
 static int parse_alternate(struct stun *stun, struct buf *value)
 {
 	if (buf_get_u32(value) != STUN_PUNCH_MAGIC)
@@ -209,7 +225,7 @@ static const struct rule rules[] = {
 	{STUN_USERHASH, 32, 32, 1, NULL, offsetof(struct stun, userhash)},
 	{STUN_XOR_MAPPED_ADDRESS, 8, 20, 4, parse_xor_mapped, 0},
 	{STUN_USE_CANDIDATE, 0, 0, 1, parse_use_candidate, 0},
-	{STUN_PADDING, 0, STUN_MAX, 1, NULL, 0},
+	{STUN_PADDING, 0, STUN_MAX, 1, parse_padding, 0},
 	{STUN_RESPONSE_PORT, 2, 4, 2, parse_response_port, 0},
 	{STUN_PASSWORD_ALGORITHMS, 4, STUN_MAX, 1, NULL, offsetof(struct stun, algorithms)},
 	{STUN_SOFTWARE, 0, 763, 1, NULL, offsetof(struct stun, software)},
@@ -220,6 +236,7 @@ static const struct rule rules[] = {
 	{STUN_PUNCH_CONSENT, 0, STUN_MAX, 1, parse_consent, 0},
 	{STUN_PUNCH_PEER, 0, STUN_MAX, 1, parse_peer, 0},
 	{STUN_PUNCH_ALTERNATE, 0, STUN_MAX, 1, parse_alternate, 0},
+	{STUN_PUNCH_PARTNER, 0, STUN_MAX, 1, parse_partner, 0},
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))

@@ -58,6 +58,8 @@ enum stun_attr {
 	/* Ours, in an answer to plain STUN: "PNCH", then 16 bits, the port where the relay answers
 	   too, and 16 bits, zero. */
 	STUN_PUNCH_ALTERNATE = 0xff04,
+	/* Ours, between relays: "PNCH", then a message of relayd/partner.h. */
+	STUN_PUNCH_PARTNER = 0xff05,
 };
 
 enum stun_algorithm { STUN_MD5 = 0x0001, STUN_SHA256 = 0x0002 }; /* section 18.5 */
@@ -91,10 +93,12 @@ struct stun {
 	bool has_response_port;
 	uint16_t response_port;
 	bool has_sequence;
-	uint64_t sequence;	/* PUNCH-SEQUENCE with our magic */
-	uint32_t consent;	/* PUNCH-CONSENT, seconds; 0: not there */
-	struct stun_bytes peer; /* PUNCH-PEER without the magic */
-	uint16_t alternate;	/* PUNCH-ALTERNATE, 0: not there */
+	uint64_t sequence;	   /* PUNCH-SEQUENCE with our magic */
+	uint32_t consent;	   /* PUNCH-CONSENT, seconds; 0: not there */
+	struct stun_bytes peer;	   /* PUNCH-PEER without the magic */
+	uint16_t alternate;	   /* PUNCH-ALTERNATE, 0: not there */
+	struct stun_bytes partner; /* PUNCH-PARTNER without the magic */
+	bool has_padding;
 	bool use_candidate;
 	uint8_t unknown_count; /* comprehension-required attributes that we do not know */
 	uint16_t unknown[8];
@@ -136,6 +140,7 @@ void stun_put_sequence(struct buf *buf, uint64_t sequence);
 void stun_put_consent(struct buf *buf, uint32_t seconds);
 void stun_put_peer(struct buf *buf, const void *message, size_t len);
 void stun_put_alternate(struct buf *buf, uint16_t port);
+void stun_put_partner(struct buf *buf, const void *message, size_t len);
 /* PADDING that makes the message, with `after` bytes still to come, at least `total` bytes. */
 void stun_put_padding(struct buf *buf, size_t total, size_t after);
 void stun_put_integrity(struct buf *buf, const uint8_t *key, size_t key_len);	 /* 24 bytes */

@@ -131,6 +131,14 @@ void stun_put_peer(struct buf *buf, const void *message, size_t len)
 	buf_put_zero(buf, -len & 3);
 }
 
+void stun_put_partner(struct buf *buf, const void *message, size_t len)
+{
+	attr_begin(buf, STUN_PUNCH_PARTNER, 4 + len);
+	buf_put_u32(buf, STUN_PUNCH_MAGIC);
+	buf_put(buf, message, len);
+	buf_put_zero(buf, -len & 3);
+}
+
 void stun_put_alternate(struct buf *buf, uint16_t port)
 {
 	attr_begin(buf, STUN_PUNCH_ALTERNATE, 8);

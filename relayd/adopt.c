@@ -134,7 +134,8 @@ static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 	struct rules_op op = {.punch = *at, .raw = raw};
 	struct stream *stream;
 
-	if (!raw)
+	/* The ports of the configuration are added again in any case. */
+	if (!raw || config_port_option(net->config, at->port))
 		return 0;
 	LIST_FOREACH(stream, &net->table.streams, link)
 		for (size_t i = 0; i < stream->slot_count; i++)

@@ -16,6 +16,7 @@
 #include "common/stun.h"
 #include "relayd/plan.h"
 #include "relayd/stream.h"
+#include "rules/rules.h"
 
 #define BROKER_LANES	8192 /* of all streams */
 #define BROKER_OFFERS	64   /* lanes of services that wait, per stream */
@@ -57,6 +58,8 @@ struct broker_config {
 	void (*send)(void *arg, const struct hole *hole, const void *data, size_t len);
 	/* Where else the relay answers plain STUN for who punches here; family 0: nowhere. */
 	struct endpoint (*alternate)(void *arg, const struct endpoint *punch);
+	/* The relay's own addresses: no peer is told to send there. */
+	bool (*own)(void *arg, const struct addr *addr);
 	/* Something that those who watch want to hear of. */
 	void (*event)(void *arg, const char *what, const struct stream *stream,
 		const struct endpoint *client, const char *text);
@@ -72,6 +75,9 @@ void broker_close(struct broker *broker);
  */
 int broker_hello(struct broker *broker, const struct broker_hello *hello, int64_t now_ms,
 	struct peer_word *word);
+
+/* Of the newest hello of this lane, 0: there is none. */
+uint64_t broker_sequence(const struct broker *broker, const uint8_t lane[static PEER_LANE]);
 
 void broker_tick(struct broker *broker, int64_t now_ms);
 int64_t broker_deadline(const struct broker *broker); /* INT64_MAX: never */

@@ -14,6 +14,7 @@
 
 #include "common/log.h"
 #include "common/mac.h"
+#include "relayd/config_check.h"
 #include "relayd/config_host.h"
 #include "relayd/config_reader.h"
 
@@ -93,25 +94,9 @@ static int claim(struct config_reader *reader, unsigned int port, int line)
 	return 0;
 }
 
-/* Where the option stands, or `otherwise`. */
-static int line_of(
-	const struct config_option *options, const int *seen, const char *name, int otherwise)
-{
-	for (; options->name; options++, seen++) {
-		if (strcmp(options->name, name) == 0 && *seen)
-			return *seen;
-	}
-	return otherwise;
-}
-
 static int stream_line(const struct config_reader *reader, const char *name, int otherwise)
 {
-	return line_of(config_reader_stream_options, reader->spec_seen, name, otherwise);
-}
-
-static int root_line(const struct config_reader *reader, const char *name)
-{
-	return line_of(config_reader_options, reader->seen, name, 1);
+	return config_reader_line(config_reader_stream_options, reader->spec_seen, name, otherwise);
 }
 
 static int claim_all(struct config_reader *reader)
@@ -231,39 +216,16 @@ static int find_addresses(struct config_reader *reader)
 	config->address_count =
 		config_host_global(reader->host, config->addresses, CONFIG_ADDRESSES);
 	if (config->address_count == 0)
-		return config_reader_error(reader, root_line(reader, "address"),
+		return config_reader_error(reader,
+			config_reader_line(config_reader_options, reader->seen, "address", 1),
 			"address: this host has no global address for \"auto\"; name one of its "
 			"own, or bring its interface up");
 	if (config->address_count > CONFIG_ADDRESSES)
-		return config_reader_error(reader, root_line(reader, "address"),
+		return config_reader_error(reader,
+			config_reader_line(config_reader_options, reader->seen, "address", 1),
 			"address: this host has %zu addresses and \"auto\" takes at most %d; name "
 			"those to use",
 			config->address_count, CONFIG_ADDRESSES);
-	return 0;
-}
-
-/* What concerns several options. */
-static int check(struct config_reader *reader)
-{
-	const struct config *config = reader->config;
-	unsigned int owner = reader->owner[config->punch];
-	char text[ADDR_TEXT];
-
-	if (owner)
-		return config_reader_error(reader, config_text_line(&reader->text, owner - 1),
-			"stream \"%s\": port %u is the punch port; choose another",
-			config->streams[owner - 1].name, config->punch);
-	for (size_t i = 0; i < config->advertise_count; i++) {
-		if (!config_is_local(config, &config->advertise[i].local))
-			return config_reader_error(reader, reader->advertise_line[i],
-				"advertise: %s is none of the addresses; write one of them in "
-				"front "
-				"of the =",
-				addr_format(&config->advertise[i].local, text));
-	}
-	if (strcmp(config->database, config->socket) == 0)
-		return config_reader_error(reader, root_line(reader, "socket"),
-			"socket: this is the database's path; choose another");
 	return 0;
 }
 
@@ -276,6 +238,7 @@ static int reader_run(struct config_reader *reader)
 
 	*config = (struct config){
 		.punch = 3478,
+		.alternate = CONFIG_ALTERNATE,
 		.realm = "relayd",
 		.consent = 45,
 		.database = "/var/lib/relayd/streams.db",
@@ -293,7 +256,7 @@ static int reader_run(struct config_reader *reader)
 	if (ret == 0)
 		ret = find_addresses(reader);
 	if (ret == 0)
-		ret = check(reader);
+		ret = config_check(reader);
 	freeifaddrs(reader->host);
 	mac_wipe(&reader->spec, sizeof(reader->spec));
 	return ret;
@@ -350,6 +313,7 @@ void config_free(struct config *config)
 		return;
 	if (config->streams)
 		mac_wipe(config->streams, config->stream_count * sizeof(*config->streams));
+	mac_wipe(config->partner_key, sizeof(config->partner_key));
 	free(config->streams);
 	free(config);
 }

@@ -49,9 +49,19 @@ static void print_stream(const struct spec *spec, FILE *out)
 
 void config_print(const struct config *config, FILE *out)
 {
+	char partner[ENDPOINT_TEXT];
+
 	print_addresses(config, out);
 	print_advertise(config, out);
 	fprintf(out, "punch = %u\n", config->punch);
+	fprintf(out, "alternate = %u\n", config->alternate);
+	if (config->rfc3489)
+		fprintf(out, "rfc3489 = %u # and %u\n", config->rfc3489, config->rfc3489 + 1U);
+	else
+		fprintf(out, "rfc3489 = 0\n");
+	if (config->partner.addr.family)
+		fprintf(out, "partner = \"%s\"\npartner-key = \"(set)\"\n",
+			endpoint_format(&config->partner, partner));
 	fprintf(out, "realm = \"%s\"\n", config->realm);
 	fprintf(out, "consent = %" PRIu32 "\n", config->consent);
 	fprintf(out, "database = \"%s\"\n", config->database);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/mac.h"
 #include "relayd/config_host.h"
 
 __attribute__((format(printf, 3, 4))) int config_reader_error(
@@ -135,6 +136,16 @@ static int set_advertise(struct config_reader *reader, const char *text)
 	return 0;
 }
 
+int config_reader_line(
+	const struct config_option *options, const int *seen, const char *name, int otherwise)
+{
+	for (; options->name; options++, seen++) {
+		if (strcmp(options->name, name) == 0 && *seen)
+			return *seen;
+	}
+	return otherwise;
+}
+
 static int set_punch(struct config_reader *reader, const char *text)
 {
 	long long port;
@@ -142,6 +153,53 @@ static int set_punch(struct config_reader *reader, const char *text)
 	if (range_read(reader, text, (const int[]){1, UINT16_MAX}, &port) < 0)
 		return -EINVAL;
 	reader->config->punch = (uint16_t)port;
+	return 0;
+}
+
+static int set_alternate(struct config_reader *reader, const char *text)
+{
+	long long port;
+
+	if (range_read(reader, text, (const int[]){0, UINT16_MAX}, &port) < 0)
+		return -EINVAL;
+	reader->config->alternate = (uint16_t)port;
+	return 0;
+}
+
+/* The port behind it is taken as well. */
+static int set_rfc3489(struct config_reader *reader, const char *text)
+{
+	long long port;
+
+	if (range_read(reader, text, (const int[]){0, UINT16_MAX - 1}, &port) < 0)
+		return -EINVAL;
+	reader->config->rfc3489 = (uint16_t)port;
+	return 0;
+}
+
+static int set_partner(struct config_reader *reader, const char *text)
+{
+	struct endpoint *partner = &reader->config->partner;
+
+	if (endpoint_parse(text, 0, partner) < 0 || !partner->port)
+		return refuse(reader,
+			"\"%.60s\" is not ADDRESS:PORT; write the other relay's punch port, like "
+			"198.51.100.2:3478",
+			text);
+	if (!addr_is_routable(&partner->addr))
+		return refuse(reader,
+			"\"%.60s\" cannot be reached; write the other relay's public address",
+			text);
+	return 0;
+}
+
+static int set_partner_key(struct config_reader *reader, const char *text)
+{
+	if (!mac_key_valid(text))
+		return refuse(reader,
+			"this is not base64 of 16 bytes or more; `punchctl key` makes "
+			"one, the same for both relays");
+	memcpy(reader->config->partner_key, text, strlen(text) + 1);
 	return 0;
 }
 
@@ -213,6 +271,10 @@ const struct config_option config_reader_options[] = {
 	{.name = "address", .list = true, .set = set_address},
 	{.name = "advertise", .list = true, .set = set_advertise},
 	{.name = "punch", .set = set_punch},
+	{.name = "alternate", .set = set_alternate},
+	{.name = "rfc3489", .set = set_rfc3489},
+	{.name = "partner", .set = set_partner},
+	{.name = "partner-key", .set = set_partner_key},
 	{.name = "realm", .set = set_realm},
 	{.name = "consent", .set = set_consent},
 	{.name = "database", .set = set_database},

@@ -11,7 +11,7 @@
 #include "relayd/config_text.h"
 #include "relayd/spec.h"
 
-#define CONFIG_READER_OPTIONS 8 /* of one table, at most */
+#define CONFIG_READER_OPTIONS 12 /* of one table, at most */
 
 struct config_reader;
 
@@ -47,6 +47,9 @@ struct config_reader {
 /* "FILE:LINE: what", or "FILE: what" for line 0, unless there is a mistake already. -EINVAL. */
 __attribute__((format(printf, 3, 4))) int config_reader_error(
 	struct config_reader *reader, int line, const char *format, ...);
+/* Where the option stands, `seen` being that table's lines, or `otherwise`. */
+int config_reader_line(
+	const struct config_option *options, const int *seen, const char *name, int otherwise);
 /* Sets reader->option to what the text says. 0, or -EINVAL and the mistake is noted. */
 int config_reader_set(struct config_reader *reader, const char *text);
 /*

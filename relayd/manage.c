@@ -10,12 +10,18 @@
 #include "relayd/net.h"
 #include "relayd/sender.h"
 
-static bool wants_punch_port(const struct net *net, const struct spec *spec)
+/* A port that relayd itself has, or 0. */
+static uint16_t wants_own_port(const struct net *net, const struct spec *spec)
 {
 	uint32_t first = spec->raw_punch, last = first + spec->listen.count;
+	uint16_t port[CONFIG_PORTS];
+	size_t count = config_ports(net->config, port);
 
-	return ports_index(&spec->listen, net->config->punch) >= 0 ||
-	       (first && net->config->punch >= first && net->config->punch < last);
+	for (size_t i = 0; i < count; i++)
+		if (ports_index(&spec->listen, port[i]) >= 0 ||
+			(first && port[i] >= first && port[i] < last))
+			return port[i];
+	return 0;
 }
 
 static int open_raw(struct net *net, struct stream *stream, char why[static SPEC_WHY])
@@ -44,10 +50,12 @@ static int add_stream(
 {
 	char error[REGISTRY_ERROR];
 	uint32_t number;
+	uint16_t own;
 	int err;
 
-	if (wants_punch_port(net, spec)) {
-		snprintf(why, SPEC_WHY, "port %u is the punch port", net->config->punch);
+	own = wants_own_port(net, spec);
+	if (own) {
+		snprintf(why, SPEC_WHY, "port %u is %s", own, config_port_text(net->config, own));
 		return -EEXIST;
 	}
 	err = registry_number(net->registry, spec->name, &number, error);
@@ -152,6 +160,14 @@ static const char *needs_restart(const struct config *was, const struct config *
 		return "address";
 	if (was->punch != is->punch)
 		return "punch";
+	if (was->alternate != is->alternate)
+		return "alternate";
+	if (was->rfc3489 != is->rfc3489)
+		return "rfc3489";
+	if (!endpoint_equal(&was->partner, &is->partner))
+		return "partner";
+	if (strcmp(was->partner_key, is->partner_key))
+		return "partner-key";
 	if (strcmp(was->realm, is->realm))
 		return "realm";
 	if (was->consent != is->consent)

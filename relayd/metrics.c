@@ -92,6 +92,19 @@ static void punches_write(FILE *out, const struct net *net)
 	}
 }
 
+static void behaviour_write(FILE *out, const struct net *net)
+{
+	static const struct family requests = {"relayd_behaviour", "counter", NULL,
+		"Plain STUN, and what the partner sends, by what became of it."};
+
+	family_write(out, &requests);
+	for (unsigned int i = 0; i < BEHAVIOUR_COUNTS; i++) {
+		sample_begin(
+			out, &requests, "result", behaviour_count_text((enum behaviour_count)i));
+		fprintf(out, "%" PRIu64 "\n", net->punch.behaviour.counts[i]);
+	}
+}
+
 struct single {
 	struct family family;
 	uint64_t value;
@@ -114,6 +127,8 @@ static void relay_write(FILE *out, const struct net *net)
 		{{"relayd_uptime_seconds", "gauge", "seconds", "Since the network side began."},
 			(uint64_t)(net_now(net) - net->started_ms) / 1000},
 		{{"relayd_holes", "gauge", NULL, "Ports that have a client."}, net->table.holes},
+		{{"relayd_partner_alive", "gauge", NULL, "1 while the partner answers."},
+			partner_is_alive(&net->punch.behaviour.partner, net_now(net))},
 		{{"relayd_transactions", "counter", NULL, "Changes sent to the kernel."},
 			net->sync.transactions},
 		{{"relayd_transaction_failures", "counter", NULL, "Of these, refused ones."},
@@ -252,6 +267,7 @@ int metrics_write(const struct net *net, const struct metrics_control *control, 
 	control_write(out, control);
 	streams_write(out, net);
 	punches_write(out, net);
+	behaviour_write(out, net);
 	singles_write(out,
 		&(struct single){{"relayd_streams_left_out", "gauge", NULL,
 					 "Streams without series of their own."},

@@ -186,6 +186,20 @@ static void remove_expired(struct net *net)
 	}
 }
 
+static void tell_partner(struct net *net, int64_t now_ms)
+{
+	uint8_t data[BEHAVIOUR_ANSWER_MAX];
+	struct behaviour_answer answer = {.data = data};
+	bool alive = partner_is_alive(&net->punch.behaviour.partner, now_ms);
+
+	if (alive != net->partner_alive)
+		log_info("partner %s", alive ? "answers" : "is silent");
+	net->partner_alive = alive;
+	behaviour_tick(&net->punch.behaviour, now_ms, &answer);
+	if (answer.len)
+		udp_send(&net->udp, &answer.from, &answer.to, answer.data, answer.len);
+}
+
 static void every_second(uv_timer_t *timer)
 {
 	struct net *net = timer->data;
@@ -194,6 +208,7 @@ static void every_second(uv_timer_t *timer)
 	slot_expire(&net->table, now);
 	sender_tick(&net->table, now);
 	remove_expired(net);
+	tell_partner(net, now);
 	if (net->reading || !net->table.count || now < net->read_ms)
 		return;
 	net->read_ms = now;
@@ -239,13 +254,21 @@ static int start_handles(struct net *net)
 
 static int start_punch(struct net *net)
 {
+	struct timespec wall;
+
 	punch_init(&net->punch, &net->table, net->config->realm, net_now(net));
 	net->punch.own = own_address;
 	net->punch.own_data = net;
+	clock_gettime(CLOCK_REALTIME, &wall);
+	behaviour_configure(&net->punch.behaviour, net->config,
+		(uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000);
 	for (size_t i = 0; i < net->setup->punch_count; i++) {
-		const struct endpoint local = {net->config->addresses[i], net->config->punch};
-		struct rules_op op = {.kind = RULES_PUNCH, .punch = local};
-		int err = udp_add(&net->udp, net->setup->punch_fds[i], &local, NULL);
+		const struct endpoint *local = &net->setup->punch_at[i];
+		/* Without the cookie the kernel cannot tell STUN from anything else. */
+		struct rules_op op = {.kind = RULES_PUNCH,
+			.punch = *local,
+			.raw = behaviour_is_rfc3489(&net->punch.behaviour, local->port)};
+		int err = udp_add(&net->udp, net->setup->punch_fds[i], local, NULL);
 
 		if (!err)
 			err = sync_batch(&net->sync, &op, 1, NULL, NULL);

@@ -28,8 +28,9 @@ struct net_setup {
 	int kernel_fd;	/* SOCK_SEQPACKET to the kernel side */
 	int control_fd; /* listening */
 	size_t punch_count;
-	int punch_fds[CONFIG_ADDRESSES]; /* one for each address of the configuration, in its order
-					  */
+	/* Each of config_ports() at each address of the configuration. */
+	struct endpoint punch_at[CONFIG_ADDRESSES * CONFIG_PORTS];
+	int punch_fds[CONFIG_ADDRESSES * CONFIG_PORTS];
 };
 
 struct net {
@@ -47,8 +48,9 @@ struct net {
 	uv_prepare_t turn;
 	uv_timer_t second;
 	uv_signal_t hangup, terminate;
-	bool reading;	 /* a periodic read is under way; */
-	int64_t read_ms; /* since, or not before */
+	bool partner_alive; /* as was last said */
+	bool reading;	    /* a periodic read is under way; */
+	int64_t read_ms;    /* since, or not before */
 	struct ipc_record records[IPC_RECORDS_MAX];
 	uint8_t message[IPC_MAX];
 };

@@ -29,6 +29,7 @@ void punch_init(struct punch *punch, struct stream_table *table, const char *rea
 	punch->realm = realm;
 	nonce_init(&punch->nonce, now_ms);
 	limit_init(&punch->limit, UNPADDED_PER_SECOND, UNPADDED_BURST, UNPADDED_TOTAL);
+	behaviour_init(&punch->behaviour, &punch->limit);
 }
 
 const char *punch_count_text(enum punch_count count)
@@ -51,6 +52,7 @@ const char *punch_count_text(enum punch_count count)
 		[PUNCH_UNKNOWN_ATTRIBUTE] = "unknown_attribute",
 		[PUNCH_FAILED] = "failed",
 		[PUNCH_RAW] = "raw",
+		[PUNCH_PARTNER] = "partner",
 	};
 
 	return text[count];
@@ -119,24 +121,47 @@ static void plain_error(struct punch *punch, const struct request *request, uint
 	answer_unproven(punch, request, answer, now_ms);
 }
 
-static void binding(struct punch *punch, const struct request *request, int64_t now_ms,
-	struct punch_answer *answer)
+/* As this module counts: what it was, and besides if it went without an answer. */
+static enum punch_count plain_count(enum behaviour_count count)
 {
-	struct buf buf;
+	static const enum punch_count counts[BEHAVIOUR_COUNTS] = {
+		[BEHAVIOUR_ANSWERED] = PUNCH_BINDING,
+		[BEHAVIOUR_ELSEWHERE] = PUNCH_BINDING,
+		[BEHAVIOUR_FORWARDED] = PUNCH_BINDING,
+		[BEHAVIOUR_EMITTED] = PUNCH_PARTNER,
+		[BEHAVIOUR_UNPADDED] = PUNCH_BINDING,
+		[BEHAVIOUR_LIMITED] = PUNCH_BINDING,
+		[BEHAVIOUR_SILENT] = PUNCH_NOT_REQUEST,
+		[BEHAVIOUR_REFUSED] = PUNCH_INCOMPLETE,
+		[BEHAVIOUR_MALFORMED] = PUNCH_MALFORMED,
+		[BEHAVIOUR_HELLO] = PUNCH_PARTNER,
+		[BEHAVIOUR_STRANGER] = PUNCH_FORBIDDEN,
+		[BEHAVIOUR_STALE] = PUNCH_REPLAYED,
+	};
 
-	/*
-	 * One address cannot do what RFC 5780 asks with these. The standard's 420 is taken for "the
-	 * answer came from elsewhere" by clients in use, so nothing is said: that is never wrong.
-	 */
-	if (request->stun.change || request->stun.has_response_port) {
-		punch->counts[PUNCH_NOT_REQUEST]++;
-		return;
-	}
-	punch->counts[PUNCH_BINDING]++;
-	begin(&buf, answer->data, STUN_SUCCESS, request);
-	stun_put_endpoint(&buf, STUN_XOR_MAPPED_ADDRESS, &request->packet->source);
-	answer->len = stun_end(&buf);
-	answer_unproven(punch, request, answer, now_ms);
+	return counts[count];
+}
+
+/* What carries no credentials: stun is NULL where it is not STUN of today. */
+static enum punch_count plain(struct punch *punch, const struct punch_packet *packet,
+	const struct stun *stun, int64_t now_ms, struct punch_answer *answer)
+{
+	const struct behaviour_packet in = {
+		packet->data, packet->len, packet->source, packet->local};
+	struct behaviour_answer out = {.data = answer->data};
+	enum behaviour_count count;
+
+	if (!stun)
+		count = behaviour_rfc3489(&punch->behaviour, &in, now_ms, &out);
+	else if (stun->type == STUN_INDICATION)
+		count = behaviour_partner(&punch->behaviour, &in, stun, now_ms, &out);
+	else
+		count = behaviour_request(&punch->behaviour, &in, stun, now_ms, &out);
+	answer->len = out.len;
+	answer->from = out.from;
+	answer->to = out.to;
+	punch->counts[PUNCH_UNPADDED] += count == BEHAVIOUR_UNPADDED || count == BEHAVIOUR_LIMITED;
+	return plain_count(count);
 }
 
 static size_t proven_error(
@@ -384,19 +409,33 @@ void punch_handle(struct punch *punch, const struct punch_packet *packet, int64_
 
 	answer->len = answer->failure_len = 0;
 	answer->slot = NULL;
+	answer->from.addr.family = answer->to.addr.family = 0;
 	if (packet->raw) {
 		handle_raw(punch, packet, now_ms, answer);
+		return;
+	}
+	if (behaviour_is_rfc3489(&punch->behaviour, packet->local.port)) {
+		punch->counts[plain(punch, packet, NULL, now_ms, answer)]++;
 		return;
 	}
 	if (stun_parse(packet->data, packet->len, &request.stun)) {
 		punch->counts[PUNCH_MALFORMED]++;
 		return;
 	}
+	if (stun->type == STUN_INDICATION && stun->partner.p) {
+		punch->counts[plain(punch, packet, stun, now_ms, answer)]++;
+		return;
+	}
 	if (stun->type != STUN_REQUEST) {
 		punch->counts[PUNCH_NOT_REQUEST]++;
 		return;
 	}
-	if (stun->integrity || stun->integrity256) {
+	/* Streams leave from the punch port alone, so a hole to the other would stay dry. */
+	if (behaviour_is_alternate(&punch->behaviour, packet->local.port) &&
+		(stun->integrity || stun->integrity256 || stun->username.p)) {
+		punch->counts[PUNCH_FORBIDDEN]++;
+		plain_error(punch, &request, 400, now_ms, answer);
+	} else if (stun->integrity || stun->integrity256) {
 		punch->counts[authenticate(punch, &request, now_ms, answer)]++;
 	} else if (stun->unknown_count) {
 		punch->counts[PUNCH_UNKNOWN_ATTRIBUTE]++;
@@ -405,6 +444,6 @@ void punch_handle(struct punch *punch, const struct punch_packet *packet, int64_
 		punch->counts[PUNCH_CHALLENGED]++;
 		challenge(punch, &request, 401, now_ms, answer);
 	} else {
-		binding(punch, &request, now_ms, answer);
+		punch->counts[plain(punch, packet, stun, now_ms, answer)]++;
 	}
 }

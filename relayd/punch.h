@@ -9,6 +9,7 @@
 #define RELAYD_PUNCH_H
 
 #include "common/stun.h"
+#include "relayd/behaviour.h"
 #include "relayd/limit.h"
 #include "relayd/nonce.h"
 #include "relayd/stream.h"
@@ -21,10 +22,11 @@ enum punch_count {
 	PUNCH_REPEATED, /* a retransmission of the newest one */
 	PUNCH_BINDING,	/* plain STUN */
 	PUNCH_CHALLENGED,
-	PUNCH_NOT_REQUEST, /* STUN, but an indication or an answer, or what only RFC 5780 asks for
+	PUNCH_NOT_REQUEST, /* STUN, but an indication or an answer, or what we have no address for
 			    */
 	PUNCH_MALFORMED,   /* not STUN, or not whole */
-	PUNCH_UNPADDED,	   /* its answer would have been larger, and the prefix had had its share */
+	PUNCH_UNPADDED,	   /* its answer would have been larger, or gone elsewhere, and the prefix had
+			      had its share */
 	PUNCH_INCOMPLETE,  /* integrity without user, realm or nonce; a downgraded algorithm */
 	PUNCH_STALE_NONCE, /* old, or not made for this source */
 	PUNCH_UNKNOWN_USER,
@@ -35,6 +37,7 @@ enum punch_count {
 	PUNCH_UNKNOWN_ATTRIBUTE,
 	PUNCH_FAILED, /* the kernel refused, or memory is short */
 	PUNCH_RAW,
+	PUNCH_PARTNER, /* the other relay's */
 	PUNCH_COUNTS,
 };
 
@@ -43,6 +46,7 @@ struct punch {
 	const char *realm;
 	struct nonce nonce;
 	struct limit limit;
+	struct behaviour behaviour; /* requests without credentials */
 	/* The relay's own addresses: no hole leads there. */
 	bool (*own)(void *data, const struct addr *addr);
 	void *own_data;
@@ -57,8 +61,9 @@ struct punch_packet {
 };
 
 struct punch_answer {
-	size_t len;	   /* 0: no answer */
-	struct slot *slot; /* set: send it when the kernel has committed this slot */
+	size_t len;		  /* 0: no answer */
+	struct endpoint from, to; /* local socket and receiver; family 0: back as it came */
+	struct slot *slot;	  /* set: send it when the kernel has committed this slot */
 	uint8_t data[PUNCH_ANSWER_MAX];
 	/* Whom to tell when the kernel does not commit; len 0 for raw punches. */
 	size_t failure_len;

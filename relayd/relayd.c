@@ -143,24 +143,35 @@ static int open_control(const struct config *config, const struct privs_user *us
 	return 0;
 }
 
+static int open_port(const struct config *config, const struct endpoint *local, int *fd)
+{
+	const char *option = config_port_option(config, local->port);
+	char text[ENDPOINT_TEXT];
+	int err = udp_bind(local, fd);
+
+	if (err == -EADDRINUSE)
+		log_error("%s port %s: %s; stop the program that has it, or set another `%s`",
+			option, endpoint_format(local, text), strerror(-err), option);
+	else if (err)
+		log_error("%s port %s: %s", option, endpoint_format(local, text), strerror(-err));
+	return err;
+}
+
+/* Each port at each address. */
 static int open_punch(const struct config *config, struct net_setup *setup)
 {
-	for (size_t i = 0; i < config->address_count; i++) {
-		const struct endpoint local = {config->addresses[i], config->punch};
-		char text[ENDPOINT_TEXT];
-		int err = udp_bind(&local, &setup->punch_fds[i]);
+	uint16_t port[CONFIG_PORTS];
+	size_t count = config_ports(config, port);
+	int err = 0;
 
-		if (err) {
-			log_error("punch port %s: %s%s", endpoint_format(&local, text),
-				strerror(-err),
-				err == -EADDRINUSE
-					? "; stop the program that has it, or set another `punch`"
-					: "");
-			return err;
-		}
-		setup->punch_count++;
+	for (size_t i = 0; i < config->address_count * count && !err; i++) {
+		struct endpoint *local = &setup->punch_at[i];
+
+		*local = (struct endpoint){config->addresses[i / count], port[i % count]};
+		err = open_port(config, local, &setup->punch_fds[i]);
+		setup->punch_count += !err;
 	}
-	return 0;
+	return err;
 }
 
 static bool is_on(const char *path)

@@ -62,6 +62,27 @@ static void send_one(
 		udp->unsent++;
 }
 
+void udp_send(struct udp *udp, const struct endpoint *from, const struct endpoint *to,
+	const void *data, size_t len)
+{
+	const struct udp_socket *sock;
+
+	LIST_FOREACH(sock, &udp->sockets, link) {
+		if (!sock->raw && endpoint_equal(&sock->local, from)) {
+			send_one(udp, sock->fd, to, data, len);
+			return;
+		}
+	}
+	udp->unsent++;
+}
+
+static bool goes_back(const struct udp_socket *sock, const struct punch_packet *packet,
+	const struct punch_answer *answer)
+{
+	return !answer->from.addr.family || (endpoint_equal(&answer->from, &sock->local) &&
+						    endpoint_equal(&answer->to, &packet->source));
+}
+
 static void settled(void *data, int error)
 {
 	struct udp_pending *pending = data;
@@ -121,6 +142,8 @@ static void handle(struct udp_socket *sock, struct batch *batch, size_t i, size_
 	punch_handle(udp->punch, &packet, now, &answer);
 	if (answer.slot) {
 		park(sock, &packet.source, &answer);
+	} else if (answer.len && !goes_back(sock, &packet, &answer)) {
+		udp_send(udp, &answer.from, &answer.to, answer.data, answer.len);
 	} else if (answer.len) {
 		memcpy(batch->out[*out], answer.data, answer.len);
 		batch->out_iov[*out] = (struct iovec){batch->out[*out], answer.len};

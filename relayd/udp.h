@@ -47,7 +47,10 @@ int udp_add(struct udp *udp, int fd, const struct endpoint *local, struct slot *
 /* Opens the raw punch ports of a slot on every address of its family; -errno and the reason. */
 int udp_open_raw(struct udp *udp, struct slot *slot, char why[static SPEC_WHY]);
 void udp_close_raw(struct udp *udp, const struct slot *slot);
-/* A bound, non-blocking socket; used by the parent for the punch port. */
+/* Sends from the socket at this local endpoint; without one it is counted as unsent. */
+void udp_send(struct udp *udp, const struct endpoint *from, const struct endpoint *to,
+	const void *data, size_t len);
+/* A bound, non-blocking socket; used by the parent for the ports of the configuration. */
 int udp_bind(const struct endpoint *local, int *fd);
 
 #endif

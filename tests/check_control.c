@@ -95,6 +95,7 @@ START_TEST(metrics_text)
 	end = strstr(text, "# EOF\n");
 	ck_assert(end && end[6] == '\0');
 	ck_assert(strstr(text, "relayd_streams{state=\"waiting\"} 1\n"));
+	ck_assert(strstr(text, "relayd_behaviour_total{result=\"answered\"} 0\n"));
 	ck_assert(strstr(text, "relayd_punches_total{result=\"accepted\"} 0\n"));
 	ck_assert(strstr(text, "relayd_stream_bytes_total{stream=\"cam1\"} 0\n"));
 	ck_assert(strstr(text, "relayd_streams_left_out 0\n"));

@@ -436,7 +436,8 @@ START_TEST(test_binding)
 }
 END_TEST
 
-/* RFC 5780 needs a second address, and no answer is what says that there is none. */
+/* RFC 5780 needs a second address, and no answer is what says that there is none. See
+ * check_behaviour.c for the rest. */
 START_TEST(test_binding_change)
 {
 	struct ask ask = hello(HOME, PADDED);
@@ -451,9 +452,11 @@ START_TEST(test_binding_change)
 	data[STUN_HEADER + 7] = 6;
 	send_bytes(HOME, RELAY, data, len);
 	ck_assert_uint_eq(answer.len, 0);
+	assert_counted(PUNCH_NOT_REQUEST);
 	ask.unknown = STUN_RESPONSE_PORT;
 	send_ask(&ask);
-	ck_assert_uint_eq(answer.len, 0);
+	ck_assert_uint_eq(reply.error, 400);
+	assert_counted(PUNCH_INCOMPLETE);
 	assert_no_hole();
 }
 END_TEST

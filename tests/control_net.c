@@ -93,6 +93,11 @@ const char *punch_count_text(enum punch_count count)
 	return count == PUNCH_ACCEPTED ? "accepted" : "other";
 }
 
+const char *behaviour_count_text(enum behaviour_count count)
+{
+	return count == BEHAVIOUR_ANSWERED ? "answered" : "other";
+}
+
 void event(const char *what, const char *name, const char *text)
 {
 	const struct control_event out = {.event = what, .name = name, .text = text};

@@ -106,7 +106,7 @@ in_ns relay nft -s list table inet relayd >"$T/before"
 is "another relayd: status" "$(tried relay)" 1
 note "$(why)"
 ok "another relayd, at the same port: in words" says 'punch port .* already in use'
-sed 's/^punch .*//; $a punch = 3479' "$T/relayd.conf" >"$T/other.conf"
+sed 's/^punch .*//; $a punch = 3500\nalternate = 3501' "$T/relayd.conf" >"$T/other.conf"
 start relay words "$RELAYD" --config "$T/other.conf"
 finish words 5
 is "another relayd, at another port: status" "$?" 1

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Pairs: who is relayed to whom, as long as both are there. */
+#include <string.h>
+
+#include "relayd/broker_inner.h"
+
+#define SERVICE_MS 1500	 /* until a service must have heard that it is called; */
+#define CLIENT_MS  10000 /* and a client that it is served */
+#define RTT_MAX_MS 2000
+
+static struct pair *pair_make(struct broker *broker, struct lane *client, struct lane *service)
+{
+	struct pair *pair = LIST_FIRST(&broker->free_pairs);
+	struct lane *const lanes[] = {[PEER_CLIENT] = client, [PEER_SERVICE] = service};
+
+	if (!pair)
+		return NULL;
+	LIST_REMOVE(pair, link);
+	memset(pair, 0, sizeof(*pair));
+	pair->timer.is_pair = true;
+	pair->broker = broker;
+	pair->crowd = client->crowd;
+	pair->number = client->crowd->stream->number;
+	strcpy(pair->name, client->crowd->stream->spec.name);
+	for (unsigned int i = 0; i < 2; i++) {
+		pair->lane[i] = lanes[i];
+		pair->told[i] = lanes[i]->hole;
+		lane_unwait(lanes[i]);
+		lanes[i]->pair = pair;
+		lanes[i]->refreshed_ms = broker->now_ms;
+		if (lanes[i]->hello.round > pair->round)
+			pair->round = lanes[i]->hello.round;
+	}
+	pair->crowd->pairs++;
+	LIST_INSERT_HEAD(&pair->crowd->paired, pair, link);
+	return pair;
+}
+
+static void pair_free(struct broker *broker, struct pair *pair)
+{
+	LIST_INSERT_HEAD(&broker->free_pairs, pair, link);
+}
+
+static void pair_two(struct broker *broker, struct lane *client, struct lane *service)
+{
+	struct pair *pair = pair_make(broker, client, service);
+
+	if (pair && kernel_pair(broker, pair) < 0)
+		pair_fail(broker, pair);
+}
+
+/* The newest offer first: that a service was there a moment ago says most. */
+static struct lane *offer_find(const struct crowd *crowd, const struct lane *client)
+{
+	struct lane *service;
+
+	TAILQ_FOREACH(service, &crowd->waiting[PEER_SERVICE], wait_link)
+		if (service->hole.client.addr.family == client->hole.client.addr.family)
+			return service;
+	return NULL;
+}
+
+void pair_all(struct broker *broker, struct crowd *crowd)
+{
+	struct lane *client, *next, *service;
+
+	for (client = TAILQ_LAST(&crowd->waiting[PEER_CLIENT], lane_list); client; client = next) {
+		next = TAILQ_PREV(client, lane_list, wait_link);
+		if (crowd->pairs >= crowd->stream->spec.peers || LIST_EMPTY(&broker->free_pairs))
+			return;
+		service = offer_find(crowd, client);
+		if (service)
+			pair_two(broker, client, service);
+	}
+}
+
+/* Both may be on their direct path all the while. */
+void pair_again(struct broker *broker, struct lane *a, struct lane *b)
+{
+	struct lane *client = a->role == PEER_CLIENT ? a : b;
+	struct pair *pair = pair_make(broker, client, client == a ? b : a);
+
+	if (!pair)
+		return;
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct peer_hello *hello = &pair->lane[i]->hello;
+
+		pair->heard[i] = true;
+		pair->said[i] = hello->progress == PEER_DIRECT && hello->round == pair->round;
+		if (pair->said[i])
+			pair->search = SEARCH_DIRECT;
+	}
+	if (kernel_pair(broker, pair) < 0)
+		pair_fail(broker, pair);
+}
+
+/* The kernel has them all, or refuses. */
+void pair_settled(struct broker *broker, struct pair *pair, int error)
+{
+	if (pair->dissolved) {
+		if (pair->pending == 0)
+			pair_free(broker, pair);
+		return;
+	}
+	if (error) {
+		pair_fail(broker, pair);
+		return;
+	}
+	if (pair->committed)
+		return;
+	pair->committed = true;
+	pair->since_ms = broker->now_ms;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct lane *lane = pair->lane[i];
+
+		if (!lane->claims)
+			word_changed(broker, lane);
+		lane->claims = false;
+		pair->serial[i] = lane->serial;
+	}
+	broker->counts[BROKER_PAIRED]++;
+	broker_tell(broker, "paired", pair, NULL);
+	pair_schedule(pair);
+}
+
+void pair_fail(struct broker *broker, struct pair *pair)
+{
+	struct hole before = pair->before;
+	struct pair gone = *pair;
+
+	lane_close(broker, pair->lane[PEER_CLIENT], "the kernel refused the path");
+	/* Of a move that was refused the kernel has the hole of before. */
+	kernel_forget(broker, &gone, &before);
+}
+
+void pair_dissolve(struct broker *broker, struct pair *pair, const char *why)
+{
+	if (pair->committed)
+		broker_tell(broker, "unpaired", pair, why);
+	search_stop(broker, pair);
+	kernel_unpair(broker, pair);
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(&pair->lane[i]->round, 0, sizeof(pair->lane[i]->round));
+		pair->lane[i]->pair = NULL;
+		pair->lane[i] = NULL;
+	}
+	pair->crowd->pairs--;
+	pair->crowd = NULL;
+	LIST_REMOVE(pair, link);
+	heap_set(&broker->heap, &pair->timer, INT64_MAX);
+	pair->dissolved = true;
+	if (pair->pending == 0)
+		pair_free(broker, pair);
+}
+
+void pair_move(struct broker *broker, struct lane *lane, const struct hole *hole)
+{
+	struct pair *pair = lane->pair;
+	bool moved = !addr_equal(&lane->hole.client.addr, &hole->client.addr);
+
+	lane_set_hole(broker, lane, hole);
+	lane->refreshed_ms = broker->now_ms;
+	if (!pair)
+		return;
+	if (kernel_move(broker, pair, lane->role, hole) < 0)
+		pair_fail(broker, pair);
+	else if (moved)
+		search_reset(broker, pair, true);
+}
+
+/* The kernel's consent begins anew; not with every hello, which may come ten times a second. */
+void pair_refresh(struct broker *broker, struct lane *lane)
+{
+	if (!lane->pair && !(lane->claims && adopted_has_hole(broker, &lane->hole.client)))
+		return;
+	if (broker->now_ms - lane->refreshed_ms < broker->config.consent_ms / 4)
+		return;
+	lane->refreshed_ms = broker->now_ms;
+	kernel_consent(broker, lane);
+}
+
+void pair_heard(struct broker *broker, struct lane *lane)
+{
+	struct pair *pair = lane->pair;
+	const struct peer_hello *hello = &lane->hello;
+
+	(void)broker;
+	if (!pair->committed || pair->heard[lane->role])
+		return;
+	if ((int32_t)(hello->heard - pair->serial[lane->role]) >= 0 ||
+		memcmp(hello->peer, pair->lane[!lane->role]->id, PEER_LANE) == 0)
+		pair->heard[lane->role] = true;
+}
+
+static int64_t heard_due_ms(const struct pair *pair, enum peer_role role)
+{
+	uint32_t rtt_ms = pair->lane[role]->hello.rtt_ms;
+
+	if (!pair->committed || pair->heard[role])
+		return INT64_MAX;
+	if (role == PEER_CLIENT)
+		return pair->since_ms + CLIENT_MS;
+	return pair->since_ms + SERVICE_MS + (rtt_ms < RTT_MAX_MS ? rtt_ms : RTT_MAX_MS);
+}
+
+void pair_schedule(struct pair *pair)
+{
+	int64_t due_ms = search_due_ms(pair);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		int64_t heard_ms = heard_due_ms(pair, i);
+
+		due_ms = heard_ms < due_ms ? heard_ms : due_ms;
+	}
+	heap_set(&pair->broker->heap, &pair->timer, due_ms);
+}
+
+/* The offer was stale: the client gets another one, or waits again. */
+static void service_is_gone(struct broker *broker, struct pair *pair)
+{
+	struct lane *client = pair->lane[PEER_CLIENT], *service = pair->lane[PEER_SERVICE];
+	struct crowd *crowd = pair->crowd;
+
+	pair_dissolve(broker, pair, "the service does not answer");
+	lane_close(broker, service, "the service does not answer");
+	lane_wait(client);
+	word_changed(broker, client);
+	pair_all(broker, crowd);
+}
+
+void pair_tick(struct broker *broker, struct pair *pair)
+{
+	if (broker->now_ms >= heard_due_ms(pair, PEER_SERVICE)) {
+		service_is_gone(broker, pair);
+		return;
+	}
+	if (broker->now_ms >= heard_due_ms(pair, PEER_CLIENT)) {
+		lane_close(broker, pair->lane[PEER_CLIENT], "the client does not answer");
+		return;
+	}
+	search_tick(broker, pair);
+	pair_schedule(pair);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/config_check.h"
+
+#include <string.h>
+
+static int root_line(const struct config_reader *reader, const char *name)
+{
+	return config_reader_line(config_reader_options, reader->seen, name, 1);
+}
+
+static bool is_set(const struct config_reader *reader, const char *name)
+{
+	return config_reader_line(config_reader_options, reader->seen, name, 0) != 0;
+}
+
+/* A default that nobody asked for takes no port from what somebody did ask for. */
+static void settle_alternate(struct config_reader *reader)
+{
+	struct config *config = reader->config;
+	uint16_t port = config->alternate;
+	bool old = config->rfc3489 && (port == config->rfc3489 || port == config->rfc3489 + 1);
+
+	if (!is_set(reader, "alternate") && (port == config->punch || old || reader->owner[port]))
+		config->alternate = 0;
+}
+
+static int check_ports(struct config_reader *reader)
+{
+	const struct config *config = reader->config;
+	uint16_t port[CONFIG_PORTS];
+	size_t count = config_ports(config, port);
+
+	if (config->alternate == config->punch)
+		return config_reader_error(reader, root_line(reader, "alternate"),
+			"alternate: %u is the punch port; choose another, or 0", config->punch);
+	/* Those of rfc3489 come last. */
+	for (size_t i = 1; i < count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (port[i] == port[j])
+				return config_reader_error(reader, root_line(reader, "rfc3489"),
+					"rfc3489: port %u is %s; choose another, or 0", port[i],
+					config_port_text(config, port[i]));
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		unsigned int owner = reader->owner[port[i]];
+
+		if (owner)
+			return config_reader_error(reader,
+				config_text_line(&reader->text, owner - 1),
+				"stream \"%s\": port %u is %s; choose another",
+				config->streams[owner - 1].name, port[i],
+				config_port_text(config, port[i]));
+	}
+	return 0;
+}
+
+static int check_advertise(struct config_reader *reader)
+{
+	const struct config *config = reader->config;
+	char text[ADDR_TEXT];
+
+	for (size_t i = 0; i < config->advertise_count; i++) {
+		if (!config_is_local(config, &config->advertise[i].local))
+			return config_reader_error(reader, reader->advertise_line[i],
+				"advertise: %s is none of the addresses; write one of them in "
+				"front "
+				"of the =",
+				addr_format(&config->advertise[i].local, text));
+	}
+	return 0;
+}
+
+static bool is_own(const struct config *config, const struct addr *addr)
+{
+	for (size_t i = 0; i < config->advertise_count; i++) {
+		if (addr_equal(&config->advertise[i].public, addr))
+			return true;
+	}
+	return config_is_local(config, addr);
+}
+
+static bool has_family(const struct config *config, uint8_t family)
+{
+	for (size_t i = 0; i < config->address_count; i++) {
+		if (config->addresses[i].family == family)
+			return true;
+	}
+	return false;
+}
+
+static int check_partner(struct config_reader *reader)
+{
+	const struct config *config = reader->config;
+	bool partner = is_set(reader, "partner"), key = is_set(reader, "partner-key");
+	int line = root_line(reader, partner ? "partner" : "partner-key");
+
+	if (partner != key)
+		return config_reader_error(reader, line, "%s stands alone; write %s as well",
+			partner ? "partner" : "partner-key", partner ? "partner-key" : "partner");
+	if (!partner)
+		return 0;
+	if (is_own(config, &config->partner.addr))
+		return config_reader_error(reader, line,
+			"partner: this is an address of this host; write another relay's");
+	if (!has_family(config, config->partner.addr.family))
+		return config_reader_error(reader, line,
+			"partner: none of the addresses is of its family; write an address of "
+			"the other, or add one to address");
+	if (!config->alternate)
+		return config_reader_error(reader, line,
+			"partner: there is no alternate port, without which it is of no use; "
+			"set alternate");
+	return 0;
+}
+
+int config_check(struct config_reader *reader)
+{
+	const struct config *config = reader->config;
+	int ret;
+
+	settle_alternate(reader);
+	ret = check_ports(reader);
+	if (ret == 0)
+		ret = check_advertise(reader);
+	if (ret == 0)
+		ret = check_partner(reader);
+	if (ret == 0 && strcmp(config->database, config->socket) == 0)
+		return config_reader_error(reader, root_line(reader, "socket"),
+			"socket: this is the database's path; choose another");
+	return ret;
+}
