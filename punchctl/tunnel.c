@@ -13,6 +13,7 @@
 
 #define MINUTE_MS 1000 /* between looks at what is idle */
 #define LOOK_MS	  3000 /* between looks at the host's addresses */
+#define FILES_MAX 16384
 
 int64_t tunnel_now(const struct tunnel *tunnel)
 {
@@ -130,7 +131,9 @@ static void limit_raise(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	limit.rlim_cur = limit.rlim_max;
+	if (limit.rlim_cur >= FILES_MAX)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
