@@ -6,7 +6,8 @@
  */
 #include "punchctl/natprobe_tests.h"
 
-#define LAYERS_TRIES 3
+#define LAYERS_TRIES  3
+#define LAYERS_LIKELY 4 /* one or two NATs at home, or the provider's close by */
 
 /*
  * Where the opener goes, and so what is to be changed. Only a filter that refuses it without the
@@ -29,38 +30,39 @@ static uint32_t opener_find(const struct natprobe *probe, struct endpoint *opene
 	return ASK_CHANGE_ADDRESS | ASK_CHANGE_PORT;
 }
 
-void layers_start(struct natprobe *probe, int64_t now_ms)
+/* The relay answers from elsewhere only so often, so the unlikely TTLs wait for the likely. */
+static void layers_ask(struct natprobe *probe, uint8_t count, int64_t now_ms)
 {
+	struct probe_layers *layers = &probe->layers;
 	struct endpoint opener;
 	uint32_t change = opener_find(probe, &opener);
 
-	probe->layers.stage = PROBE_RUNNING;
-	for (uint8_t i = 0; change && i < LAYERS_TTL_MAX; i++) {
-		struct ask *ask = &probe->layers.asks[i];
+	for (; change && layers->asked < count; layers->asked++) {
+		struct ask *ask = &layers->asks[layers->asked];
 
 		ask->change = change;
 		ask->limit = LAYERS_TRIES;
 		ask->opener = opener;
-		ask->opener_ttl = i + 1;
+		ask->opener_ttl = layers->asked + 1;
 		ask_start_fresh(probe, ask, now_ms);
 	}
 }
 
-/* The smallest that passed; 0 when one below is still open, or none did. */
-static bool opener_known(const struct natprobe *probe, uint8_t *ttl)
+void layers_start(struct natprobe *probe, int64_t now_ms)
 {
-	const struct ask *asks = probe->layers.asks;
+	probe->layers.stage = PROBE_RUNNING;
+	layers_ask(probe, LAYERS_LIKELY, now_ms);
+}
 
+/* The smallest that passed, 0: none did. False: one below may still come. */
+static bool opener_known(const struct probe_layers *layers, uint8_t *ttl)
+{
 	*ttl = 0;
-	for (uint8_t i = 0; i < LAYERS_TTL_MAX; i++) {
-		if (!asks[i].started)
-			continue;
-		if (!asks[i].done)
+	for (uint8_t i = 0; i < layers->asked && !*ttl; i++) {
+		if (!layers->asks[i].done)
 			return false;
-		if (!ask_succeeded(&asks[i]))
-			continue;
-		*ttl = i + 1;
-		break;
+		if (ask_succeeded(&layers->asks[i]))
+			*ttl = i + 1;
 	}
 	return true;
 }
@@ -78,17 +80,17 @@ void layers_step(struct natprobe *probe, int64_t now_ms)
 	struct nat_report *report = &probe->result.report;
 	uint8_t ttl;
 
-	(void)now_ms;
-	if (probe->layers.stage != PROBE_RUNNING || !opener_known(probe, &ttl))
+	if (probe->layers.stage != PROBE_RUNNING || !opener_known(&probe->layers, &ttl))
 		return;
+	if (ttl == 0 && probe->layers.asked == LAYERS_LIKELY) {
+		layers_ask(probe, LAYERS_TTL_MAX, now_ms);
+		return;
+	}
 	probe->layers.stage = PROBE_DONE;
 	report->opener_ttl = ttl;
 	report->layers = layers_estimate(report);
-	for (unsigned int i = 0; i < LAYERS_TTL_MAX; i++) {
-		struct ask *ask = &probe->layers.asks[i];
-
-		if (ask->started)
-			probe_socket_close(probe, ask->socket);
-		ask->done = true;
+	for (unsigned int i = 0; i < probe->layers.asked; i++) {
+		probe_socket_close(probe, probe->layers.asks[i].socket);
+		probe->layers.asks[i].done = true;
 	}
 }

@@ -45,6 +45,7 @@ struct probe_ports {
 
 struct probe_layers {
 	enum probe_stage stage;
+	uint8_t asked;
 	struct ask asks[LAYERS_TTL_MAX]; /* by TTL - 1 */
 };
 

@@ -24,6 +24,7 @@ static const struct cmd *const commands[] = {
 	&cmd_punch,
 	&cmd_serve,
 	&cmd_connect,
+	&cmd_nat,
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

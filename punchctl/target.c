@@ -17,8 +17,7 @@ __attribute__((format(printf, 2, 0))) static int why_set(
 	return -EINVAL;
 }
 
-/* "host", "host:port", "[2001:db8::1]", "[2001:db8::1]:port" */
-static int relay_parse(const char *text, struct target *target, char why[static TARGET_WHY])
+int target_parse_relay(const char *text, struct target *target, char why[static TARGET_WHY])
 {
 	const char *end = *text == '[' ? strchr(text, ']') : text + strcspn(text, ":");
 	const char *host = text + (*text == '[');
@@ -52,7 +51,7 @@ int target_parse(const char *text, struct target *out, char why[static TARGET_WH
 	if (len == 0 || len >= sizeof(target.name))
 		return why_set(why, "\"%.200s\" is not NAME@RELAY", text);
 	memcpy(target.name, text, len);
-	ret = relay_parse(at + 1, &target, why);
+	ret = target_parse_relay(at + 1, &target, why);
 	if (ret == 0)
 		*out = target;
 	return ret;

@@ -26,6 +26,8 @@ struct target {
 
 /* RELAY is a host name, an IPv4 address, or an IPv6 address in brackets. -EINVAL and why. */
 int target_parse(const char *text, struct target *out, char why[static TARGET_WHY]);
+/* The same for RELAY[:PORT] alone; the name is left as it is. */
+int target_parse_relay(const char *text, struct target *out, char why[static TARGET_WHY]);
 /* Asks the resolver, which may take seconds. -ENOENT and why. */
 int target_resolve(struct target *target, char why[static TARGET_WHY]);
 /* The first line of the file; -errno and why. Says by log_warning() when others may read the file.

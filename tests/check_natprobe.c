@@ -204,6 +204,27 @@ START_TEST(test_layers)
 }
 END_TEST
 
+/* The provider's NAT is some routers away; one that is too far away stays unknown. */
+START_TEST(test_far)
+{
+	struct sim_config config = {.two = true, .nats = 2, .seed = 3};
+	struct sim sim;
+
+	for (unsigned int i = 0; i < 2; i++)
+		config.nat[i] = nat(NAT_ENDPOINT, NAT_PORT, NAT_RANDOM);
+	for (config.routers = 0; config.routers <= 5; config.routers++) {
+		sim_run(&config, &quick, &sim);
+		ck_assert_uint_eq(sim.result.report.opener_ttl, 3 + config.routers);
+		ck_assert_uint_eq(sim.result.report.layers, 2);
+		ck_assert_int_le(sim.now_ms, 2500);
+	}
+	config.routers = 6;
+	sim_run(&config, &quick, &sim);
+	ck_assert_uint_eq(sim.result.report.opener_ttl, 0);
+	ck_assert_int_le(sim.now_ms, 2500);
+}
+END_TEST
+
 START_TEST(test_hairpin)
 {
 	struct sim_config config = behind(nat(NAT_ENDPOINT, scopes[_i], NAT_RANDOM));
@@ -314,6 +335,7 @@ static TCase *probe_case(void)
 	tcase_add_test(tcase, test_busy);
 	tcase_add_test(tcase, test_block);
 	tcase_add_loop_test(tcase, test_layers, 0, 2);
+	tcase_add_test(tcase, test_far);
 	tcase_add_loop_test(tcase, test_hairpin, 0, 3);
 	tcase_add_loop_test(tcase, test_lifetime, 0, 5);
 	tcase_add_test(tcase, test_lifetime_unknown);

@@ -100,8 +100,11 @@ static int sim_send(
 	if (world->config->nats == 0)
 		from.addr = address("198.51.100.1");
 	for (unsigned int i = 0; i < world->config->nats; i++) {
-		if (left-- <= 1)
+		unsigned int routers = i + 1 == world->config->nats ? world->config->routers : 0;
+
+		if (left <= 1 + routers)
 			return 0;
+		left -= 1 + routers;
 		if (!nat_out(world->nats[i], &from, to, world->out->now_ms, &mapped))
 			return 0;
 		from = mapped;
@@ -110,7 +113,7 @@ static int sim_send(
 			return 0;
 		}
 	}
-	if (left + world->config->nats > HOPS)
+	if (left + world->config->nats + world->config->routers > HOPS)
 		post(world, false, &from, to, data, len);
 	return 0;
 }
