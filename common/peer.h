@@ -76,9 +76,11 @@ enum peer_plan {
  * What this side has to do, told apart by `part`:
  *   PUNCH     both: the lane's socket to all targets.
  *   PREDICT   0 (predictable): the lane's socket to the ports last + step * 1..count of target 0;
- *             1 (sequential): the fresh socket to target 0.
+ *             1 (sequential): the fresh socket to target 0. If target 0 is said before the go, its
+ *             mapping is made right behind the sample, so that it is the next one.
  *   STEP      0: the fresh socket's n-th datagram to the port last + step * n of target 0;
- *             1: the same with 2 * n.
+ *             1: the same with 2 * n - 1. With a and b mappings of others before the first of 0
+ *             and of 1 they meet at n = a + 2 * b + 1.
  *   BIRTHDAY  0 (predictable): the lane's socket to `count` different ports from low to high of
  *             target 0; 1 (random): `count` fresh sockets to target 0.
  */

@@ -45,7 +45,7 @@ int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **ou
 		free(lane);
 		return -EINVAL;
 	}
-	lane->sequence = config->sequence;
+	lane->sequence = lane->floor = config->sequence;
 	lane->base_ms = now_ms;
 	lane->hello.role = config->role;
 	mac_random(lane->hello.lane, sizeof(lane->hello.lane));
@@ -122,6 +122,8 @@ static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64
 		flow->in = flow->out = 0;
 		flow->began_ms = now_ms;
 	}
+	if (now_ms - flow->used_ms >= LANE_BUSY_MS)
+		lane_direct_hasten(lane, now_ms);
 	flow->used_ms = now_ms;
 	if (lane->hello.wants_direct)
 		return;

@@ -13,6 +13,9 @@
 
 static const int64_t repeat_ms[] = {50, 50, 100, 100, 200, 200, 400, 400, 400};
 
+/* In the time: the check said that this address is chosen. */
+#define CHOICE 0x80000000u
+
 /*
  * The transaction says when it was made, and by a keyed hash that we have made it for this address:
  * nothing is kept of two thousand probes, and an answer of yesterday, or from elsewhere, is none.
@@ -36,7 +39,7 @@ static void tid_make(const struct lane *lane, const struct endpoint *to, uint32_
 }
 
 static bool tid_is_ours(const struct lane *lane, const struct endpoint *from,
-	const uint8_t tid[static STUN_TID], int64_t now_ms)
+	const uint8_t tid[static STUN_TID], int64_t now_ms, bool *choice)
 {
 	uint8_t made[STUN_TID];
 	struct buf buf;
@@ -44,8 +47,9 @@ static bool tid_is_ours(const struct lane *lane, const struct endpoint *from,
 
 	buf_init_read(&buf, tid, STUN_TID);
 	when = buf_get_u32(&buf);
-	if ((uint32_t)(now_ms - lane->base_ms) - when > FRESH_MS)
+	if ((((uint32_t)(now_ms - lane->base_ms) - when) & ~CHOICE) > FRESH_MS)
 		return false;
+	*choice = when & CHOICE;
 	tid_make(lane, from, when, made);
 	return mac_equal(made, tid, STUN_TID);
 }
@@ -60,9 +64,10 @@ void lane_check_send(struct lane *lane, unsigned int socket, const struct endpoi
 	bool nominate, int64_t now_ms)
 {
 	uint8_t data[128], tid[STUN_TID];
+	uint32_t when = (uint32_t)(now_ms - lane->base_ms) & ~CHOICE;
 	struct buf buf;
 
-	tid_make(lane, to, (uint32_t)(now_ms - lane->base_ms), tid);
+	tid_make(lane, to, nominate ? when | CHOICE : when, tid);
 	buf_init(&buf, data, sizeof(data));
 	stun_begin(&buf, STUN_REQUEST, tid);
 	if (nominate)
@@ -192,23 +197,22 @@ static void input_request(struct lane *lane, unsigned int socket, const struct e
 		pair->nominated = true;
 	if (lane->hello.role == PEER_SERVICE && pair->nominated && pair->answered)
 		lane_direct_begin(lane, pair, now_ms);
-	else if (!pair->answered && pair->tries == 0)
+	else if (!pair->answered && pair->tries == 0 && lane->search.probes < PEER_PROBES_MAX)
 		pair_check(lane, pair, now_ms);
 }
 
-static void input_answer(
-	struct lane *lane, unsigned int socket, const struct endpoint *from, int64_t now_ms)
+/* The client's choice counts when the other has heard of it. */
+static void input_answer(struct lane *lane, unsigned int socket, const struct endpoint *from,
+	bool choice, int64_t now_ms)
 {
 	struct lane_pair *pair = pair_get(lane, socket, from, now_ms);
-	bool chosen = pair->nominated;
 
 	lane_direct_answered(lane, socket, from, now_ms);
 	pair->seen_ms = now_ms;
 	pair->answered = true;
 	if (lane->direct.active)
 		return;
-	/* The client's choice counts once a check that said so is answered: that was the last. */
-	if (chosen)
+	if (pair->nominated && (choice || lane->hello.role == PEER_SERVICE))
 		lane_direct_begin(lane, pair, now_ms);
 	else if (lane->hello.role == PEER_CLIENT)
 		client_choose(lane, now_ms);
@@ -217,13 +221,15 @@ static void input_answer(
 bool lane_check_input(struct lane *lane, unsigned int socket, const struct endpoint *from,
 	const struct stun *stun, int64_t now_ms)
 {
+	bool choice;
+
 	if (lane->state != PEER_PAIRED || !stun->integrity256 ||
 		!stun_verify(stun, lane->key_peer, sizeof(lane->key_peer)))
 		return false;
 	if (stun->type == STUN_REQUEST)
 		input_request(lane, socket, from, stun, now_ms);
-	else if (stun->type == STUN_SUCCESS && tid_is_ours(lane, from, stun->tid, now_ms))
-		input_answer(lane, socket, from, now_ms);
+	else if (stun->type == STUN_SUCCESS && tid_is_ours(lane, from, stun->tid, now_ms, &choice))
+		input_answer(lane, socket, from, choice, now_ms);
 	else
 		return false;
 	return true;

@@ -4,12 +4,9 @@
 
 #include "punchctl/lane_inner.h"
 
-/* Data flow: checks follow each other closely, so that a dead path is noticed at once. */
-#define BUSY_MS 2000
-
 static bool direct_is_busy(const struct lane *lane, int64_t now_ms)
 {
-	return lane->flow.used_ms && now_ms - lane->flow.used_ms < BUSY_MS;
+	return lane->flow.used_ms && now_ms - lane->flow.used_ms < LANE_BUSY_MS;
 }
 
 /* The sockets that lost are closed; the one that won is number 1, unless it is the lane's own. */

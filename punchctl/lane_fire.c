@@ -8,7 +8,7 @@
 
 #include "punchctl/lane_inner.h"
 
-#define GUARD_MS 100 /* for the other's go, which may have been lost once */
+#define GUARD_MS 30 /* the relay has left time for a go that was lost */
 #define BIRTH_MS (PEER_SOCKETS_MAX * LANE_PACE_MIN)
 #define PORT_MIN 1024
 #define PASSES	 10

@@ -8,9 +8,10 @@
 
 #define LANE_PAIRS     8
 #define LANE_NAME      PROOF_USER
-#define LANE_PACE_MIN  2   /* ms between two probes, whatever the relay says */
-#define LANE_TTL_GUESS 4   /* of an opener while our NATs are unknown */
-#define LANE_HOT_MS    500 /* so long after a sign of the other no more ports are searched */
+#define LANE_PACE_MIN  2    /* ms between two probes, whatever the relay says */
+#define LANE_TTL_GUESS 4    /* of an opener while our NATs are unknown */
+#define LANE_BUSY_MS   2000 /* so long after data the direct path is checked closely */
+#define LANE_HOT_MS    500  /* so long after a sign of the other no more ports are searched */
 
 /* The exchange with the relay: one transaction at a time, and what came of those before. */
 struct lane_exchange {
@@ -76,6 +77,7 @@ struct lane {
 	char key[LANE_KEY];
 	struct proof proof;
 	uint64_t sequence;
+	uint64_t floor; /* of the sequence: below it, it was not ours */
 	int64_t base_ms;
 	uint8_t secret[MAC_SHA256]; /* of the transactions with the other */
 	bool failed;

@@ -269,7 +269,7 @@ static void input_outrun(struct lane *lane, uint64_t sequence, int64_t now_ms)
 	unsigned int hurries = lane->exchange.hurries;
 
 	if (lane->sequence < sequence)
-		lane->sequence = sequence;
+		lane->sequence = lane->floor = sequence;
 	relay_answered(lane, now_ms);
 	lane->exchange.hurries = hurries;
 	request_hurry(lane, now_ms);
@@ -289,12 +289,22 @@ static void input_error(struct lane *lane, const struct stun *answer, int64_t no
 		input_refused(lane, answer, now_ms);
 }
 
+/*
+ * All lanes of a stream have the same key: a word that was for another one names a sequence that
+ * was never ours.
+ */
+static bool word_is_ours(const struct lane *lane, const struct stun *stun)
+{
+	return stun->has_sequence && stun->sequence > lane->floor &&
+	       stun->sequence <= lane->sequence && proof_verify(&lane->proof, stun);
+}
+
 void lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms)
 {
 	const struct lane_exchange *exchange = &lane->exchange;
 
 	if (stun->type == STUN_INDICATION) {
-		if (exchange->known && proof_verify(&lane->proof, stun))
+		if (exchange->known && word_is_ours(lane, stun))
 			lane_word_take(lane, stun->peer, false, now_ms);
 		return;
 	}

@@ -93,7 +93,7 @@ void broker_tick(struct broker *broker, int64_t now_ms)
 		if (timer->is_pair)
 			pair_tick(broker, (struct pair *)timer);
 		else
-			lane_tick(broker, (struct lane *)timer);
+			lane_due(broker, (struct lane *)timer);
 	}
 	broker_settle(broker);
 	if (now_ms >= broker->started_ms + broker->config.consent_ms)
@@ -119,7 +119,7 @@ static void crowd_close(struct broker *broker, struct crowd *crowd, const char *
 		struct lane *lane = &broker->lanes[i];
 
 		if (lane->crowd == crowd && !lane->closed)
-			lane_close(broker, lane, why);
+			lane_end(broker, lane, why);
 	}
 }
 

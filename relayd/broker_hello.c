@@ -51,7 +51,7 @@ static int hole_take(struct broker *broker, const struct broker_hello *hello, st
 		return 0;
 	if (other->crowd->stream != hello->stream)
 		return -EADDRINUSE;
-	lane_close(broker, other, "its socket has a new lane");
+	lane_end(broker, other, "its socket has a new lane");
 	return 0;
 }
 
@@ -182,7 +182,7 @@ static void lane_heard(struct broker *broker, struct lane *lane, const struct na
 	struct pair *pair = lane->pair;
 
 	if (lane->hello.bye) {
-		lane_close(broker, lane, "said goodbye");
+		lane_end(broker, lane, "said goodbye");
 		return;
 	}
 	pair_refresh(broker, lane);

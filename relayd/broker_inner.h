@@ -159,11 +159,11 @@ void lane_set_hole(struct broker *broker, struct lane *lane, const struct hole *
 void lane_wait(struct lane *lane);
 void lane_unwait(struct lane *lane);
 /* Its pair, if it has one, is dissolved, and the other lane closed too. */
-void lane_close(struct broker *broker, struct lane *lane, const char *why);
+void lane_end(struct broker *broker, struct lane *lane, const char *why);
 /* For good. */
 void lane_free(struct broker *broker, struct lane *lane);
 void lane_schedule(struct broker *broker, struct lane *lane);
-void lane_tick(struct broker *broker, struct lane *lane);
+void lane_due(struct broker *broker, struct lane *lane);
 
 /* broker_word.c: what a lane is told. */
 void word_fill(const struct broker *broker, const struct lane *lane, struct peer_word *out);

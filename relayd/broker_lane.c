@@ -169,7 +169,7 @@ void lane_unwait(struct lane *lane)
 }
 
 /* It is remembered: a request that was captured must not bring it back to life. */
-void lane_close(struct broker *broker, struct lane *lane, const char *why)
+void lane_end(struct broker *broker, struct lane *lane, const char *why)
 {
 	struct pair *pair = lane->pair;
 	struct lane *other = pair ? pair->lane[!lane->role] : NULL;
@@ -187,7 +187,7 @@ void lane_close(struct broker *broker, struct lane *lane, const char *why)
 	TAILQ_INSERT_TAIL(&broker->closed, lane, closed_link);
 	word_changed(broker, lane);
 	if (other)
-		lane_close(broker, other, why);
+		lane_end(broker, other, why);
 }
 
 /* When it ends, unless it says hello. */
@@ -210,14 +210,14 @@ void lane_schedule(struct broker *broker, struct lane *lane)
 	heap_set(&broker->heap, &lane->timer, lane->push_ms < due_ms ? lane->push_ms : due_ms);
 }
 
-void lane_tick(struct broker *broker, struct lane *lane)
+void lane_due(struct broker *broker, struct lane *lane)
 {
 	bool ends = broker->now_ms >= end_ms(broker, lane);
 
 	if (ends && lane->closed) {
 		lane_free(broker, lane);
 	} else if (ends) {
-		lane_close(broker, lane, lane->claims ? "the other has not come back" : "silent");
+		lane_end(broker, lane, lane->claims ? "the other has not come back" : "silent");
 	} else {
 		if (broker->now_ms >= lane->push_ms)
 			word_push(broker, lane);

@@ -128,7 +128,7 @@ void pair_fail(struct broker *broker, struct pair *pair)
 	struct hole before = pair->before;
 	struct pair gone = *pair;
 
-	lane_close(broker, pair->lane[PEER_CLIENT], "the kernel refused the path");
+	lane_end(broker, pair->lane[PEER_CLIENT], "the kernel refused the path");
 	/* Of a move that was refused the kernel has the hole of before. */
 	kernel_forget(broker, &gone, &before);
 }
@@ -222,7 +222,7 @@ static void service_is_gone(struct broker *broker, struct pair *pair)
 	struct crowd *crowd = pair->crowd;
 
 	pair_dissolve(broker, pair, "the service does not answer");
-	lane_close(broker, service, "the service does not answer");
+	lane_end(broker, service, "the service does not answer");
 	lane_wait(client);
 	word_changed(broker, client);
 	pair_all(broker, crowd);
@@ -235,7 +235,7 @@ void pair_tick(struct broker *broker, struct pair *pair)
 		return;
 	}
 	if (broker->now_ms >= heard_due_ms(pair, PEER_CLIENT)) {
-		lane_close(broker, pair->lane[PEER_CLIENT], "the client does not answer");
+		lane_end(broker, pair->lane[PEER_CLIENT], "the client does not answer");
 		return;
 	}
 	search_tick(broker, pair);

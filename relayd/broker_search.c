@@ -120,13 +120,14 @@ void search_queue(struct broker *broker)
 static bool is_hopeless(const struct pair *pair)
 {
 	const struct plan_history punched = {.tries = {[PEER_PUNCH] = UINT_MAX}};
-	const struct nat_report *a = &pair->side[0].nat, *b = &pair->side[1].nat;
+	const struct plan_side *side = pair->side;
 
-	if (a->blocked || b->blocked)
+	if (side[0].nat.blocked || side[1].nat.blocked)
 		return true;
-	if (!a->mapping || !b->mapping || (nat_is_predictable(a) && nat_is_predictable(b)))
+	if (!side[0].nat.mapping || !side[1].nat.mapping ||
+		(nat_is_predictable(&side[0].nat) && nat_is_predictable(&side[1].nat)))
 		return false;
-	return plan_choose(pair->side, &punched, PEER_REST) == PEER_REST;
+	return plan_choose(side, &punched, PEER_REST) == PEER_REST;
 }
 
 /* Everything has failed, or nobody wants it any more. */

@@ -83,6 +83,17 @@ static bool plan_fits(enum peer_plan plan, const enum chance chance[static 2])
 	return false;
 }
 
+/* Both ports are known, or who knows the other's lets in what comes from any port of it. */
+static bool punch_is_likely(
+	const struct plan_side side[static 2], const enum chance chance[static 2])
+{
+	for (unsigned int i = 0; i < 2; i++)
+		if ((chance[!i] == SEQUENTIAL || chance[!i] == RANDOM) &&
+			side[i].nat.filtering == NAT_FILTERING_PORT)
+			return false;
+	return true;
+}
+
 enum peer_plan plan_choose(const struct plan_side side[static 2],
 	const struct plan_history *history, enum peer_plan known)
 {
@@ -95,9 +106,15 @@ enum peer_plan plan_choose(const struct plan_side side[static 2],
 	side_chances(side, chance);
 	if (known != PEER_REST && !history->tries[known] && plan_fits(known, chance))
 		return known;
-	for (enum peer_plan plan = PEER_PUNCH; plan <= PEER_BIRTHDAY; plan++)
-		if (plan_fits(plan, chance) && history->tries[plan] < tries[plan])
+	for (enum peer_plan plan = PEER_PUNCH; plan <= PEER_BIRTHDAY; plan++) {
+		unsigned int most = tries[plan];
+
+		/* Once at any rate: they may be in one network, or a gateway may map a port. */
+		if (plan == PEER_PUNCH && !punch_is_likely(side, chance))
+			most = 1;
+		if (plan_fits(plan, chance) && history->tries[plan] < most)
 			return plan;
+	}
 	return PEER_REST;
 }
 
@@ -116,7 +133,7 @@ static void fill_punch(struct peer_round *out)
 /* The more time since the sample, the more mappings of others lie between. */
 static void fill_predict(const struct plan_side *other, unsigned int tries, struct peer_round *out)
 {
-	static const uint16_t window[PREDICT_TRIES] = {20, 32, 48, 64, 64};
+	static const uint16_t window[PREDICT_TRIES] = {8, 20, 48, 64, 64};
 
 	if (out->part == 0) {
 		out->count = window[tries < PREDICT_TRIES ? tries : PREDICT_TRIES - 1];
@@ -132,7 +149,7 @@ static void fill_predict(const struct plan_side *other, unsigned int tries, stru
 
 static void fill_step(const struct plan_side *other, unsigned int tries, struct peer_round *out)
 {
-	static const uint16_t count[STEP_TRIES] = {256, 512, 1024, 1024};
+	static const uint16_t count[STEP_TRIES] = {32, 128, 512, 1024};
 	unsigned int i = tries < STEP_TRIES ? tries : STEP_TRIES - 1;
 
 	out->count = count[i];

@@ -64,10 +64,111 @@ static struct sim_config pair_config(enum kind a, enum kind b, uint32_t seed)
 	struct sim_config config = {
 		.delay_ms = 30, .jitter_ms = 5, .loss = 0.01, .data_ms = 50, .seed = seed};
 
-	kind_set(a, 2, &config.nat[0], &config.report[0]);
-	kind_set(b, 2, &config.nat[1], &config.report[1]);
+	if (getenv("LOSS"))
+		config.loss = atof(getenv("LOSS"));
+	kind_set(a, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[0],
+		&config.report[0]);
+	kind_set(b, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[1],
+		&config.report[1]);
 	return config;
 }
+
+static struct sim *sim_direct(enum kind a, enum kind b, double loss)
+{
+	struct sim_config config = pair_config(a, b, 7);
+	struct sim *sim;
+
+	config.loss = loss;
+	sim = sim_open(&config);
+	ck_assert(sim_run_direct(sim, 60000));
+	return sim;
+}
+
+/* All that was sent came, once. */
+static void assert_whole(struct sim *sim)
+{
+	sim_data(sim, 0);
+	sim_run(sim, 1000);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(sim_side(sim, i)->got, sim_side(sim, !i)->sent);
+		ck_assert_uint_eq(sim_side(sim, i)->doubled, 0);
+	}
+}
+
+START_TEST(test_moving_loses_nothing)
+{
+	static const enum kind others[] = {FULL, PORT_RESTRICTED, SEQUENTIAL, RANDOM};
+	struct sim *sim = sim_direct(LINUX, others[_i], 0);
+
+	sim_run(sim, 5000);
+	ck_assert_uint_gt(sim_side(sim, 0)->got, 100);
+	ck_assert_uint_eq(sim_side(sim, 0)->losts + sim_side(sim, 1)->losts, 0);
+	assert_whole(sim);
+	sim_close(sim);
+}
+END_TEST
+
+/* The path dies under data: what went it until that was noticed is lost, and nothing after. */
+START_TEST(test_cut)
+{
+	struct sim *sim = sim_direct(PORT_RESTRICTED, PORT_RESTRICTED, 0);
+	unsigned int lost;
+
+	sim_run(sim, 2000);
+	sim_cut(sim, true);
+	sim_run(sim, LANE_DEAD_MS + LANE_CHECK_MS);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert(!lane_is_direct(sim_lane(sim, i)));
+		ck_assert_uint_eq(sim_side(sim, i)->losts, 1);
+	}
+	sim_run(sim, 500);
+	sim_cut(sim, false);
+	ck_assert(sim_run_direct(sim, 20000));
+	sim_data(sim, 0);
+	sim_run(sim, 1000);
+	for (unsigned int i = 0; i < 2; i++) {
+		lost = sim_side(sim, i)->sent - sim_side(sim, !i)->got;
+		ck_assert_uint_gt(lost, 0);
+		ck_assert_uint_le(lost, (LANE_DEAD_MS + LANE_CHECK_MS) / 50);
+		ck_assert_uint_eq(sim_side(sim, i)->doubled, 0);
+	}
+	sim_close(sim);
+}
+END_TEST
+
+/* A path that was idle is not trusted before it has answered: data lose nothing by its death. */
+START_TEST(test_idle)
+{
+	struct sim *sim = sim_direct(PORT_RESTRICTED, LINUX, 0);
+
+	sim_data(sim, 0);
+	sim_run(sim, 200000);
+	ck_assert(lane_is_direct(sim_lane(sim, 0)) && lane_is_direct(sim_lane(sim, 1)));
+	sim_cut(sim, true);
+	sim_run(sim, LANE_DEAD_MS);
+	sim_data(sim, 50);
+	sim_run(sim, 5000);
+	ck_assert(!lane_is_direct(sim_lane(sim, 0)) && !lane_is_direct(sim_lane(sim, 1)));
+	assert_whole(sim);
+	sim_close(sim);
+}
+END_TEST
+
+/* Another address of the NAT: the hole moves, and the direct path is found anew. */
+START_TEST(test_renumber)
+{
+	struct sim *sim = sim_direct(PORT_RESTRICTED, PORT_RESTRICTED, 0.01);
+	unsigned int side = (unsigned int)_i;
+
+	sim_run(sim, 2000);
+	sim_renumber(sim, side);
+	lane_network(sim_lane(sim, side), sim_now(sim));
+	sim_run(sim, 3000);
+	ck_assert(sim_run_direct(sim, 20000));
+	ck_assert_uint_ge(sim_side(sim, 0)->directs, 2);
+	sim_close(sim);
+}
+END_TEST
 
 static int compare(const void *a, const void *b)
 {
@@ -84,17 +185,28 @@ static double pair_measure(enum kind a, enum kind b, unsigned int sessions)
 	static int64_t ms[SESSIONS_MAX];
 	unsigned int direct = 0, probes = 0, first = 0;
 
-	for (unsigned int i = 0; i < sessions; i++) {
-		struct sim_config config = pair_config(a, b, i + 1);
+	for (unsigned int i = getenv("FROM") ? (unsigned)atoi(getenv("FROM")) : 0; i < sessions;
+		i++) {
+		/* Either may be the client. */
+		struct sim_config config =
+			i % 2 ? pair_config(b, a, i + 1) : pair_config(a, b, i + 1);
 		struct sim *sim = sim_open(&config);
 
 		if (sim_run_direct(sim, 120000)) {
 			const struct sim_side *one = sim_side(sim, 0), *two = sim_side(sim, 1);
 
+			if (getenv("SLOW") && (one->direct_ms > atoi(getenv("SLOW")) ||
+						      two->direct_ms > atoi(getenv("SLOW"))))
+				printf("slow %u: %lld %lld\n", i, (long long)one->direct_ms,
+					(long long)two->direct_ms);
 			first += one->rounds_failed == 0;
 			ms[direct++] =
 				one->direct_ms > two->direct_ms ? one->direct_ms : two->direct_ms;
-		}
+		} else if (getenv("SLOW"))
+			printf("never %u: failed %u %u directs %u %u losts %u %u\n", i,
+				sim_side(sim, 0)->rounds_failed, sim_side(sim, 1)->rounds_failed,
+				sim_side(sim, 0)->directs, sim_side(sim, 1)->directs,
+				sim_side(sim, 0)->losts, sim_side(sim, 1)->losts);
 		probes += sim_side(sim, 0)->probes + sim_side(sim, 1)->probes;
 		sim_close(sim);
 	}
@@ -149,6 +261,10 @@ int main(void)
 
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, test_pairs, 0, KINDS * KINDS);
+	tcase_add_loop_test(tcase, test_moving_loses_nothing, 0, 4);
+	tcase_add_test(tcase, test_cut);
+	tcase_add_test(tcase, test_idle);
+	tcase_add_loop_test(tcase, test_renumber, 0, 2);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -297,7 +297,7 @@ struct sim *sim_open(const struct sim_config *config)
 	ck_assert(sim->pool && sim->heap && sim->spare);
 	for (unsigned int i = 0; i < EVENTS_MAX; i++)
 		sim->spare[sim->spare_count++] = &sim->pool[EVENTS_MAX - 1 - i];
-	simrelay_init(&sim->relay);
+	simrelay_open(&sim->relay);
 	sim->relay.arg = sim;
 	sim->relay.send = relay_send;
 	/* The service first, as in life. */
@@ -312,6 +312,7 @@ void sim_close(struct sim *sim)
 		lane_close(sim->hosts[i].lane, sim->now_ms);
 		nat_close(sim->hosts[i].nat);
 	}
+	simrelay_close(&sim->relay);
 	free(sim->pool);
 	free(sim->heap);
 	free(sim->spare);
@@ -448,7 +449,7 @@ bool sim_run_direct(struct sim *sim, int64_t ms)
 	int64_t end_ms = sim->now_ms + ms;
 
 	while (!(sim->hosts[0].result.direct && sim->hosts[1].result.direct)) {
-		if (sim->relay.hopeless || !sim_step(sim, end_ms))
+		if (simrelay_is_hopeless(&sim->relay) || !sim_step(sim, end_ms))
 			return false;
 	}
 	return true;
@@ -483,7 +484,7 @@ void sim_data(struct sim *sim, unsigned int data_ms)
 
 bool sim_is_hopeless(const struct sim *sim)
 {
-	return sim->relay.hopeless;
+	return simrelay_is_hopeless(&sim->relay);
 }
 
 void sim_renumber(struct sim *sim, unsigned int side)

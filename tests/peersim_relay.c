@@ -2,6 +2,7 @@
 #include "tests/peersim_relay.h"
 
 #include <check.h>
+#include <errno.h>
 #include <string.h>
 
 #include "common/mac.h"
@@ -9,234 +10,159 @@
 
 #define REALM	   "relayd"
 #define NONCE	   "obMatJos2AAABsimulation"
-#define PREPARE_MS 3000
-#define BETWEEN_MS 300
+#define CONSENT_MS 45000
+#define KERNEL_MS  2 /* until a transaction is committed */
 
-void simrelay_init(struct simrelay *relay)
+static void peer_remove(struct simrelay *relay, const struct endpoint *client)
 {
+	for (unsigned int i = 0; i < relay->peer_count; i++) {
+		if (endpoint_equal(&relay->peers[i].client, client))
+			relay->peers[i--] = relay->peers[--relay->peer_count];
+	}
+}
+
+static int kernel_apply(void *arg, const struct rules_op *ops, size_t count,
+	void (*done)(void *data, int error), void *data)
+{
+	struct simrelay *relay = arg;
+
+	for (size_t i = 0; i < count; i++) {
+		if (ops[i].kind == RULES_PEER || ops[i].kind == RULES_UNPEER)
+			peer_remove(relay, &ops[i].client);
+		if (ops[i].kind != RULES_PEER)
+			continue;
+		ck_assert_uint_lt(relay->peer_count, SIMRELAY_PEERS);
+		relay->peers[relay->peer_count++] =
+			(struct simrelay_peer){ops[i].client, ops[i].peer};
+	}
+	if (!done)
+		return 0;
+	ck_assert_uint_lt(relay->done_count, SIMRELAY_DONE);
+	relay->dones[relay->done_count++] =
+		(struct simrelay_done){relay->now_ms + KERNEL_MS, done, data};
+	return 0;
+}
+
+static void word_send(void *arg, const struct hole *hole, const void *data, size_t len)
+{
+	struct simrelay *relay = arg;
+
+	relay->send(relay->arg, &hole->punch, &hole->client, data, len);
+}
+
+static struct endpoint alternate_get(void *arg, const struct endpoint *punch)
+{
+	const struct simrelay *relay = arg;
+
+	(void)punch;
+	return relay->alternate;
+}
+
+void simrelay_open(struct simrelay *relay)
+{
+	const bool families[STREAM_FAMILIES] = {true, true};
+	struct broker_config config = {
+		.table = &relay->table,
+		.consent_ms = CONSENT_MS,
+		.arg = relay,
+		.apply = kernel_apply,
+		.send = word_send,
+		.alternate = alternate_get,
+	};
+	char why[SPEC_WHY];
+	struct spec spec;
+
 	ck_assert_int_eq(endpoint_parse("203.0.113.7:3478", 0, &relay->punch), 0);
 	ck_assert_int_eq(endpoint_parse("203.0.113.7:3479", 0, &relay->alternate), 0);
-	for (unsigned int i = 0; i < 2; i++)
-		relay->lanes[i].say_ms = INT64_MAX;
-	relay->next_ms = relay->until_ms = INT64_MAX;
+	ck_assert_int_eq(stream_table_init(&relay->table, families, CONSENT_MS), 0);
+	ck_assert_int_eq(spec_init(&spec, SIM_NAME, why), 0);
+	ck_assert_int_eq(spec_set_key(&spec, SIM_KEY, why), 0);
+	spec.peers = 4;
+	ck_assert_int_eq(stream_add(&relay->table, &spec, 1, &relay->stream, why), 0);
+	ck_assert_int_eq(broker_open(&config, &relay->broker), 0);
 }
 
-static void lane_say(struct simrelay *relay, struct simrelay_lane *lane, int64_t now_ms)
+void simrelay_close(struct simrelay *relay)
 {
-	uint8_t data[STUN_MAX], wire[PEER_WIRE], tid[STUN_TID];
-	struct buf buf;
-
-	mac_random(tid, sizeof(tid));
-	buf_init(&buf, data, sizeof(data));
-	stun_begin(&buf, STUN_INDICATION, tid);
-	stun_put_peer(&buf, wire, peer_word_encode(&lane->word, wire));
-	stun_put_integrity256(&buf, lane->key, lane->key_len);
-	relay->send(relay->arg, &relay->punch, &lane->hole, data, stun_end(&buf));
-	lane->say_ms = now_ms + lane->say_gap_ms;
-	lane->say_gap_ms *= 2;
-	if (lane->say_gap_ms > 3200)
-		lane->say_ms = INT64_MAX;
-}
-
-static void lane_news(struct simrelay *relay, struct simrelay_lane *lane, int64_t now_ms)
-{
-	lane->word.serial++;
-	lane->say_gap_ms = 100;
-	lane_say(relay, lane, now_ms);
-}
-
-static void relay_pair(struct simrelay *relay, int64_t now_ms)
-{
-	for (unsigned int i = 0; i < 2; i++) {
-		struct simrelay_lane *lane = &relay->lanes[i];
-
-		lane->word.state = PEER_PAIRED;
-		lane->word.alternate = relay->alternate;
-		memcpy(lane->word.peer, relay->lanes[!i].hello.lane, PEER_LANE);
-	}
-	lane_news(relay, &relay->lanes[PEER_SERVICE], now_ms);
-	relay->lanes[PEER_CLIENT].word.serial++;
-}
-
-static void sides_get(const struct simrelay *relay, struct plan_side side[static 2])
-{
-	for (unsigned int i = 0; i < 2; i++) {
-		side[i].nat = relay->lanes[i].hello.nat;
-		side[i].hole = relay->lanes[i].hole;
-		side[i].last = relay->lanes[i].hello.progress == PEER_READY
-				       ? relay->lanes[i].hello.last
-				       : 0;
-	}
-}
-
-static void round_say(struct simrelay *relay, bool go, int64_t now_ms)
-{
-	uint32_t rtt[2] = {relay->lanes[0].hello.rtt_ms, relay->lanes[1].hello.rtt_ms};
-	uint32_t most = rtt[0] > rtt[1] ? rtt[0] : rtt[1];
-	struct plan_side side[2];
-
-	sides_get(relay, side);
-	for (unsigned int i = 0; i < 2; i++) {
-		struct peer_round *round = &relay->lanes[i].word.round;
-
-		memset(round, 0, sizeof(*round));
-		plan_fill(relay->plan, side, i, relay->history.tries[relay->plan], round);
-		round->number = relay->number;
-		round->go = go;
-		round->delay_ms = (most - rtt[i]) / 2;
-		round->target_count = 1;
-		round->targets[0] = relay->lanes[!i].hole;
-		if (go && relay->until_ms < now_ms + round->limit_ms + 3000)
-			relay->until_ms = now_ms + round->limit_ms + 3000;
-		lane_news(relay, &relay->lanes[i], now_ms);
-	}
-}
-
-static void round_begin(struct simrelay *relay, int64_t now_ms)
-{
-	struct plan_side side[2];
-
-	sides_get(relay, side);
-	relay->plan = plan_choose(side, &relay->history, PEER_REST);
-	relay->next_ms = INT64_MAX;
-	if (relay->plan == PEER_REST) {
-		relay->hopeless = true;
-		return;
-	}
-	relay->number++;
-	relay->until_ms = now_ms + PREPARE_MS;
-	relay->stage = relay->plan == PEER_PUNCH ? SIM_GO : SIM_PREPARE;
-	round_say(relay, relay->plan == PEER_PUNCH, now_ms);
-}
-
-static void round_end(struct simrelay *relay, int64_t now_ms)
-{
-	relay->stage = SIM_NONE;
-	relay->history.tries[relay->plan]++;
-	relay->until_ms = INT64_MAX;
-	relay->next_ms = now_ms + BETWEEN_MS;
-}
-
-static bool both_are(const struct simrelay *relay, enum peer_progress progress)
-{
-	for (unsigned int i = 0; i < 2; i++) {
-		if (relay->lanes[i].hello.round != relay->number ||
-			relay->lanes[i].hello.progress != progress)
-			return false;
-	}
-	return true;
-}
-
-static void relay_advance(struct simrelay *relay, int64_t now_ms)
-{
-	bool wanted = relay->lanes[0].hello.wants_direct || relay->lanes[1].hello.wants_direct;
-
-	switch (relay->stage) {
-	case SIM_NONE:
-		if (wanted && relay->next_ms == INT64_MAX && !relay->hopeless)
-			round_begin(relay, now_ms);
-		break;
-	case SIM_PREPARE:
-		if (both_are(relay, PEER_READY)) {
-			relay->stage = SIM_GO;
-			round_say(relay, true, now_ms);
-		}
-		break;
-	case SIM_GO:
-		if (both_are(relay, PEER_DIRECT)) {
-			relay->stage = SIM_DIRECT;
-			relay->until_ms = INT64_MAX;
-		} else if (both_are(relay, PEER_FAILED)) {
-			round_end(relay, now_ms);
-		}
-		break;
-	case SIM_DIRECT:
-		if (!both_are(relay, PEER_DIRECT))
-			round_end(relay, now_ms);
-		break;
-	}
+	broker_close(relay->broker);
+	stream_table_fini(&relay->table);
 }
 
 void simrelay_tick(struct simrelay *relay, int64_t now_ms)
 {
-	for (unsigned int i = 0; i < 2; i++) {
-		if (now_ms >= relay->lanes[i].say_ms)
-			lane_say(relay, &relay->lanes[i], now_ms);
+	relay->now_ms = now_ms;
+	for (unsigned int i = 0; i < relay->done_count; i++) {
+		struct simrelay_done done = relay->dones[i];
+
+		if (now_ms < done.at_ms)
+			continue;
+		relay->dones[i--] = relay->dones[--relay->done_count];
+		done.done(done.data, 0);
 	}
-	if (now_ms >= relay->until_ms)
-		round_end(relay, now_ms);
-	if (now_ms >= relay->next_ms)
-		round_begin(relay, now_ms);
+	broker_tick(relay->broker, now_ms);
 }
 
 int64_t simrelay_deadline(const struct simrelay *relay)
 {
-	int64_t due = relay->next_ms < relay->until_ms ? relay->next_ms : relay->until_ms;
+	int64_t due = broker_deadline(relay->broker);
 
-	for (unsigned int i = 0; i < 2; i++) {
-		if (relay->lanes[i].say_ms < due)
-			due = relay->lanes[i].say_ms;
+	for (unsigned int i = 0; i < relay->done_count; i++) {
+		if (relay->dones[i].at_ms < due)
+			due = relay->dones[i].at_ms;
 	}
 	return due;
 }
 
-static struct simrelay_lane *hello_take(struct simrelay *relay, const struct endpoint *from,
-	const struct stun *request, const struct peer_hello *hello, int64_t now_ms)
+bool simrelay_is_hopeless(const struct simrelay *relay)
 {
-	struct simrelay_lane *lane = &relay->lanes[hello->role];
-	bool first = !lane->known;
-
-	if (request->sequence <= lane->sequence)
-		return lane;
-	lane->sequence = request->sequence;
-	lane->known = true;
-	lane->hole = *from;
-	lane->hello = *hello;
-	if (hello->heard == lane->word.serial)
-		lane->say_ms = INT64_MAX;
-	if (first)
-		lane->word.serial = 1;
-	if (first && relay->lanes[0].known && relay->lanes[1].known)
-		relay_pair(relay, now_ms);
-	relay_advance(relay, now_ms);
-	return lane;
+	return broker_counter(relay->broker, BROKER_HOPELESS) > 0;
 }
 
 static void answer_proven(struct simrelay *relay, const struct endpoint *from,
-	const struct stun *request, const uint8_t *key, size_t key_len, int64_t now_ms)
+	const struct stun *request, const uint8_t *key, size_t key_len)
 {
 	uint8_t data[STUN_MAX], wire[PEER_WIRE];
-	struct simrelay_lane *lane;
+	struct broker_hello broker_says = {
+		.stream = relay->stream,
+		.hole = {*from, relay->punch},
+		.key_len = key_len,
+		.sequence = request->sequence,
+	};
 	struct peer_hello hello;
+	struct peer_word word;
 	struct buf buf;
+	int ret;
 
 	ck_assert_int_eq(peer_hello_decode(request->peer.p, request->peer.len, &hello), 0);
-	memcpy(relay->lanes[hello.role].key, key, key_len);
-	relay->lanes[hello.role].key_len = key_len;
-	lane = hello_take(relay, from, request, &hello, now_ms);
+	broker_says.hello = &hello;
+	memcpy(broker_says.key, key, key_len);
+	ret = broker_hello(relay->broker, &broker_says, relay->now_ms, &word);
+	if (ret == -ESTALE)
+		return;
+	ck_assert_int_eq(ret, 0);
 	buf_init(&buf, data, sizeof(data));
 	stun_begin(&buf, STUN_SUCCESS, request->tid);
 	stun_put_endpoint(&buf, STUN_XOR_MAPPED_ADDRESS, from);
-	stun_put_consent(&buf, 45);
-	stun_put_peer(&buf, wire, peer_word_encode(&lane->word, wire));
+	stun_put_consent(&buf, CONSENT_MS / 1000);
+	stun_put_peer(&buf, wire, peer_word_encode(&word, wire));
 	stun_put_integrity256(&buf, key, key_len);
 	relay->send(relay->arg, &relay->punch, from, data, stun_end(&buf));
 }
 
 static void answer_request(struct simrelay *relay, const struct endpoint *from,
-	const struct endpoint *to, const struct stun *request, int64_t now_ms)
+	const struct endpoint *to, const struct stun *request)
 {
 	uint8_t data[STUN_MAX], key[STUN_KEY_MAX];
 	size_t key_len;
 	struct buf buf;
 
-	buf_init(&buf, data, sizeof(data));
 	if (request->integrity256) {
 		key_len = stun_key(STUN_SHA256, request->username, request->realm, SIM_KEY, key);
 		ck_assert(stun_verify(request, key, key_len));
-		answer_proven(relay, from, request, key, key_len, now_ms);
+		answer_proven(relay, from, request, key, key_len);
 		return;
 	}
+	buf_init(&buf, data, sizeof(data));
 	stun_begin(&buf, request->username.p ? STUN_ERROR : STUN_SUCCESS, request->tid);
 	if (request->username.p) {
 		ck_assert(stun_bytes_equal(request->username, SIM_NAME));
@@ -250,23 +176,30 @@ static void answer_request(struct simrelay *relay, const struct endpoint *from,
 	relay->send(relay->arg, to, from, data, stun_end(&buf));
 }
 
+/* What the kernel does. */
+static void kernel_forward(
+	struct simrelay *relay, const struct endpoint *from, const uint8_t *data, size_t len)
+{
+	for (unsigned int i = 0; i < relay->peer_count; i++) {
+		if (!endpoint_equal(from, &relay->peers[i].client))
+			continue;
+		relay->send(relay->arg, &relay->punch, &relay->peers[i].peer, data, len);
+		return;
+	}
+}
+
 void simrelay_input(struct simrelay *relay, const struct endpoint *from, const struct endpoint *to,
 	const uint8_t *data, size_t len, int64_t now_ms)
 {
 	struct stun stun;
 
-	if (relay->mute)
-		return;
-	if (stun_is(data, len)) {
-		ck_assert_int_eq(stun_parse(data, len, &stun), 0);
-		ck_assert_int_eq(stun.type, STUN_REQUEST);
-		answer_request(relay, from, to, &stun, now_ms);
+	relay->now_ms = now_ms;
+	if (!stun_is(data, len)) {
+		kernel_forward(relay, from, data, len);
 		return;
 	}
-	/* What the kernel does. */
-	for (unsigned int i = 0; i < 2; i++) {
-		if (relay->lanes[0].word.state == PEER_PAIRED &&
-			endpoint_equal(from, &relay->lanes[i].hole))
-			relay->send(relay->arg, &relay->punch, &relay->lanes[!i].hole, data, len);
-	}
+	ck_assert_int_eq(stun_parse(data, len, &stun), 0);
+	ck_assert_int_eq(stun.type, STUN_REQUEST);
+	if (!relay->mute)
+		answer_request(relay, from, to, &stun);
 }

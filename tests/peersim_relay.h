@@ -1,44 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* peersim_relay: the relay of peersim: proves hellos, pairs two lanes, leads their search by the
- * plans of relayd. */
+/*
+ * peersim_relay: the relay of peersim: relayd's broker, with the STUN in front of it and the kernel
+ * behind it made of a few lines.
+ */
 #ifndef TESTS_PEERSIM_RELAY_H
 #define TESTS_PEERSIM_RELAY_H
 
 #include "common/peer.h"
-#include "common/stun.h"
-#include "relayd/plan.h"
+#include "relayd/broker.h"
 
-struct simrelay_lane {
-	bool known;
-	struct endpoint hole;
-	struct peer_hello hello;
-	struct peer_word word;
-	uint8_t key[STUN_KEY_MAX];
-	size_t key_len;
-	uint64_t sequence;
-	int64_t say_ms; /* next indication; INT64_MAX: none */
-	int64_t say_gap_ms;
-};
+#define SIMRELAY_PEERS 16
+#define SIMRELAY_DONE  16
 
 struct simrelay {
 	struct endpoint punch, alternate;
-	struct simrelay_lane lanes[2]; /* by role */
-	struct plan_history history;
-	bool hopeless;
-	enum { SIM_NONE, SIM_PREPARE, SIM_GO, SIM_DIRECT } stage;
-	enum peer_plan plan;
-	uint32_t number;
-	int64_t next_ms, until_ms;
+	struct stream_table table;
+	struct stream *stream;
+	struct broker *broker;
+	/* What the kernel relays. */
+	struct simrelay_peer {
+		struct endpoint client, peer;
+	} peers[SIMRELAY_PEERS];
+	unsigned int peer_count;
+	/* Transactions that the kernel is still busy with. */
+	struct simrelay_done {
+		int64_t at_ms;
+		void (*done)(void *data, int error);
+		void *data;
+	} dones[SIMRELAY_DONE];
+	unsigned int done_count;
+	int64_t now_ms;
 	bool mute;
 	void *arg;
 	void (*send)(void *arg, const struct endpoint *from, const struct endpoint *to,
 		const void *data, size_t len);
 };
 
-void simrelay_init(struct simrelay *relay);
+void simrelay_open(struct simrelay *relay);
+void simrelay_close(struct simrelay *relay);
 void simrelay_input(struct simrelay *relay, const struct endpoint *from, const struct endpoint *to,
 	const uint8_t *data, size_t len, int64_t now_ms);
 void simrelay_tick(struct simrelay *relay, int64_t now_ms);
 int64_t simrelay_deadline(const struct simrelay *relay);
+/* No search will come any more. */
+bool simrelay_is_hopeless(const struct simrelay *relay);
 
 #endif
