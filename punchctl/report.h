@@ -35,6 +35,7 @@ struct report {
 	bool json;
 	const char *stream;
 	const char *key_file;
+	const char *child; /* what words call what was started; NULL: "player" */
 	struct endpoint relay;
 };
 

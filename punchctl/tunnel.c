@@ -167,7 +167,11 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 	tunnel->listener = tunnel->best = -1;
 	snprintf(tunnel->key, sizeof(tunnel->key), "%s", config->key);
 	tunnel->report = (struct report){
-		.json = config->json, .stream = config->target->name, .key_file = config->key_file};
+		.json = config->json,
+		.stream = config->target->name,
+		.key_file = config->key_file,
+		.child = "program",
+	};
 	TAILQ_INIT(&tunnel->carriers);
 	TAILQ_INIT(&tunnel->sessions);
 	mac_random(&tunnel->sources.seed, sizeof(tunnel->sources.seed));
