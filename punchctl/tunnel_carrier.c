@@ -71,6 +71,8 @@ static void on_event(struct carrier *carrier, const struct lane_event *event)
 	struct tunnel *tunnel = carrier->shared->arg;
 	struct tell tell = tunnel_tell(tunnel, carrier);
 
+	if (carrier->owner && (event->type == LANE_WAITING || event->type == LANE_PAIRED))
+		carrier->parted = true;
 	/* Of a refusal is told when the file has been looked at. */
 	if (event->type == LANE_FAILED)
 		carrier->refusal = *event;
@@ -214,6 +216,8 @@ static void tunnel_back_off(struct tunnel *tunnel)
 	int64_t pause, now = tunnel_now(tunnel);
 	uint32_t random;
 
+	if (tunnel->retry_ms > now)
+		return; /* many of them fail at once */
 	if (now - tunnel->failed_ms >= CALM_MS)
 		tunnel->failures = 0;
 	tunnel->failed_ms = now;
