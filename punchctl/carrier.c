@@ -114,12 +114,14 @@ static void on_event(void *arg, const struct lane_event *event)
 	if (!carrier->lane)
 		return;
 	carrier->news |= 1u << event->type;
-	if (event->type == LANE_PAIRED) {
-		carrier->paired = true;
+	if (event->type == LANE_PAIRED)
 		carrier->pairing = *event;
-	} else if (event->type == LANE_WAITING) {
-		carrier->paired = false;
-	}
+	if (event->type == LANE_PAIRED || event->type == LANE_WAITING)
+		carrier->paired = event->type == LANE_PAIRED;
+	if (event->type == LANE_SILENT)
+		carrier->silent = true;
+	else if (event->type != LANE_LOST && event->type != LANE_NO_PATH)
+		carrier->silent = false;
 	carrier->shared->event(carrier, event);
 }
 

@@ -62,6 +62,8 @@ struct carrier {
 	unsigned int route; /* the caller's */
 	unsigned int news;  /* bits 1 << enum lane_event_type; the caller clears them */
 	bool paired;
+	bool silent;		   /* the relay; nothing else has been heard since */
+	bool parted;		   /* the caller's: the other side is another than its owner's */
 	struct lane_event pairing; /* when paired */
 	struct lane_event refusal; /* when it has failed */
 	int64_t opened_ms;

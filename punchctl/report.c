@@ -84,16 +84,18 @@ void report_unshared(const struct report *report, uint16_t local, const char *wh
 
 void report_player(const struct report *report, int64_t status, int signal)
 {
+	const char *child = report->child ? report->child : "player";
+
 	if (report->json)
 		report_line(report, "player",
 			json_pack("{s:I, s:o}", "status", (json_int_t)status, "signal",
 				signal ? json_integer(signal) : json_null()));
 	else if (signal)
-		log_notice("the player was ended by signal %d (%s)", signal, strsignal(signal));
+		log_notice("the %s was ended by signal %d (%s)", child, signal, strsignal(signal));
 	else if (status)
-		log_notice("the player has ended with status %d", (int)status);
+		log_notice("the %s has ended with status %d", child, (int)status);
 	else
-		log_notice("the player has ended");
+		log_notice("the %s has ended", child);
 }
 
 void report_end(const struct report *report, const struct carry_counters *counters)

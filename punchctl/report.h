@@ -37,6 +37,7 @@ struct report {
 	bool json;
 	const char *stream;
 	const char *key_file;
+	const char *child; /* what words call what was started; NULL: "player" */
 	struct endpoint relay;
 };
 

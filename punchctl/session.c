@@ -32,7 +32,7 @@ static int on_send(void *arg, unsigned int lane, const void *data, size_t len)
 
 static void session_finish(struct session *session)
 {
-	lanes_close(session);
+	session_lanes_close(session);
 	uv_close((uv_handle_t *)&session->timer, NULL);
 	uv_close((uv_handle_t *)&session->sigint, NULL);
 	uv_close((uv_handle_t *)&session->sigterm, NULL);
@@ -127,7 +127,7 @@ static void on_event(void *arg, const struct agent_event *event)
 	if (event->type == AGENT_FAILED)
 		session_end(session, -ECANCELED);
 	else if (event->type == AGENT_CONFLICT)
-		lane_renew(session, event->hole);
+		session_lanes_renew(session, event->hole);
 	else if (event->type == AGENT_SILENT || event->type == AGENT_UNREACHABLE)
 		session->another = !session->ready && session->config->target->count > 1;
 	else if (!session->ready && agent_is_open(&session->agent))
@@ -173,7 +173,7 @@ static int session_begin(struct session *session)
 	if (ret == 0)
 		ret = agent_init(&session->agent, &agent, session_now(session));
 	if (ret == 0)
-		ret = lanes_open(session);
+		ret = session_lanes_open(session);
 	return ret;
 }
 
@@ -184,7 +184,7 @@ static void session_move(struct session *session)
 
 	session->another = false;
 	session->relay = (session->relay + 1) % session->config->target->count;
-	lanes_close(session);
+	session_lanes_close(session);
 	carry_close(session->carry);
 	session->carry = NULL;
 	ret = session_begin(session);

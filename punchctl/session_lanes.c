@@ -56,7 +56,7 @@ static int lane_watch_inner(struct session *session, unsigned int lane)
 	return ret;
 }
 
-void lane_renew(struct session *session, unsigned int lane)
+void session_lanes_renew(struct session *session, unsigned int lane)
 {
 	int ret;
 
@@ -121,12 +121,12 @@ static int lanes_share(struct session *session)
 	return sharing_open(&sharing, &session->sharing);
 }
 
-int lanes_open(struct session *session)
+int session_lanes_open(struct session *session)
 {
 	return session->config->share ? lanes_share(session) : lanes_watch(session);
 }
 
-void lanes_close(struct session *session)
+void session_lanes_close(struct session *session)
 {
 	for (unsigned int i = 0; i < PORTS_MAX; i++) {
 		watch_close(&session->outer[i]);

@@ -47,9 +47,9 @@ void session_arm(struct session *session);
  * Brings the sockets of all lanes into the loop, or, with --share-port, waits for the programs
  * whose ports they are: the agent stands still until then. Carry and agent are open. -errno.
  */
-int lanes_open(struct session *session);
-void lanes_close(struct session *session);
+int session_lanes_open(struct session *session);
+void session_lanes_close(struct session *session);
 /* The lane gets another socket, and with it another mapping. */
-void lane_renew(struct session *session, unsigned int lane);
+void session_lanes_renew(struct session *session, unsigned int lane);
 
 #endif

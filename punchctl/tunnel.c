@@ -13,6 +13,7 @@
 
 #define MINUTE_MS 1000 /* between looks at what is idle */
 #define LOOK_MS	  3000 /* between looks at the host's addresses */
+#define FILES_MAX 16384
 
 int64_t tunnel_now(const struct tunnel *tunnel)
 {
@@ -130,7 +131,9 @@ static void limit_raise(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	limit.rlim_cur = limit.rlim_max;
+	if (limit.rlim_cur >= FILES_MAX)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
@@ -164,7 +167,11 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 	tunnel->listener = tunnel->best = -1;
 	snprintf(tunnel->key, sizeof(tunnel->key), "%s", config->key);
 	tunnel->report = (struct report){
-		.json = config->json, .stream = config->target->name, .key_file = config->key_file};
+		.json = config->json,
+		.stream = config->target->name,
+		.key_file = config->key_file,
+		.child = "program",
+	};
 	TAILQ_INIT(&tunnel->carriers);
 	TAILQ_INIT(&tunnel->sessions);
 	mac_random(&tunnel->sources.seed, sizeof(tunnel->sources.seed));

@@ -11,6 +11,7 @@
 #define RETRY_MIN_MS 250
 #define RETRY_MAX_MS 30000
 #define CALM_MS	     60000 /* without a failure: the next one is the first */
+#define LOOK_MIN_MS  500   /* however many carriers are silent */
 
 #define NEWS(type) (1u << (type))
 
@@ -70,6 +71,8 @@ static void on_event(struct carrier *carrier, const struct lane_event *event)
 	struct tunnel *tunnel = carrier->shared->arg;
 	struct tell tell = tunnel_tell(tunnel, carrier);
 
+	if (carrier->owner && (event->type == LANE_WAITING || event->type == LANE_PAIRED))
+		carrier->parted = true;
 	/* Of a refusal is told when the file has been looked at. */
 	if (event->type == LANE_FAILED)
 		carrier->refusal = *event;
@@ -132,16 +135,28 @@ static void tunnel_refused(struct tunnel *tunnel, struct carrier *carrier)
 	tunnel_end(tunnel, -ECANCELED);
 }
 
-/* The relay may have another address of this family. */
-static void route_turn(struct tunnel *tunnel, struct tunnel_route *route)
+/* The relay may have another address of this family, for carriers to come. */
+static void route_turn(struct tunnel *tunnel, const struct carrier *silent)
 {
 	const struct target *target = tunnel->config->target;
+	struct tunnel_route *route = route_of(silent);
 	unsigned int index = route->index;
 
+	if (!endpoint_equal(&target->relays[index], &silent->relay))
+		return; /* has been turned already */
 	do {
 		index = (index + 1) % target->count;
 	} while (target->relays[index].addr.family != route->family);
 	route->index = index;
+}
+
+/* A silent one that is nobody's makes room for one that goes elsewhere. */
+static bool carrier_is_stuck(const struct tunnel *tunnel, const struct carrier *carrier)
+{
+	const struct endpoint *relays = tunnel->config->target->relays;
+
+	return !carrier->owner &&
+	       !endpoint_equal(&relays[route_of(carrier)->index], &carrier->relay);
 }
 
 static void on_settled(struct carrier *carrier)
@@ -157,8 +172,11 @@ static void on_settled(struct carrier *carrier)
 		news |= NEWS(LANE_CLOSED);
 	}
 	if (news & NEWS(LANE_SILENT)) {
-		route_turn(tunnel, route_of(carrier));
-		tunnel_net_look(tunnel);
+		route_turn(tunnel, carrier);
+		if (tunnel_now(tunnel) - tunnel->looked_ms >= LOOK_MIN_MS)
+			tunnel_net_look(tunnel);
+		if (carrier_is_stuck(tunnel, carrier))
+			news |= NEWS(LANE_CLOSED);
 	}
 	if (tunnel->config->role == PEER_SERVICE)
 		tunnel_serve_settled(tunnel, carrier, news);
@@ -198,6 +216,8 @@ static void tunnel_back_off(struct tunnel *tunnel)
 	int64_t pause, now = tunnel_now(tunnel);
 	uint32_t random;
 
+	if (tunnel->retry_ms > now)
+		return; /* many of them fail at once */
 	if (now - tunnel->failed_ms >= CALM_MS)
 		tunnel->failures = 0;
 	tunnel->failed_ms = now;

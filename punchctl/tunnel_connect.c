@@ -18,6 +18,15 @@ static bool session_wants(const struct session *session, int64_t now_ms)
 	return !session->carrier && now_ms - session->used_ms < EAGER_MS;
 }
 
+/* By this relay it would go on, and by its own it does not. */
+static bool session_is_stuck(const struct session *session, const struct carrier *spare)
+{
+	const struct carrier *carrier = session->carrier;
+
+	return carrier && carrier->silent && !lane_is_direct(carrier->lane) &&
+	       !endpoint_equal(&carrier->relay, &spare->relay);
+}
+
 /* The oldest spare one through which data can go. */
 static struct carrier *connect_spare(const struct tunnel *tunnel)
 {
@@ -120,6 +129,17 @@ static void connect_choose(struct tunnel *tunnel, const struct carrier *chosen)
 	}
 }
 
+/* Those whose relay is lost give up their carriers, and get others one by one. */
+static void connect_move(struct tunnel *tunnel, const struct carrier *spare)
+{
+	struct session *session;
+
+	TAILQ_FOREACH(session, &tunnel->sessions, entry) {
+		if (session_is_stuck(session, spare))
+			tunnel_session_detach(session);
+	}
+}
+
 void tunnel_connect_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news)
 {
 	if (news & (1u << LANE_CLOSED)) {
@@ -138,6 +158,8 @@ void tunnel_connect_settled(struct tunnel *tunnel, struct carrier *carrier, unsi
 	tunnel_ready(tunnel, carrier);
 	if (carrier->owner)
 		session_flush(carrier->owner);
+	else
+		connect_move(tunnel, carrier);
 }
 
 /* Programs that take a new port for each question must not use up the sessions. */

@@ -128,7 +128,13 @@ static bool route_look(struct tunnel_route *route)
 
 	memcpy(before, route->hosts, sizeof(before));
 	hosts_read(route);
-	return count != route->host_count || memcmp(before, route->hosts, sizeof(before)) != 0;
+	if (count != route->host_count)
+		return true;
+	for (unsigned int i = 0; i < count; i++) {
+		if (!endpoint_equal(&before[i], &route->hosts[i]))
+			return true;
+	}
+	return false;
 }
 
 void tunnel_net_look(struct tunnel *tunnel)

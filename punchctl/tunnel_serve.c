@@ -49,12 +49,13 @@ void tunnel_serve_fill(struct tunnel *tunnel)
 void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news)
 {
 	/* A relay that has begun anew may give the lane to another client. */
-	if (carrier->owner && (news & ((1u << LANE_WAITING) | (1u << LANE_PAIRED)))) {
+	if (carrier->owner && carrier->parted) {
 		struct session *session = carrier->owner;
 
 		tunnel_session_release(session);
 		tunnel_session_close(session, "peer");
 	}
+	carrier->parted = false;
 	if (!(news & (1u << LANE_CLOSED)))
 		return;
 	tunnel_carrier_failed(tunnel, carrier);

@@ -81,20 +81,30 @@ int volley_send_one(int fd, const struct endpoint *to, uint8_t ttl, const void *
 	return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int volley_receive(struct volley *volley, int fd)
+static void volley_init(struct volley *volley)
 {
-	int got;
-
 	for (unsigned int i = 0; i < VOLLEY_COUNT; i++) {
 		volley->in_iov[i] = (struct iovec){volley->data[i], VOLLEY_DATAGRAM};
 		volley->in[i].msg_hdr = (struct msghdr){
 			.msg_name = &volley->from[i],
-			.msg_namelen = sizeof(volley->from[i]),
 			.msg_iov = &volley->in_iov[i],
 			.msg_iovlen = 1,
 		};
 	}
+	volley->used = VOLLEY_COUNT;
+}
+
+int volley_receive(struct volley *volley, int fd)
+{
+	int got;
+
+	if (!volley->in[0].msg_hdr.msg_iov)
+		volley_init(volley);
+	/* Of what the kernel reads, it has changed no more than this. */
+	for (unsigned int i = 0; i < volley->used; i++)
+		volley->in[i].msg_hdr.msg_namelen = sizeof(volley->from[i]);
 	got = recvmmsg(fd, volley->in, VOLLEY_COUNT, 0, NULL);
+	volley->used = got > 0 ? (unsigned int)got : 0;
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	return got;

@@ -14,7 +14,9 @@
 #define VOLLEY_DATAGRAM 9216 /* bytes; larger ones are cut, and not whole */
 #define VOLLEY_RCVBUF	(4 * 1024 * 1024)
 
+/* Zeros are a new one. */
 struct volley {
+	unsigned int used; /* of `in`, the last time */
 	struct mmsghdr in[VOLLEY_COUNT], out[VOLLEY_COUNT];
 	struct iovec in_iov[VOLLEY_COUNT], out_iov[VOLLEY_COUNT][2];
 	struct sockaddr_storage from[VOLLEY_COUNT];

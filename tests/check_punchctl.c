@@ -102,6 +102,21 @@ static const struct said punch_usage[] = {
 	{"punch --frob",
 		"no such option, or it lacks its value: --frob; usage: punchctl punch NAME"},
 	{"punch --port", "lacks its value: --port; usage: punchctl punch NAME"},
+	{"serve", "of what stream? Say NAME@RELAY; usage: punchctl serve NAME"},
+	{"serve cam1", "\"cam1\" is not NAME@RELAY"},
+	{"serve cam1@192.0.2.1", "--key-file is missing"},
+	{"serve cam1@192.0.2.1 --key-file k", "--to is missing"},
+	{"serve cam1@192.0.2.1 --key-file k --listen 1", "no such option, or it lacks its value"},
+	{"serve cam1@192.0.2.1 --key-file k --to 1 -- vlc", "serve starts no program"},
+	{"serve cam1@192.0.2.1 x", "a word too many: x"},
+	{"connect cam1@192.0.2.1 --key-file k", "--listen is missing; usage: punchctl connect"},
+	{"connect cam1@192.0.2.1 --key-file k --to 1", "connect has no such option"},
+	{"connect cam1@192.0.2.1 --listen ::1:9", "write 127.0.0.1:8000 or [::1]:8000 and not"},
+	{"connect cam1@192.0.2.1 --listen 0", "write 127.0.0.1:8000 or [::1]:8000 and not"},
+	{"connect cam1@192.0.2.1 --sessions 0", "--sessions takes 1 to 1024, not 0"},
+	{"connect cam1@192.0.2.1 --sessions 1025", "--sessions takes 1 to 1024, not 1025"},
+	{"connect cam1@192.0.2.1 --idle 0", "--idle takes a time such as 120s, not 0"},
+	{"connect cam1@192.0.2.1 --idle x", "--idle takes a time such as 120s, not x"},
 };
 
 START_TEST(test_usage_punch)
@@ -144,7 +159,7 @@ END_TEST
 START_TEST(test_help)
 {
 	static const char *const commands[] = {"add", "remove", "list", "show", "key", "flush",
-		"reload", "monitor", "rules", "metrics", "punch"};
+		"reload", "monitor", "rules", "metrics", "punch", "serve", "connect"};
 	char line[32], start[48];
 
 	ck_assert_int_eq(shell_run("--help"), CMD_DONE);

@@ -72,8 +72,7 @@ START_TEST(test_sources)
 	source_remove(&table, &sources[0]);
 	ck_assert_uint_eq(table.count, COUNT / 2);
 	for (unsigned int i = 0; i < COUNT; i++)
-		ck_assert_ptr_eq(
-			source_find(&table, &sources[i].from), i % 2 ? &sources[i] : NULL);
+		ck_assert_ptr_eq(source_find(&table, &sources[i].from), i % 2 ? &sources[i] : NULL);
 }
 END_TEST
 

@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# punchctl serve and connect: a UDP service behind one NAT is reached from behind another, by the
+# relay's kernel and by a direct path, and whatever restarts, datagrams go on.
+#
+#   relay 203.0.113.7 ---+   +--- nat  192.0.2.9  --- client  10.0.0.2
+#         2001:db8:2::7  |   |         2001:db8:3::9           fd00::2
+#                         net
+#   (direct: cut at      |   |
+#    first)              +   +--- nat2 198.18.4.9 --- service 10.0.2.2
+#                                      2001:db8:4::9           fd02::2
+# check: timeout 150
+. "$(dirname "$0")/lib.sh"
+plan 32
+
+NAT2=198.18.4.9
+
+# Asks from N sockets at once until each has five answers, which must be its own:
+# ask.py ADDRESS:PORT N SECONDS [HEX of what the datagrams begin with]
+cat >"$T/ask.py" <<'PYTHON'
+import os, selectors, socket, sys, time
+
+host, _, port = sys.argv[1].rpartition(":")
+host, count, end = host.strip("[]"), int(sys.argv[2]), time.monotonic() + float(sys.argv[3])
+head = bytes.fromhex(sys.argv[4]) if len(sys.argv) > 4 else b""
+selector, answers, foreign, number = selectors.DefaultSelector(), {}, 0, 0
+for i in range(count):
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.connect((host, int(port)))
+    sock.setblocking(False)
+    answers[sock] = set()
+    selector.register(sock, selectors.EVENT_READ)
+while any(len(a) < 5 for a in answers.values()) and time.monotonic() < end:
+    for sock in answers:
+        number += 1
+        try:
+            sock.send(head + b"%d %d %d" % (os.getpid(), sock.fileno(), number))
+        except OSError:
+            pass
+    until = time.monotonic() + 0.05
+    while time.monotonic() < until:
+        for key, _ in selector.select(until - time.monotonic()):
+            try:
+                data = key.fileobj.recv(2000)
+            except OSError:
+                continue
+            if data.startswith(head + b"%d %d " % (os.getpid(), key.fd)):
+                answers[key.fileobj].add(data)
+            else:
+                foreign += 1
+print("answered", sum(len(a) >= 5 for a in answers.values()), "foreign", foreign)
+sys.exit(any(len(a) < 5 for a in answers.values()) or foreign > 0)
+PYTHON
+
+# Answers everything with itself; a line for each new source: echo.py ADDRESS PORT
+cat >"$T/echo.py" <<'PYTHON'
+import socket, sys
+
+sock = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind((sys.argv[1], int(sys.argv[2])))
+seen = set()
+while True:
+    data, addr = sock.recvfrom(65535)
+    if addr not in seen:
+        seen.add(addr)
+        print(addr[0], addr[1], flush=True)
+    sock.sendto(data, addr)
+PYTHON
+
+cat >"$T/events.py" <<'PYTHON'
+import json, sys
+
+for line in open(sys.argv[1]):
+    event = json.loads(line)
+    assert event["stream"] == "svc", line
+    print(event["event"])
+PYTHON
+
+serve() { # [OPTION...]
+	start service serve "$PUNCHCTL" serve "svc@$RELAY4" --key-file "$T/svc.mine" \
+		--to 127.0.0.1:8000 --json "$@"
+}
+
+connect() { # [OPTION...]
+	start client connect "$PUNCHCTL" connect "svc@$RELAY4" --key-file "$T/svc.mine" \
+		--listen 127.0.0.1:9000 --json "$@"
+}
+
+echo_start() {
+	start service echo "$PYTHON" "$T/echo.py" 127.0.0.1 8000
+	wait_for 5 udp_bound service 8000
+}
+
+ask() { # SOCKETS SECONDS [HEX]
+	in_ns client "$PYTHON" "$T/ask.py" 127.0.0.1:9000 "$@"
+}
+
+events() { # NAME EVENT: how often
+	"$PYTHON" "$T/events.py" "$T/$1.log" | grep -cx "$2"
+}
+
+happened() { # N NAME EVENT
+	[ "$(events "$2" "$3")" -ge "$1" ]
+}
+
+event() { # NAME EVENT FIELD: of the newest one
+	grep "\"event\": *\"$2\"" "$T/$1.log" | tail -n 1 >"$T/event.json" && json "$T/event.json" "d[\"$3\"]"
+}
+
+counted() { # HOST COUNTER
+	in_ns "$1" nft list counter inet witness "$2" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
+lines() { # FILE
+	wc -l <"$1"
+}
+
+cut_direct() {
+	in_ns net nft -f - <<-RULES
+		table inet cut {
+			chain way {
+				type filter hook forward priority 0
+				ip saddr { $NAT4, $NAT2 } ip daddr { $NAT4, $NAT2 } drop
+			}
+		}
+	RULES
+}
+
+mend_direct() {
+	in_ns net nft delete table inet cut
+}
+
+# --- the hosts, and who counts
+
+lab_up
+nat_host nat2 "$NAT2" 2001:db8:4::9 && inner_host service nat2 lan 10.0.2.2 fd02::2 || bail "no network"
+cut_direct
+in_ns relay nft -f - <<-RULES
+	table inet witness {
+		counter relayed { }
+		counter taken { }
+		chain through {
+			type filter hook postrouting priority 200
+			iifname "eth0" udp sport 3478 counter name relayed
+		}
+		chain into {
+			type filter hook input priority 0
+			udp dport 3478 @th,96,32 != 0x2112a442 counter name taken
+		}
+	}
+RULES
+relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
+stream_conf svc 'peers = 64'
+cp "$T/svc.key" "$T/svc.mine"
+ok "relayd starts" relayd_start
+
+# --- through the relay's kernel
+
+connect
+ok "connect says that nobody serves" wait_for 5 happened 1 connect waiting
+echo_start
+serve
+ok "a service is known to the relay" wait_for 5 happened 1 serve waiting
+ok "and connect is ready as soon as it is" wait_for 5 happened 1 connect ready
+ok "a datagram goes to the service and its answer comes back" ask 1 5
+ok "several clients at once get their own answers" ask 6 8
+is "each has an address of its own at the service" "$(sort -u "$T/echo.log" | wc -l)" 7
+ok "which is a local one" not grep -qv '^127.0.0.1 ' "$T/echo.log"
+ok "the relay's kernel has passed them on" test "$(counted relay relayed)" -ge 70
+is "and none has come to relayd" "$(counted relay taken)" 0
+ok "what looks like STUN is carried too" ask 1 5 000100002112a442000000000000000000000000
+ok "and what looks like our marker" ask 1 5 ff455343
+
+stop echo
+start service echo "$UDPTOOL" recv --bind 127.0.0.1:8000 --expect 3000 --idle 2 --for 20 --echo
+wait_for 5 udp_bound service 8000
+in_ns client "$UDPTOOL" send --from 127.0.0.1:7001 --to 127.0.0.1:9000 --count 3000 --rate 1500 --size 1200 >"$T/sent"
+finish echo 20
+is "3000 datagrams at 1500 a second all arrive" "$(json "$T/echo.log" 'd["distinct"]')" 3000
+figure "relayed delay in ms" "$(json "$T/echo.log" 'd["delay"]')"
+echo_start
+
+# --- restarts
+
+stop echo
+ok "while the service is down nobody answers" not ask 1 0.5
+echo_start
+ok "it may restart" ask 2 5
+stop serve
+is "serve ends with success at SIGTERM" "$?" 0
+sessions=$(events connect open)
+serve
+ok "serve may restart" ask 2 10
+ok "as a new session for each new socket, and no others" test "$(($(events connect open) - sessions))" -eq 2
+stop connect
+is "connect ends with success at SIGTERM" "$?" 0
+ok "and has said what it carried" test "$(event connect end outward)" -ge 70
+connect
+ok "connect may restart" ask 2 5
+
+relayd_stop
+ok "without relayd the kernel goes on, even for a new session" ask 1 5
+ok "relayd starts again" relayd_start
+ok "relayd may restart" ask 2 10
+relayd_kill
+ok "relayd starts after a crash" relayd_start
+ok "relayd may crash" ask 2 10
+
+# --- a direct path
+
+mend_direct
+start client direct "$PYTHON" "$T/ask.py" 127.0.0.1:9000 1 1
+finish direct 5
+ok "a direct path is found" wait_for 20 happened 1 connect direct
+ok "on both sides" wait_for 5 happened 1 serve direct
+is "to the other's NAT" "$(event connect direct peer | sed 's/:[0-9]*$//')" "$NAT2"
+
+# --- what may not be
+
+(umask 077 && "$PUNCHCTL" key >"$T/wrong.key")
+start client wrong "$PUNCHCTL" connect "svc@$RELAY4" --key-file "$T/wrong.key" --listen 127.0.0.1:9001
+finish wrong 15
+is "another key is refused" "$?" 1
+ok "and that is said" contains "$T/wrong.err" "does not accept key"
+
+# --- a program
+
+start client program "$PUNCHCTL" connect "svc@$RELAY4" --key-file "$T/svc.mine" --listen 127.0.0.1:9002 \
+	-- "$PYTHON" "$T/ask.py" 127.0.0.1:9002 1 5
+finish program 15
+is "a program starts when the way is open, and its end is ours" "$?" 0
