@@ -137,14 +137,14 @@ def relay_start(lab):
     socket_path = lab.path("relayd/relayd.sock")
     config = lab.path("relayd.conf")
     subprocess.run(["ip", "netns", "exec", lab.prefix + "relay", os.environ["RELAYD"], "--config",
-                    config, "--flush"], check=False, stderr=subprocess.DEVNULL)
-    relay = lab.start("relay", "relayd", os.environ["RELAYD"], "--config", config)
+                    config, "--flush"], check=False, capture_output=True)
+    relay = lab.start("relay", "relayd.log", os.environ["RELAYD"], "--config", config)
 
     def answers():
         return subprocess.run([os.environ["PUNCHCTL"], "--socket", socket_path, "list"],
                               capture_output=True, check=False).returncode == 0
     if not lab.wait(10, answers):
-        sys.exit("matrix: relayd does not start; see " + lab.path("relayd.err"))
+        sys.exit("matrix: relayd does not start; see " + lab.path("relayd.log.err"))
     return relay
 
 
