@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/peersim.h"
 
@@ -242,6 +243,7 @@ START_TEST(test_pairs)
 	if (a > b || knob("PAIR", _i) != _i)
 		return;
 	ck_assert_uint_le(sessions, SESSIONS_MAX);
+	memset(&figures, 0, sizeof(figures));
 	/* Either may be the client. */
 	for (unsigned int i = 0; i < sessions; i++) {
 		struct sim_config config =
