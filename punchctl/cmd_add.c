@@ -20,6 +20,7 @@ enum {
 	OPT_CLIENTS,
 	OPT_RATE,
 	OPT_RAW,
+	OPT_PEERS,
 	OPT_EXPIRE,
 	OPT_SDP,
 	OPT_KEY_FILE
@@ -31,6 +32,7 @@ static const struct option options[] = {
 	{"client-prefix", required_argument, NULL, OPT_CLIENTS},
 	{"rate", required_argument, NULL, OPT_RATE},
 	{"raw-punch", required_argument, NULL, OPT_RAW},
+	{"peers", required_argument, NULL, OPT_PEERS},
 	{"expire", required_argument, NULL, OPT_EXPIRE},
 	{"sdp", required_argument, NULL, OPT_SDP},
 	{"key-file", required_argument, NULL, OPT_KEY_FILE},
@@ -110,6 +112,15 @@ static long long port_number(const char *text)
 	return ports_parse(text, &ports) || ports.count != 1 ? -1 : ports.port[0];
 }
 
+/* The limit is the daemon's. */
+static long long pairs(const char *text)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && !*end && value <= INT32_MAX ? value : -1;
+}
+
 static int set_number(
 	json_t *request, const char *field, long long value, const char *text, const char *want)
 {
@@ -133,6 +144,9 @@ static int set_option(json_t *request, int option, const char *value)
 			"bytes a second, like 128k or 1M");
 	case OPT_RAW:
 		return set_number(request, "raw_punch", port_number(value), value, "a port");
+	case OPT_PEERS:
+		return set_number(
+			request, "peers", pairs(value), value, "a number of pairs, like 8");
 	case OPT_EXPIRE:
 		return set_number(request, "expire", args_duration(value), value,
 			"a time, like 90s, 30m, 2h or 7d");
@@ -169,8 +183,9 @@ static int parse(int argc, char **argv, json_t *request)
 		return args_usage(&cmd_add, "the stream's name is missing");
 	if (optind + 1 < argc)
 		return args_usage(&cmd_add, "\"%s\" is a word too many", argv[optind + 1]);
-	if (!json_object_get(request, "listen"))
-		return args_usage(&cmd_add, "--listen PORTS or --sdp FILE is missing");
+	if (!json_object_get(request, "listen") && !json_object_get(request, "peers"))
+		return args_usage(
+			&cmd_add, "--listen PORTS, --sdp FILE or --peers NUMBER is missing");
 	return set_text(request, "name", argv[optind]);
 }
 
@@ -188,25 +203,39 @@ static void print_relay(const char *name, const char *relay)
 	out_print(endpoint.addr.family == AF_INET6 ? "%s@[%s]" : "%s@%s", name, text);
 }
 
-static void print_added(const json_t *reply)
+/* What to run against each of the relay's addresses. */
+static void print_command(const json_t *reply, const char *command, const char *rest)
 {
-	const json_t *stream = json_object_get(reply, "stream"),
-		     *relays = json_object_get(reply, "relays");
-	const char *name = out_member(stream, "name"), *listen = out_member(stream, "listen");
+	const char *name = out_member(json_object_get(reply, "stream"), "name");
 	const json_t *relay;
 	size_t i;
 
-	out_print("On the client:\n  (umask 077; echo '%s' > %s.key)\n", out_member(reply, "key"),
-		name);
-	json_array_foreach(relays, i, relay) {
+	json_array_foreach(json_object_get(reply, "relays"), i, relay) {
 		if (!json_is_string(relay))
 			continue;
-		out_print(i ? "or\n  punchctl punch " : "  punchctl punch ");
+		out_print("%s  punchctl %s ", i ? "or\n" : "", command);
 		print_relay(name, json_string_value(relay));
-		out_print(" --key-file %s.key --port %s\n", name, listen);
+		out_print(" --key-file %s.key %s\n", name, rest);
 	}
+}
+
+static void print_key(const json_t *reply, const char *where)
+{
+	out_print("%s:\n  (umask 077; echo '%s' > %s.key)\n", where, out_member(reply, "key"),
+		out_member(json_object_get(reply, "stream"), "name"));
+}
+
+static void print_ports(const json_t *reply, const char *listen)
+{
+	char rest[PORTS_TEXT + 8];
+	const json_t *relay;
+	size_t i;
+
+	print_key(reply, "On the client");
+	snprintf(rest, sizeof rest, "--port %s", listen);
+	print_command(reply, "punch", rest);
 	out_print("The sender sends to port %s of\n", listen);
-	json_array_foreach(relays, i, relay) {
+	json_array_foreach(json_object_get(reply, "relays"), i, relay) {
 		struct endpoint endpoint;
 		char text[ADDR_TEXT];
 
@@ -214,6 +243,21 @@ static void print_added(const json_t *reply)
 			!endpoint_parse(json_string_value(relay), 0, &endpoint))
 			out_print("  %s\n", addr_format(&endpoint.addr, text));
 	}
+}
+
+static void print_added(const json_t *reply)
+{
+	const json_t *stream = json_object_get(reply, "stream");
+	const char *listen = json_string_value(json_object_get(stream, "listen"));
+
+	if (listen && *listen)
+		print_ports(reply, listen);
+	if (!out_number(stream, "peers"))
+		return;
+	print_key(reply, "Where the service is, at its PORT");
+	print_command(reply, "serve", "--to 127.0.0.1:PORT");
+	print_key(reply, "Where it is wanted, at a PORT of your choice");
+	print_command(reply, "connect", "--listen 127.0.0.1:PORT");
 }
 
 static int run(const struct cmd_context *context, int argc, char **argv)
@@ -237,6 +281,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 }
 
 const struct cmd cmd_add = {"add",
-	"NAME {--listen PORTS | --sdp FILE} [--source WHO] [--client-prefix P] [--rate N] "
+	"NAME {--listen PORTS | --sdp FILE | --peers NUMBER} [--source WHO] [--client-prefix P] "
+	"[--rate N] "
 	"[--raw-punch PORT] [--expire TIME] [--key-file FILE]",
 	"a stream comes; prints what to run on the client", run};

@@ -35,8 +35,12 @@ static void show(const json_t *stream)
 	char text[OUT_UNIT];
 
 	out_print("%s is %s\n", out_member(stream, "name"), out_member(stream, "state"));
-	out_print("  ports %s, from %s, clients %s\n", out_member(stream, "listen"),
-		out_member(stream, "source"), out_member(stream, "clients"));
+	if (json_array_size(json_object_get(stream, "ports")))
+		out_print("  ports %s, from %s, clients %s\n", out_member(stream, "listen"),
+			out_member(stream, "source"), out_member(stream, "clients"));
+	if (out_number(stream, "peers"))
+		out_print("  peers, at most %lld pairs at once, clients %s\n",
+			(long long)out_number(stream, "peers"), out_member(stream, "clients"));
 	if (out_number(stream, "rate"))
 		out_print("  limited to %s\n", out_bytes(out_number(stream, "rate"), 1, text));
 	if (out_number(stream, "raw_punch"))
@@ -44,6 +48,8 @@ static void show(const json_t *stream)
 			(long long)out_number(stream, "raw_punch"));
 	if (expires)
 		out_print("  expires %s", ctime(&expires));
+	if (!json_array_size(json_object_get(stream, "ports")))
+		return;
 	out_print("  refused %lld packets, the client moved %lld times\n",
 		(long long)out_number(stream, "refused"), (long long)out_number(stream, "moves"));
 	show_ports(json_object_get(stream, "ports"));

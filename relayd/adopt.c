@@ -100,7 +100,8 @@ static int adopt_client(
 	strcpy(op.name, client->name);
 	/* Of an address that is not ours any more: the kernel side flushes no flows there; it runs
 	 * out. */
-	if (!config_is_local(net->config, &client->punch.addr))
+	if (!config_is_local(net->config, &client->punch.addr) ||
+		broker_has_hole(net->broker, &client->client))
 		return 0;
 	if (!slot || strcmp(slot->stream->spec.name, client->name) || !left)
 		return orphan(net, RULES_UNCLIENT, &op);
@@ -147,15 +148,17 @@ static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 	return orphan(net, RULES_UNPUNCH, &op);
 }
 
-static int adopt_peer(struct net *net, const struct rules_peer *peer)
+/* Their holes are theirs and no stream's. */
+static void adopt_peers(struct net *net, const struct sync_snapshot *snapshot)
 {
-	struct rules_op op = {.client = peer->client, .punch = peer->punch};
+	for (size_t i = 0; i < snapshot->count; i++) {
+		const struct ipc_record *record = &snapshot->records[i];
 
-	/* No packet comes for an address that is not ours any more. */
-	if (!config_is_local(net->config, &peer->punch.addr))
-		return 0;
-	strcpy(op.name, peer->name);
-	return orphan(net, RULES_UNPEER, &op);
+		/* No packet comes for an address that is not ours any more. */
+		if (record->kind == IPC_PEER &&
+			config_is_local(net->config, &record->peer.punch.addr))
+			broker_adopt(net->broker, &record->peer, net_now(net));
+	}
 }
 
 int adopt(struct net *net, const struct sync_snapshot *snapshot)
@@ -167,6 +170,7 @@ int adopt(struct net *net, const struct sync_snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->count && !err; i++)
 		if (snapshot->records[i].kind == IPC_LISTENING)
 			err = adopt_listening(net, &snapshot->records[i].listening, known);
+	adopt_peers(net, snapshot);
 	for (size_t i = 0; i < snapshot->count && !err; i++)
 		if (snapshot->records[i].kind == IPC_CLIENT)
 			err = adopt_client(net, snapshot, &snapshot->records[i].client);
@@ -177,8 +181,6 @@ int adopt(struct net *net, const struct sync_snapshot *snapshot)
 			err = adopt_ingress(net, &record->ingress);
 		else if (record->kind == IPC_FLOW)
 			adopt_flow(net, &record->flow);
-		else if (record->kind == IPC_PEER)
-			err = adopt_peer(net, &record->peer);
 		else if (record->kind == IPC_PUNCH)
 			err = adopt_punch(net, &record->punch.at, record->punch.raw);
 	}

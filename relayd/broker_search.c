@@ -116,16 +116,20 @@ void search_queue(struct broker *broker)
 	}
 }
 
-/* Nothing but a punch can work between them, and that has failed, though one at least is known. */
-static bool is_hopeless(const struct pair *pair)
+static bool are_predictable(const struct plan_side side[static 2])
+{
+	return nat_is_predictable(&side[0].nat) && nat_is_predictable(&side[1].nat);
+}
+
+/* Nothing but a punch can work between them, and that has failed. */
+static bool is_hopeless(const struct plan_side side[static 2])
 {
 	const struct plan_history punched = {.tries = {[PEER_PUNCH] = UINT_MAX}};
-	const struct plan_side *side = pair->side;
 
 	if (side[0].nat.blocked || side[1].nat.blocked)
 		return true;
-	if (!side[0].nat.mapping || !side[1].nat.mapping ||
-		(nat_is_predictable(&side[0].nat) && nat_is_predictable(&side[1].nat)))
+	if (side[0].nat.mapping == NAT_MAPPING_UNKNOWN ||
+		side[1].nat.mapping == NAT_MAPPING_UNKNOWN || are_predictable(side))
 		return false;
 	return plan_choose(side, &punched, PEER_REST) == PEER_REST;
 }
@@ -141,7 +145,7 @@ void search_end(struct broker *broker, struct pair *pair, bool failed)
 	pair->search_ms = broker->now_ms;
 	if (!failed)
 		return;
-	if (is_hopeless(pair)) {
+	if (is_hopeless(pair->side)) {
 		broker->counts[BROKER_HOPELESS]++;
 		pair->search = SEARCH_HOPELESS;
 		return;
@@ -159,16 +163,19 @@ void search_stop(struct broker *broker, struct pair *pair)
 
 void search_reset(struct broker *broker, struct pair *pair, bool moved)
 {
-	int64_t soonest_ms = pair->reset_ms + RESET_MS;
+	int64_t soonest_ms = pair->reset_ms ? pair->reset_ms + RESET_MS : broker->now_ms;
 
+	if (soonest_ms < broker->now_ms)
+		soonest_ms = broker->now_ms;
 	pair->failures = 0;
 	switch (pair->search) {
 	case SEARCH_IDLE:
 	case SEARCH_HOPELESS:
+		if (pair->search == SEARCH_HOPELESS || soonest_ms < pair->search_ms) {
+			pair->search_ms = soonest_ms;
+			pair->reset_ms = soonest_ms;
+		}
 		pair->search = SEARCH_IDLE;
-		pair->search_ms = !pair->reset_ms || soonest_ms < broker->now_ms ? broker->now_ms
-										 : soonest_ms;
-		pair->reset_ms = broker->now_ms;
 		break;
 	case SEARCH_PREPARING:
 	case SEARCH_FIRING:
@@ -187,12 +194,6 @@ void search_reset(struct broker *broker, struct pair *pair, bool moved)
 /* One of them has a direct path: the other will have it too, or this one loses it again. */
 static void search_direct(struct broker *broker, struct pair *pair)
 {
-	static const char *const text[] = {[PEER_REST] = "nothing",
-		[PEER_PUNCH] = "punch",
-		[PEER_PREDICT] = "predict",
-		[PEER_STEP] = "step",
-		[PEER_BIRTHDAY] = "birthday"};
-
 	search_stop(broker, pair);
 	pair->search = SEARCH_DIRECT;
 	pair->direct_ms = broker->now_ms;
@@ -201,7 +202,7 @@ static void search_direct(struct broker *broker, struct pair *pair)
 	plan_remember(&broker->memory, &pair->lane[0]->hole.client.addr,
 		&pair->lane[1]->hole.client.addr, pair->plan, broker->now_ms);
 	broker->counts[BROKER_DIRECT]++;
-	broker_tell(broker, "direct", pair, text[pair->plan]);
+	broker_tell(broker, "direct", pair, plan_text(pair->plan));
 }
 
 static void search_lost(struct broker *broker, struct pair *pair)

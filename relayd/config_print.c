@@ -33,7 +33,8 @@ static void print_stream(const struct spec *spec, FILE *out)
 	char listen[PORTS_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
 
 	fprintf(out, "\nstream \"%s\" {\n", spec->name);
-	fprintf(out, "\tlisten = \"%s\"\n", ports_format(&spec->listen, listen));
+	if (spec->listen.count)
+		fprintf(out, "\tlisten = \"%s\"\n", ports_format(&spec->listen, listen));
 	fprintf(out, "\tsource = \"%s\"\n", spec_source_format(spec, source));
 	fprintf(out, "\tkey = \"(set)\"\n");
 	fprintf(out, "\tclients = \"%s\"\n",
@@ -44,6 +45,8 @@ static void print_stream(const struct spec *spec, FILE *out)
 			spec->raw_punch + spec->listen.count - 1U);
 	else if (spec->raw_punch)
 		fprintf(out, "\traw-punch = %u\n", spec->raw_punch);
+	if (spec->peers)
+		fprintf(out, "\tpeers = %u\n", spec->peers);
 	fprintf(out, "}\n");
 }
 

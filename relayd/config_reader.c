@@ -290,6 +290,7 @@ const struct config_option config_reader_stream_options[] = {
 	{.name = "clients", .set_text = spec_set_clients},
 	{.name = "rate", .set_number = spec_set_rate},
 	{.name = "raw-punch", .set_number = spec_set_raw_punch},
+	{.name = "peers", .set_number = spec_set_peers},
 	{0},
 };
 

@@ -60,6 +60,11 @@ static int set_raw_punch(struct request *request, const json_t *value, char why[
 	return spec_set_raw_punch(&request->spec, json_integer_value(value), why);
 }
 
+static int set_peers(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	return spec_set_peers(&request->spec, json_integer_value(value), why);
+}
+
 static int set_expire(struct request *request, const json_t *value, char why[static SPEC_WHY])
 {
 	json_int_t expire = json_integer_value(value);
@@ -83,12 +88,13 @@ static const struct field {
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
 			BIT(REQUEST_RULES),
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW), ignore},
-	{"listen", JSON_STRING, BIT(REQUEST_ADD), BIT(REQUEST_ADD), set_listen},
+	{"listen", JSON_STRING, BIT(REQUEST_ADD), 0, set_listen},
 	{"source", JSON_STRING, BIT(REQUEST_ADD), 0, set_source},
 	{"clients", JSON_STRING, BIT(REQUEST_ADD), 0, set_clients},
 	{"key", JSON_STRING, BIT(REQUEST_ADD), 0, set_key},
 	{"rate", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_rate},
 	{"raw_punch", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_raw_punch},
+	{"peers", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_peers},
 	{"expire", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_expire},
 };
 
@@ -152,6 +158,9 @@ static int check_fields(const json_t *object, enum request_do what, char why[sta
 			return refuse(
 				why, "\"%s\" is missing in \"%s\"", fields[i].name, words[what]);
 	}
+	if (what == REQUEST_ADD && !json_object_get(object, "listen") &&
+		!json_object_get(object, "peers"))
+		return refuse(why, "\"listen\" or \"peers\" is missing in \"add\"");
 	return 0;
 }
 

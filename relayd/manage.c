@@ -40,6 +40,7 @@ static int open_raw(struct net *net, struct stream *stream, char why[static SPEC
 
 static void drop(struct net *net, struct stream *stream)
 {
+	broker_forget(net->broker, stream);
 	for (size_t i = 0; i < stream->slot_count; i++)
 		udp_close_raw(&net->udp, &stream->slots[i]);
 	stream_remove(&net->table, stream);
@@ -121,10 +122,21 @@ int net_remove(struct net *net, const char *name, char why[static SPEC_WHY])
 	return 0;
 }
 
+/* Two holes. */
+static void count_pair(void *data, const struct broker_pair *pair)
+{
+	unsigned int *count = data;
+
+	(void)pair;
+	*count += 2;
+}
+
 static unsigned int flush_stream(struct net *net, struct stream *stream)
 {
 	unsigned int count = 0;
 
+	broker_each(net->broker, stream, count_pair, &count);
+	broker_forget(net->broker, stream);
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		count += stream->slots[i].want.client.addr.family != 0;
 		slot_release(&net->table, &stream->slots[i]);
@@ -219,6 +231,13 @@ static bool same_ports(const struct spec *a, const struct spec *b)
 	return !memcmp(&a->listen, &b->listen, sizeof a->listen) && a->raw_punch == b->raw_punch;
 }
 
+/* What peers have agreed to: others must prove themselves anew. */
+static bool same_peers(const struct spec *a, const struct spec *b)
+{
+	return a->peers == b->peers && a->rate == b->rate && !strcmp(a->key, b->key) &&
+	       !memcmp(&a->clients, &b->clients, sizeof a->clients);
+}
+
 /* Streams that are not in the file any more go first, for new ones may want their ports. */
 static void sweep(struct net *net, const struct config *config, struct net_changes *changes)
 {
@@ -249,6 +268,8 @@ static int update(struct net *net, const struct spec *spec, struct net_changes *
 	if (spec_equal(spec, &stream->spec))
 		return 0;
 	changes->changed++;
+	if (!same_peers(spec, &stream->spec))
+		broker_forget(net->broker, stream);
 	return stream_change(&net->table, stream, spec);
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "relayd/adopt.h"
+#include "relayd/net_broker.h"
 #include "relayd/notify.h"
 #include "relayd/sender.h"
 
@@ -121,6 +122,7 @@ static void turn(uv_prepare_t *prepare)
 	struct net *net = prepare->data;
 
 	sync_turn(&net->sync);
+	net_broker_turn(net);
 }
 
 static void sample(struct net *net, const struct ipc_record *record)
@@ -259,6 +261,7 @@ static int start_punch(struct net *net)
 	punch_init(&net->punch, &net->table, net->config->realm, net_now(net));
 	net->punch.own = own_address;
 	net->punch.own_data = net;
+	net->punch.broker = net->broker;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	behaviour_configure(&net->punch.behaviour, net->config,
 		(uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000);
@@ -329,6 +332,8 @@ static int start(struct net *net)
 		err = sync_init(&net->sync, &net->table, net->config);
 	if (!err)
 		err = udp_open(&net->udp, &net->loop, &net->punch, &net->sync, net->config);
+	if (!err)
+		err = net_broker_open(net);
 	if (err) {
 		log_error("cannot start: %s", strerror(-err));
 		return err;
@@ -367,6 +372,7 @@ static void stop(struct net *net)
 	uv_loop_close(&net->loop);
 	registry_close(net->registry);
 	sync_fini(&net->sync);
+	net_broker_close(net);
 	stream_table_fini(&net->table);
 }
 

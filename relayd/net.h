@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "relayd/broker.h"
 #include "relayd/config.h"
 #include "relayd/control.h"
 #include "relayd/ipc.h"
@@ -43,6 +44,8 @@ struct net {
 	struct sync sync;
 	struct udp udp;
 	struct control *control;
+	struct broker *broker;
+	uv_timer_t broker_timer;
 	int64_t started_ms;
 	uv_poll_t kernel;
 	uv_prepare_t turn;

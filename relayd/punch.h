@@ -10,6 +10,7 @@
 
 #include "common/stun.h"
 #include "relayd/behaviour.h"
+#include "relayd/broker.h"
 #include "relayd/limit.h"
 #include "relayd/nonce.h"
 #include "relayd/stream.h"
@@ -25,8 +26,8 @@ enum punch_count {
 	PUNCH_NOT_REQUEST, /* STUN, but an indication or an answer, or what we have no address for
 			    */
 	PUNCH_MALFORMED,   /* not STUN, or not whole */
-	PUNCH_UNPADDED,	   /* its answer would have been larger, or gone elsewhere, and the prefix had
-			      had its share */
+	PUNCH_UNPADDED, /* its answer would have been larger, or gone elsewhere, and the prefix had
+			   had its share */
 	PUNCH_INCOMPLETE,  /* integrity without user, realm or nonce; a downgraded algorithm */
 	PUNCH_STALE_NONCE, /* old, or not made for this source */
 	PUNCH_UNKNOWN_USER,
@@ -38,6 +39,8 @@ enum punch_count {
 	PUNCH_FAILED, /* the kernel refused, or memory is short */
 	PUNCH_RAW,
 	PUNCH_PARTNER, /* the other relay's */
+	PUNCH_PEER,    /* a hello that was accepted */
+	PUNCH_BUSY,    /* a hello, and no room for it */
 	PUNCH_COUNTS,
 };
 
@@ -47,6 +50,7 @@ struct punch {
 	struct nonce nonce;
 	struct limit limit;
 	struct behaviour behaviour; /* requests without credentials */
+	struct broker *broker;	    /* hellos of peers; NULL: nobody takes them */
 	/* The relay's own addresses: no hole leads there. */
 	bool (*own)(void *data, const struct addr *addr);
 	void *own_data;

@@ -9,8 +9,9 @@
 #include "common/mac.h"
 #include "relayd/registry_db.h"
 
-static const char sql_each[] = "SELECT name, listen, source, key, clients, rate, raw_punch, expires"
-			       " FROM stream ORDER BY name";
+static const char sql_each[] =
+	"SELECT name, listen, source, key, clients, rate, raw_punch, expires, peers"
+	" FROM stream ORDER BY name";
 
 /* Inside of a transaction. */
 static int number_assign(struct registry *registry, const char *name)
@@ -85,7 +86,7 @@ static int insert(struct registry *registry, const struct spec *spec, int64_t ex
 	const char *texts[] = {spec->name, ports_format(&spec->listen, listen),
 		spec_source_format(spec, source), spec->key,
 		prefix_format(&spec->clients, clients)};
-	const int64_t numbers[] = {(int64_t)spec->rate, spec->raw_punch, expires};
+	const int64_t numbers[] = {(int64_t)spec->rate, spec->raw_punch, expires, spec->peers};
 	int at = 1, rc = 0;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -144,12 +145,13 @@ static const char *column(sqlite3_stmt *stmt, int i)
 static int row_read(sqlite3_stmt *stmt, struct spec *spec, char why[static SPEC_WHY])
 {
 	if (spec_init(spec, column(stmt, 0), why) < 0 ||
-		spec_set_listen(spec, column(stmt, 1), why) < 0 ||
+		(*column(stmt, 1) && spec_set_listen(spec, column(stmt, 1), why) < 0) ||
 		spec_set_source(spec, column(stmt, 2), why) < 0 ||
 		spec_set_key(spec, column(stmt, 3), why) < 0 ||
 		spec_set_clients(spec, column(stmt, 4), why) < 0 ||
 		spec_set_rate(spec, sqlite3_column_int64(stmt, 5), why) < 0 ||
-		spec_set_raw_punch(spec, sqlite3_column_int64(stmt, 6), why) < 0)
+		spec_set_raw_punch(spec, sqlite3_column_int64(stmt, 6), why) < 0 ||
+		spec_set_peers(spec, sqlite3_column_int64(stmt, 8), why) < 0)
 		return -EINVAL;
 	return spec_check(spec, why);
 }

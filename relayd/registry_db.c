@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REGISTRY_VERSION 1	    /* user_version, as in sql_schema */
+#define REGISTRY_VERSION 2	    /* user_version, as in sql_schema */
 #define APPLICATION	 0x50524c59 /* application_id: "PRLY" */
 #define BUSY_TIMEOUT	 1000	    /* milliseconds; the loop stands still */
 
@@ -18,7 +18,7 @@ static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_BEGIN] = "BEGIN IMMEDIATE",
 	[REGISTRY_COMMIT] = "COMMIT",
 	[REGISTRY_ROLLBACK] = "ROLLBACK",
-	[REGISTRY_INSERT] = "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+	[REGISTRY_INSERT] = "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[REGISTRY_REMOVE] = "DELETE FROM stream WHERE name = ?",
 	[REGISTRY_NUMBER] = "SELECT number FROM number WHERE name = ?",
 	/* Counts what was ever given out, so that a forgotten number rests as long as possible. */
@@ -48,12 +48,17 @@ static const char sql_schema[] =
 	"BEGIN IMMEDIATE;"
 	"CREATE TABLE stream (name TEXT PRIMARY KEY, listen TEXT NOT NULL, source TEXT NOT NULL,"
 	" key TEXT NOT NULL, clients TEXT NOT NULL, rate INTEGER NOT NULL,"
-	" raw_punch INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;"
+	" raw_punch INTEGER NOT NULL, expires INTEGER NOT NULL,"
+	" peers INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
 	"CREATE TABLE number (name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE) WITHOUT ROWID;"
 	"CREATE TABLE last (number INTEGER NOT NULL);"
 	"INSERT INTO last VALUES (0);"
-	"PRAGMA application_id = 0x50524c59; PRAGMA user_version = 1;"
+	"PRAGMA application_id = 0x50524c59; PRAGMA user_version = 2;"
 	"COMMIT;";
+static const char sql_migrate[] = "BEGIN IMMEDIATE;"
+				  "ALTER TABLE stream ADD COLUMN peers INTEGER NOT NULL DEFAULT 0;"
+				  "PRAGMA user_version = 2;"
+				  "COMMIT;";
 
 /*
  * SQLite tells system errors of opening, but not those of writing; errno still has them. Others
@@ -185,7 +190,9 @@ static int refuse(const struct registry *registry, const char *why, char *error)
 	return -EINVAL;
 }
 
-/* Whose file is it? 1: nobody's yet. Nothing is written before this is known. */
+enum { FILE_KNOWN, FILE_NEW, FILE_OLD };
+
+/* Whose file is it? Nothing is written before this is known. */
 static int identify(struct registry *registry, char *error)
 {
 	int64_t tables = ask(registry, "SELECT count(*) FROM sqlite_schema");
@@ -195,17 +202,19 @@ static int identify(struct registry *registry, char *error)
 	if (tables < 0)
 		return registry_db_fail(registry, (int)tables, "cannot be read", error);
 	if (tables == 0 && application == 0 && version == 0)
-		return 1;
+		return FILE_NEW;
 	if (application != APPLICATION)
 		return refuse(registry,
 			"this is another program's database; name another file in \"database\"",
 			error);
+	if (version == 1)
+		return FILE_OLD;
 	if (version != REGISTRY_VERSION)
 		return refuse(registry,
 			"this was written by a later relayd; install that, or name another file "
 			"in \"database\"",
 			error);
-	return 0;
+	return FILE_KNOWN;
 }
 
 /* Whole pages of nonsense are only met when a query comes by; better now than then. */
@@ -260,13 +269,21 @@ static int prepare(struct registry *registry)
 
 static int set_up(struct registry *registry, char *error)
 {
-	int fresh, ret = 0;
+	int file, ret = 0;
 
 	sqlite3_busy_timeout(registry->db, BUSY_TIMEOUT);
-	fresh = identify(registry, error);
-	if (fresh < 0)
-		return fresh;
-	if (fresh && sqlite3_exec(registry->db, sql_schema, NULL, NULL, NULL) != SQLITE_OK)
+	file = identify(registry, error);
+	if (file < 0)
+		return file;
+	if (file == FILE_OLD)
+		ret = check_intact(registry, error);
+	if (ret < 0)
+		return ret;
+	if (file == FILE_OLD && sqlite3_exec(registry->db, sql_migrate, NULL, NULL, NULL))
+		return registry_db_fail(
+			registry, registry_db_errno(registry), "cannot be renewed", error);
+	if (file == FILE_NEW &&
+		sqlite3_exec(registry->db, sql_schema, NULL, NULL, NULL) != SQLITE_OK)
 		return registry_db_fail(
 			registry, registry_db_errno(registry), "cannot be made", error);
 	if (sqlite3_exec(registry->db, sql_settings, NULL, NULL, NULL) != SQLITE_OK)
@@ -275,7 +292,7 @@ static int set_up(struct registry *registry, char *error)
 		ret = prepare(registry);
 	if (ret < 0)
 		return registry_db_fail(registry, ret, "cannot be opened", error);
-	return fresh ? 0 : check_intact(registry, error);
+	return file == FILE_KNOWN ? check_intact(registry, error) : 0;
 }
 
 int registry_open(const char *path, struct registry **out, char error[static REGISTRY_ERROR])

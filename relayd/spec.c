@@ -147,6 +147,16 @@ int spec_set_raw_punch(struct spec *spec, long long port, char why[static SPEC_W
 	return 0;
 }
 
+int spec_set_peers(struct spec *spec, long long pairs, char why[static SPEC_WHY])
+{
+	if (pairs < 0 || pairs > SPEC_PEERS_MAX)
+		return refuse(why,
+			"%lld is not a number of pairs; write 1 to %d, or 0 for no peers", pairs,
+			SPEC_PEERS_MAX);
+	spec->peers = (uint16_t)pairs;
+	return 0;
+}
+
 /* Ports that are punched without proof: raw_punch and the following, one for each port. */
 static bool is_raw(const struct spec *spec, unsigned int port)
 {
@@ -158,12 +168,15 @@ int spec_check(const struct spec *spec, char why[static SPEC_WHY])
 {
 	unsigned int last = (unsigned int)spec->raw_punch + spec->listen.count - 1;
 
-	if (spec->listen.count == 0)
-		return refuse(why, "no port to listen at; give it one, e.g. 9099 or 9099-9102");
+	if (spec->listen.count == 0 && !spec->peers)
+		return refuse(
+			why, "no port to listen at; give it one, e.g. 9099 or 9099-9102, or peers");
 	if (spec->key[0] == '\0')
 		return refuse(why, "no key; \"punchctl key\" makes one");
 	if (!spec->raw_punch)
 		return 0;
+	if (spec->listen.count == 0)
+		return refuse(why, "raw punch ports are for ports to listen at, and it has none");
 	if (last > UINT16_MAX)
 		return refuse(why,
 			"raw punch ports %u to %u go beyond 65535; %u ports need a first one of at "
@@ -213,7 +226,7 @@ bool spec_equal(const struct spec *a, const struct spec *b)
 	       (a->source != SPEC_PREFIX || prefix_equal(&a->prefix, &b->prefix)) &&
 	       mac_equal(a->key, b->key, sizeof(a->key)) &&
 	       prefix_equal(&a->clients, &b->clients) && a->rate == b->rate &&
-	       a->raw_punch == b->raw_punch;
+	       a->raw_punch == b->raw_punch && a->peers == b->peers;
 }
 
 const char *spec_source_format(const struct spec *spec, char out[static PREFIX_TEXT])

@@ -124,6 +124,8 @@ static int make_slots(struct stream_table *table, struct stream *stream)
 	const struct ports *ports = &stream->spec.listen;
 	size_t families = (size_t)table->families[0] + table->families[1];
 
+	if (!ports->count)
+		return 0;
 	stream->slots = calloc(ports->count * families, sizeof *stream->slots);
 	if (!stream->slots)
 		return -ENOMEM;
@@ -192,14 +194,19 @@ void stream_remove(struct stream_table *table, struct stream *stream)
 		slot_release(table, &stream->slots[i]);
 		slot_mark(table, &stream->slots[i]);
 	}
+	/* Of one without ports the kernel has nothing that it would have to forget. */
+	if (!stream->slot_count)
+		stream_reap(table, stream);
 }
 
 void stream_reap(struct stream_table *table, struct stream *stream)
 {
+	if (!stream->gone)
+		return;
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		const struct slot *slot = &stream->slots[i];
 
-		if (!stream->gone || slot->dirty || slot->busy || slot->listening)
+		if (slot->dirty || slot->busy || slot->listening)
 			return;
 	}
 	for (size_t i = 0; i < stream->slot_count; i++)

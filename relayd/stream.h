@@ -120,7 +120,7 @@ void stream_table_fini(struct stream_table *table);
 /* -EEXIST: the name or a port is taken, and `why` by whom; -ENOMEM. */
 int stream_add(struct stream_table *table, const struct spec *spec, uint32_t number,
 	struct stream **out, char why[static SPEC_WHY]);
-/* Its holes and elements go with the next sync; then it is freed. */
+/* Its holes and elements go with the next sync; then it is freed, without ports at once. */
 void stream_remove(struct stream_table *table, struct stream *stream);
 /* Takes over what may change while it lives (all but the ports); -EBUSY when ports or raw punch
  * differ. */

@@ -190,8 +190,9 @@ static void send_changes(struct sync *sync)
 
 	sync->slot_count = sync->op_count = 0;
 	room = sync_batch_plan(sync);
+	/* Many a slot may need no operation. */
 	while (room && (slot = TAILQ_FIRST(&sync->table->dirty)) &&
-		sync->op_count + SLOT_OPS_MAX <= RULES_OPS_MAX)
+		sync->slot_count < RULES_OPS_MAX && sync->op_count + SLOT_OPS_MAX <= RULES_OPS_MAX)
 		sync_plan(sync, slot);
 	for (struct sync_waiter *waiter = TAILQ_FIRST(&sync->waiters); waiter;
 		waiter = TAILQ_NEXT(waiter, link))
@@ -211,7 +212,7 @@ void sync_turn(struct sync *sync)
 		start_read(sync);
 		return;
 	}
-	if (!sync->busy && (sync_batch_pending(sync) || !TAILQ_EMPTY(&sync->table->dirty)))
+	while (!sync->busy && (sync_batch_pending(sync) || !TAILQ_EMPTY(&sync->table->dirty)))
 		send_changes(sync);
 	/* Those that waited for a slot that had nothing to send. */
 	for (waiter = TAILQ_FIRST(&sync->waiters); waiter; waiter = next) {

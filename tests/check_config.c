@@ -338,6 +338,25 @@ START_TEST(test_everything)
 }
 END_TEST
 
+START_TEST(test_peers)
+{
+	struct config *config = read_good(HOME "stream a {\npeers = 16\n" KEY "}\n");
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	ck_assert_uint_eq(config->stream_count, 1);
+	ck_assert_uint_eq(config->streams[0].peers, 16);
+	ck_assert_uint_eq(config->streams[0].listen.count, 0);
+	config_print(config, out);
+	fclose(out);
+	ck_assert_ptr_nonnull(strstr(text, "\tpeers = 16\n"));
+	ck_assert_ptr_null(strstr(text, "listen"));
+	free(text);
+	config_free(config);
+}
+END_TEST
+
 START_TEST(test_public)
 {
 	struct config *config = read_good(HOME "advertise = \"127.0.0.1=203.0.113.7\"\n");
@@ -520,6 +539,7 @@ static Suite *config_suite(void)
 	tcase_add_test(bad, test_file_too_large);
 	tcase_add_test(good, test_defaults);
 	tcase_add_test(good, test_everything);
+	tcase_add_test(good, test_peers);
 	tcase_add_test(good, test_public);
 	tcase_add_test(good, test_print);
 	tcase_add_test(good, test_auto);

@@ -344,10 +344,38 @@ END_TEST
 START_TEST(test_version)
 {
 	registry_close(open_good());
-	execute("PRAGMA user_version = 2");
+	execute("PRAGMA user_version = 3");
 	open_bad(-EINVAL, "a later relayd");
-	execute("PRAGMA user_version = 1");
+	execute("PRAGMA user_version = 2");
 	registry_close(open_good());
+}
+END_TEST
+
+/* What a relayd of before there were peers wrote is kept, and has none. */
+START_TEST(test_migrate)
+{
+	struct registry *registry = open_good();
+	struct spec old = make("old"), peers = make("peers");
+	char error[REGISTRY_ERROR];
+	struct list list;
+
+	ck_assert_int_eq(registry_add(registry, &old, 7, error), 0);
+	registry_close(registry);
+	execute("ALTER TABLE stream DROP COLUMN peers; PRAGMA user_version = 1");
+	registry = open_good();
+	peers.peers = SPEC_PEERS_MAX;
+	peers.listen.count = 0;
+	ck_assert_int_eq(registry_add(registry, &peers, 0, error), 0);
+	for (int i = 0; i < 2; i++) {
+		list = list_all(registry);
+		ck_assert_uint_eq(list.count, 2);
+		ck_assert(spec_equal(&list.specs[0], &old));
+		ck_assert_int_eq(list.expires[0], 7);
+		ck_assert(spec_equal(&list.specs[1], &peers));
+		registry_close(registry);
+		registry = open_good();
+	}
+	registry_close(registry);
 }
 END_TEST
 
@@ -633,6 +661,7 @@ static Suite *registry_suite(void)
 	tcase_add_test(tcase, test_mode);
 	tcase_add_test(tcase, test_foreign);
 	tcase_add_test(tcase, test_version);
+	tcase_add_test(tcase, test_migrate);
 	tcase_add_test(tcase, test_no_database);
 	tcase_add_test(tcase, test_corrupt);
 	tcase_add_loop_test(tcase, test_bad_row, 0, 6);

@@ -256,8 +256,33 @@ START_TEST(test_equal)
 	b = a;
 	b.raw_punch = 1;
 	ck_assert(!spec_equal(&a, &b));
+	b = a;
+	b.peers = 1;
+	ck_assert(!spec_equal(&a, &b));
 	b = make("b", "9099-9100", 0);
 	ck_assert(!spec_equal(&a, &b));
+}
+END_TEST
+
+START_TEST(test_peers)
+{
+	struct spec spec = make("a", "9099", 0);
+	char why[SPEC_WHY];
+
+	ck_assert_int_eq(spec_set_peers(&spec, -1, why), -EINVAL);
+	ck_assert_int_eq(spec_set_peers(&spec, SPEC_PEERS_MAX + 1, why), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(why, "1 to 1024"));
+	ck_assert_int_eq(spec_set_peers(&spec, SPEC_PEERS_MAX, why), 0);
+	ck_assert_uint_eq(spec.peers, SPEC_PEERS_MAX);
+	ck_assert_int_eq(spec_check(&spec, why), 0);
+	spec.listen.count = 0;
+	ck_assert_int_eq(spec_check(&spec, why), 0);
+	spec.raw_punch = 9000;
+	ck_assert_int_eq(spec_check(&spec, why), -EINVAL);
+	spec.raw_punch = 0;
+	ck_assert_int_eq(spec_set_peers(&spec, 0, why), 0);
+	ck_assert_int_eq(spec_check(&spec, why), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(why, "or peers"));
 }
 END_TEST
 
@@ -308,6 +333,7 @@ static Suite *spec_suite(void)
 	tcase_add_test(tcase, test_check);
 	tcase_add_test(tcase, test_overlap);
 	tcase_add_test(tcase, test_equal);
+	tcase_add_test(tcase, test_peers);
 	tcase_add_test(tcase, test_equal_forms);
 	tcase_add_test(tcase, test_source_format);
 	suite_add_tcase(suite, tcase);

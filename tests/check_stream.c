@@ -257,6 +257,32 @@ START_TEST(test_reap)
 }
 END_TEST
 
+/* Of a stream without ports the kernel has nothing, so it goes at once. */
+START_TEST(test_peers_only)
+{
+	struct spec spec = make("pair", "9099");
+	struct stream *stream;
+
+	spec.listen.count = 0;
+	spec.peers = 4;
+	stream = add_spec(&spec);
+	ck_assert_uint_eq(stream->slot_count, 0);
+	ck_assert_uint_eq(dirty_count(), 0);
+	ck_assert_int_eq(stream_state(stream, NOW), STREAM_WAITING);
+	stream_reap(&table, stream);
+	ck_assert_ptr_eq(stream_find(&table, "pair"), stream);
+	spec.peers = 5;
+	ck_assert_int_eq(stream_change(&table, stream, &spec), 0);
+	ck_assert_uint_eq(stream->spec.peers, 5);
+	stream_remove(&table, stream);
+	ck_assert_ptr_null(stream_find(&table, "pair"));
+	ck_assert(LIST_EMPTY(&table.streams));
+	ck_assert_uint_eq(table.count, 0);
+	assert_events("added:pair changed:pair removed:pair ");
+	add_spec(&spec);
+}
+END_TEST
+
 START_TEST(test_change_ports)
 {
 	struct stream *stream = add("cam1", "9099");
@@ -677,6 +703,7 @@ static Suite *stream_suite(void)
 	tcase_add_loop_test(tcase, test_add_conflict, 0, COUNT(conflicts));
 	tcase_add_test(tcase, test_remove);
 	tcase_add_test(tcase, test_reap);
+	tcase_add_test(tcase, test_peers_only);
 	tcase_add_test(tcase, test_change_ports);
 	tcase_add_loop_test(tcase, test_change, 0, COUNT(changes));
 	tcase_add_test(tcase, test_claim);

@@ -246,6 +246,35 @@ START_TEST(test_many)
 }
 END_TEST
 
+/* What was adopted is there already: slots without an operation, more than a transaction has. */
+START_TEST(test_many_idle)
+{
+	struct slot *slot;
+
+	for (int i = 0; i < 2 * RULES_OPS_MAX; i++) {
+		char name[16], port[16];
+
+		snprintf(name, sizeof(name), "s%d", i);
+		snprintf(port, sizeof(port), "%d", 20000 + i);
+		slot = stream(name, port)->slots;
+		slot->listening = true;
+		slot->listening_source = slot_source(slot);
+	}
+	stream("cam", "9099");
+	batch("a", 1);
+	sync_turn(&sync_);
+	assert_sent("a ");
+	answer(0, -1);
+	sync_turn(&sync_);
+	assert_sent("cam ");
+	answer(0, -1);
+	assert_verdicts("a:0 ");
+	ck_assert(TAILQ_EMPTY(&table.dirty));
+	sync_turn(&sync_);
+	ck_assert_uint_eq(applied, 2);
+}
+END_TEST
+
 static void chain(void *data, int error)
 {
 	note(data, error);
@@ -315,6 +344,7 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_refused_unknown);
 	tcase_add_test(tcase, test_slots);
 	tcase_add_test(tcase, test_many);
+	tcase_add_test(tcase, test_many_idle);
 	tcase_add_test(tcase, test_again);
 	tcase_add_test(tcase, test_read);
 	suite_add_tcase(suite, tcase);

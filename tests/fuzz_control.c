@@ -33,7 +33,8 @@ static void check_request(const struct request *request)
 	assert(spec->name[0] == '\0' || spec_init(&other, spec->name, why) == 0);
 	assert(spec->key[0] == '\0' || spec_set_key(&other, spec->key, why) == 0);
 	if (request->what == REQUEST_ADD)
-		assert(spec->name[0] && spec->listen.count > 0 && spec->listen.count <= PORTS_MAX);
+		assert(spec->name[0] && spec->peers <= SPEC_PEERS_MAX &&
+			spec->listen.count <= PORTS_MAX);
 	else
 		assert(!request->expire && !spec->rate && !spec->raw_punch && !spec->listen.count);
 }

@@ -6,7 +6,7 @@
 #               |
 #             relay: 1,000 adds, pipelined into the control socket
 . "$(dirname "$0")/lib.sh"
-plan 19
+plan 28
 
 ADDS=1000
 SOCKET=$T/relayd/relayd.sock
@@ -126,6 +126,24 @@ cat "$T/adding.log" >>"$T/answers"
 ok "both sides killed, relayd starts" relayd_start
 ok "all that was answered is there" eval 'agree && kept'
 figure "answered, there" "$(grep -c . "$T/promised")" "$(grep -c . "$T/listed")"
+
+# --- a stream for peers has no ports
+
+pctl add lan --peers 8 >"$T/add" 2>&1
+ok "add tells what to run for a service" contains "$T/add" \
+	"^  punchctl serve lan@$RELAY4 --key-file lan.key --to 127.0.0.1:PORT\$"
+ok "and for who wants it" contains "$T/add" \
+	"^  punchctl connect lan@$RELAY4 --key-file lan.key --listen 127.0.0.1:PORT\$"
+ok "but nothing of senders" not contains "$T/add" sender
+ok "it is waiting" stream_is lan waiting
+pctl --json show lan >"$T/show"
+is "and shown" "$(json "$T/show" '[d["peers"], d["listen"], d["ports"]]')" '[8, "", []]'
+relayd_stop
+ok "relayd starts anew" relayd_start
+pctl --json show lan >"$T/show"
+is "it is still there" "$(json "$T/show" 'd["peers"]')" 8
+ok "and can be removed" pctl remove lan
+ok "at once" eval '! pctl show lan && pctl add lan --peers 1 && pctl remove lan'
 
 stop media
 stop player
