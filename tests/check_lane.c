@@ -158,6 +158,10 @@ START_TEST(test_word_again)
 	fake_pair(PEER_CLIENT);
 	hellos = fake.hellos;
 	relay_say();
+	ck_assert_uint_eq(fake.hellos, hellos);
+	fake_run(100);
+	relay_say();
+	relay_say();
 	ck_assert_uint_eq(fake.hellos, hellos + 1);
 	lane_close(fake.lane, fake.now_ms);
 }
