@@ -108,16 +108,15 @@ static int64_t overdue_ms(const struct lane *lane)
 void lane_relay_tick(struct lane *lane, int64_t now_ms)
 {
 	struct lane_exchange *exchange = &lane->exchange;
+	bool due = now_ms >= exchange->next_ms;
 	struct lane_event event;
 
 	if (lane->failed)
 		return;
-	if (exchange->dirty)
+	if (exchange->dirty || (due && (!exchange->waiting || exchange->renew)))
 		request_begin(lane, now_ms);
-	else if (now_ms >= exchange->next_ms && exchange->waiting && !exchange->renew)
+	else if (due)
 		request_resend(lane, now_ms);
-	else if (now_ms >= exchange->next_ms)
-		request_begin(lane, now_ms);
 	if (now_ms < overdue_ms(lane))
 		return;
 	exchange->overdue = true;
