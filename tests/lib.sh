@@ -190,9 +190,12 @@ nat_rule() { # NAT STATEMENT
 # A home router: masquerades lan, and ignores what nobody inside has asked for. Were such packets
 # accepted, they would leave entries that push the client's later packets on to other ports.
 nat_host() { # NAT WAN-ADDRESS...
-	local nat=$1
-	public_host "$nat" wan "${@:2}" && forwarding_on "$nat" || return
-	in_ns "$nat" nft -f - <<-'RULES' && nat_rule "$nat" masquerade
+	public_host "$1" wan "${@:2}" && forwarding_on "$1" && nat_table "$1"
+}
+
+# The rules of a home router, for a host that has its wan interface already.
+nat_table() { # NAT
+	in_ns "$1" nft -f - <<-'RULES' && nat_rule "$1" masquerade
 		table inet nat {
 			chain input {
 				type filter hook input priority 0
