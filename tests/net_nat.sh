@@ -15,7 +15,7 @@
 # nat, home, mapper and old run miniupnpd, which maps nothing where its outside is reserved for private
 # use or documents; hence the addresses of the last three.
 . "$(dirname "$0")/lib.sh"
-plan 67
+plan 74
 
 SECOND4=203.0.113.8
 KINDS="open nat random counting cone adf home"
@@ -295,6 +295,18 @@ done <<-'TABLE'
 	adf not-port-dependent not-port-dependent
 	home not-port-dependent address-and-port-dependent
 TABLE
+
+# Somebody else's server
+relayd_stop
+start relay turnserver turnserver -n --no-auth --no-tls --no-dtls --no-tcp --no-cli -p 3478 \
+	-L "$RELAY4" -L "$SECOND4" --log-file stdout --pidfile "$T/turnserver.pid"
+wait_for 5 udp_bound relay 3479 || note "coturn does not serve"
+ask_all "$RELAY4" turn
+for kind in $KINDS; do
+	is "$kind: the same from coturn" \
+		"$(said "turn-$kind" mapping) $(said "turn-$kind" filtering) $(said "turn-$kind" opener_ttl)" \
+		"$(said "two-$kind" mapping) $(said "two-$kind" filtering) $(said "two-$kind" opener_ttl)"
+done
 
 ask nat nobody "$RELAY4:3999" --no-gateway
 finish nobody 10
