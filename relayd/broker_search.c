@@ -194,12 +194,6 @@ void search_reset(struct broker *broker, struct pair *pair, bool moved)
 /* One of them has a direct path: the other will have it too, or this one loses it again. */
 static void search_direct(struct broker *broker, struct pair *pair)
 {
-	static const char *const text[] = {[PEER_REST] = "nothing",
-		[PEER_PUNCH] = "punch",
-		[PEER_PREDICT] = "predict",
-		[PEER_STEP] = "step",
-		[PEER_BIRTHDAY] = "birthday"};
-
 	search_stop(broker, pair);
 	pair->search = SEARCH_DIRECT;
 	pair->direct_ms = broker->now_ms;
@@ -208,7 +202,7 @@ static void search_direct(struct broker *broker, struct pair *pair)
 	plan_remember(&broker->memory, &pair->lane[0]->hole.client.addr,
 		&pair->lane[1]->hole.client.addr, pair->plan, broker->now_ms);
 	broker->counts[BROKER_DIRECT]++;
-	broker_tell(broker, "direct", pair, text[pair->plan]);
+	broker_tell(broker, "direct", pair, plan_text(pair->plan));
 }
 
 static void search_lost(struct broker *broker, struct pair *pair)

@@ -103,9 +103,10 @@ static char *add_end(struct job *job, const struct sync_snapshot *snapshot, size
 	if (!stream)
 		return format(ctl_error("%s was removed meanwhile", job->request.spec.name), len);
 	if (job->failed[0] == '\0' && is_committed(stream))
-		return format(json_pack("{s:b, s:o, s:s, s:o}", "ok", 1, "stream",
-				      view_stream(net->config, stream, net_now(net)), "key",
-				      job->request.spec.key, "relays", view_relays(net->config)),
+		return format(
+			json_pack("{s:b, s:o, s:s, s:o}", "ok", 1, "stream",
+				view_stream(net->config, net->broker, stream, net_now(net)), "key",
+				job->request.spec.key, "relays", view_relays(net->config)),
 			len);
 	net_remove(job->net, job->request.spec.name, why);
 	return format(ctl_error("the kernel refused it: %s",
@@ -145,7 +146,7 @@ static char *show_end(struct job *job, const struct sync_snapshot *snapshot, siz
 	if (!stream)
 		return format(no_stream(job), len);
 	return format(json_pack("{s:b, s:o}", "ok", 1, "stream",
-			      view_stream(net->config, stream, net_now(net))),
+			      view_stream(net->config, net->broker, stream, net_now(net))),
 		len);
 }
 
@@ -163,7 +164,7 @@ static int list_write(struct job *job, const struct sync_snapshot *snapshot, FIL
 		return -ENOMEM;
 	fputc('[', out);
 	for (size_t i = 0; i < count && ret == 0; i++) {
-		json_t *stream = view_stream(net->config, streams[i], net_now(net));
+		json_t *stream = view_stream(net->config, net->broker, streams[i], net_now(net));
 
 		if (i > 0)
 			fputc(',', out);

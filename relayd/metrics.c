@@ -105,6 +105,46 @@ static void behaviour_write(FILE *out, const struct net *net)
 	}
 }
 
+static void peers_write(FILE *out, const struct net *net)
+{
+	static const struct family peers = {
+		"relayd_peers", "counter", NULL, "Peers and their searches by what came of it."};
+
+	family_write(out, &peers);
+	for (unsigned int i = 0; i < BROKER_COUNTS; i++) {
+		sample_begin(out, &peers, "result", broker_count_text((enum broker_count)i));
+		fprintf(out, "%" PRIu64 "\n", broker_counter(net->broker, (enum broker_count)i));
+	}
+}
+
+struct pair_counts {
+	uint64_t pairs, direct;
+};
+
+static void count_pair(void *data, const struct broker_pair *pair)
+{
+	struct pair_counts *counts = data;
+
+	counts->pairs++;
+	counts->direct += pair->direct;
+}
+
+static void pairs_write(FILE *out, const struct net *net)
+{
+	static const struct family pairs = {
+		"relayd_pairs", "gauge", NULL, "Pairs of peers by the path that they use."};
+	struct pair_counts counts = {0};
+	const struct stream *stream;
+
+	LIST_FOREACH(stream, &net->table.streams, link)
+		broker_each(net->broker, stream, count_pair, &counts);
+	family_write(out, &pairs);
+	sample_begin(out, &pairs, "path", "direct");
+	fprintf(out, "%" PRIu64 "\n", counts.direct);
+	sample_begin(out, &pairs, "path", "relay");
+	fprintf(out, "%" PRIu64 "\n", counts.pairs - counts.direct);
+}
+
 struct single {
 	struct family family;
 	uint64_t value;
@@ -268,6 +308,8 @@ int metrics_write(const struct net *net, const struct metrics_control *control, 
 	streams_write(out, net);
 	punches_write(out, net);
 	behaviour_write(out, net);
+	pairs_write(out, net);
+	peers_write(out, net);
 	singles_write(out,
 		&(struct single){{"relayd_streams_left_out", "gauge", NULL,
 					 "Streams without series of their own."},

@@ -169,8 +169,9 @@ static void birthday_range(const struct plan_side *side, struct peer_round *out)
 	out->low = PORT_MIN;
 	out->high = PORT_MAX;
 	if (ports->allocation == NAT_ALLOCATION_RANDOM && ports->low && ports->low <= ports->high) {
-		out->low = ports->low;
-		out->high = ports->high;
+		/* Of what is below nobody is made to look for sockets of peers. */
+		out->low = ports->low > PORT_MIN ? ports->low : PORT_MIN;
+		out->high = ports->high > PORT_MIN ? ports->high : PORT_MAX;
 	} else if (ports->allocation == NAT_ALLOCATION_SEQUENTIAL && span < PORT_MAX - PORT_MIN) {
 		int32_t low = ports->step > 0 ? last : last - span;
 
@@ -236,6 +237,17 @@ void plan_fill(enum peer_plan plan, const struct plan_side side[static 2], unsig
 		fill_birthday(out->part == 0 ? other : &side[which], out);
 		break;
 	}
+}
+
+const char *plan_text(enum peer_plan plan)
+{
+	static const char *const text[] = {[PEER_REST] = "rest",
+		[PEER_PUNCH] = "punch",
+		[PEER_PREDICT] = "predict",
+		[PEER_STEP] = "step",
+		[PEER_BIRTHDAY] = "birthday"};
+
+	return text[plan];
 }
 
 /* A home or a provider's exit: /24, /56. */

@@ -34,6 +34,9 @@ enum peer_plan plan_choose(const struct plan_side side[static 2],
 void plan_fill(enum peer_plan plan, const struct plan_side side[static 2], unsigned int which,
 	unsigned int tries, struct peer_round *out);
 
+/* "rest", "punch", "predict", "step", "birthday". */
+const char *plan_text(enum peer_plan plan);
+
 /* What has worked between two networks (/24, /56); a fixed size, the oldest is forgotten. */
 #define PLAN_MEMORY 1024
 struct plan_memory {

@@ -124,8 +124,9 @@ static int make_slots(struct stream_table *table, struct stream *stream)
 	const struct ports *ports = &stream->spec.listen;
 	size_t families = (size_t)table->families[0] + table->families[1];
 
-	/* One for peers alone has none. */
-	stream->slots = calloc(ports->count * families + 1, sizeof *stream->slots);
+	if (!ports->count)
+		return 0;
+	stream->slots = calloc(ports->count * families, sizeof *stream->slots);
 	if (!stream->slots)
 		return -ENOMEM;
 	for (size_t i = 0; i < ports->count; i++)
@@ -193,6 +194,7 @@ void stream_remove(struct stream_table *table, struct stream *stream)
 		slot_release(table, &stream->slots[i]);
 		slot_mark(table, &stream->slots[i]);
 	}
+	/* Of one without ports the kernel has nothing that it would have to forget. */
 	if (!stream->slot_count)
 		stream_reap(table, stream);
 }

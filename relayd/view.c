@@ -70,7 +70,42 @@ fail:
 	return NULL;
 }
 
-json_t *view_stream(const struct config *config, const struct stream *stream, int64_t now_ms)
+static json_t *view_nat(const struct nat_report *nat)
+{
+	return json_pack("{s:s, s:s, s:s}", "mapping", nat_mapping_text(nat->mapping), "filtering",
+		nat_filtering_text(nat->filtering), "allocation",
+		nat_allocation_text(nat->ports.allocation));
+}
+
+/* What the callback of broker_each needs. */
+struct pairs {
+	json_t *array;
+	int64_t now_ms;
+};
+
+static void view_pair(void *data, const struct broker_pair *pair)
+{
+	const struct pairs *pairs = data;
+	json_t *object = json_pack("{s:o, s:o, s:b, s:s, s:o, s:o, s:o}", "client",
+		view_endpoint(&pair->client), "service", view_endpoint(&pair->service), "direct",
+		pair->direct, "plan", plan_text(pair->plan), "since",
+		seconds(pairs->now_ms - pair->since_ms), "client_nat", view_nat(&pair->client_nat),
+		"service_nat", view_nat(&pair->service_nat));
+
+	json_array_append_new(pairs->array, object);
+}
+
+static json_t *view_pairs(const struct broker *broker, const struct stream *stream, int64_t now_ms)
+{
+	struct pairs pairs = {json_array(), now_ms};
+
+	if (broker && pairs.array)
+		broker_each(broker, stream, view_pair, &pairs);
+	return pairs.array;
+}
+
+json_t *view_stream(const struct config *config, const struct broker *broker,
+	const struct stream *stream, int64_t now_ms)
 {
 	const struct spec *spec = &stream->spec;
 	char source[PREFIX_TEXT], listen[PORTS_TEXT];
@@ -80,7 +115,8 @@ json_t *view_stream(const struct config *config, const struct stream *stream, in
 		refused += stream->slots[i].refused;
 		moves += stream->slots[i].moves;
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:i, s:I, s:I, s:o}",
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:i, s:I, s:I, s:o, s:i, s:o}",
 		"name", spec->name, "state", stream_state_text(stream_state(stream, now_ms)),
 		"engine", "conntrack", "origin",
 		stream->origin == STREAM_CONFIG ? "config" : "runtime", "source",
@@ -88,7 +124,9 @@ json_t *view_stream(const struct config *config, const struct stream *stream, in
 		(json_int_t)spec->rate, "raw_punch", (int)spec->raw_punch, "expires",
 		(json_int_t)stream->expires, "listen", ports_format(&spec->listen, listen), "peers",
 		(int)spec->peers, "refused", (json_int_t)refused, "moves", (json_int_t)moves,
-		"ports", view_ports(config, stream, now_ms));
+		"ports", view_ports(config, stream, now_ms), "offers",
+		broker ? (int)broker_offers(broker, stream) : 0, "pairs",
+		view_pairs(broker, stream, now_ms));
 }
 
 json_t *view_event(const struct control_event *event, int64_t time)

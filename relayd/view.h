@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "relayd/broker.h"
 #include "relayd/config.h"
 #include "relayd/control.h"
 #include "relayd/stream.h"
@@ -18,8 +19,10 @@
  * A stream, with an entry in "ports" for each port and each of the relay's addresses. "clients" is
  * "any" or a prefix; "rate", "raw_punch" and "expires" (wall clock seconds) are 0 for none. Of a
  * port without a client, "client" and "consent" are null; "idle" is null before the first media.
+ * "pairs" has an entry for each pair of peers; without a broker (NULL) there are none.
  */
-json_t *view_stream(const struct config *config, const struct stream *stream, int64_t now_ms);
+json_t *view_stream(const struct config *config, const struct broker *broker,
+	const struct stream *stream, int64_t now_ms);
 /* time: wall clock milliseconds. */
 json_t *view_event(const struct control_event *event, int64_t time);
 /* "203.0.113.7:3478" for each address of the relay: where clients punch. */

@@ -56,8 +56,9 @@ END_TEST
 
 START_TEST(rules_held)
 {
-	struct ipc_record records[3] = {
-		{.kind = IPC_FLOW}, {.kind = IPC_CLIENT}, {.kind = IPC_LISTENING}};
+	struct ipc_record records[] = {{.kind = IPC_FLOW}, {.kind = IPC_CLIENT},
+		{.kind = IPC_LISTENING}, {.kind = IPC_PEER}, {.kind = IPC_FLOW}};
+	struct endpoint punch;
 	struct endpoint listen, client;
 	int fd = dial();
 	json_t *answer, *stream;
@@ -68,15 +69,19 @@ START_TEST(rules_held)
 	records[1].client = (struct rules_client){client, listen, 31200, 5, 6, "cam1"};
 	records[2].listening = (struct rules_listening){
 		.listen = listen, .number = 7, .name = "cam1", .refused_packets = 9};
-	t.snapshot = (struct sync_snapshot){records, 3};
-	granted(fd, ADD ",\"rate\":5000}");
+	endpoint_parse("10.0.0.4:3478", 0, &punch);
+	records[3].peer = (struct rules_peer){client, punch, listen, 7, "cam1"};
+	records[4].flow = (struct rules_flow){7, client, punch, client, punch};
+	t.snapshot = (struct sync_snapshot){records, sizeof(records) / sizeof(records[0])};
+	granted(fd, ADD ",\"rate\":5000,\"peers\":2}");
 	answer = ask(fd, "{\"do\":\"rules\"}");
 	ck_assert_uint_eq(json_array_size(json_object_get(answer, "streams")), 1);
 	stream = json_array_get(json_object_get(answer, "streams"), 0);
 	ck_assert_int_eq(json_integer_value(json_object_get(stream, "mark")), 0x52000007);
 	ck_assert_uint_eq(json_array_size(json_object_get(stream, "listening")), 1);
 	ck_assert_uint_eq(json_array_size(json_object_get(stream, "clients")), 1);
-	ck_assert_uint_eq(json_array_size(json_object_get(stream, "flows")), 1);
+	ck_assert_uint_eq(json_array_size(json_object_get(stream, "flows")), 2);
+	ck_assert_uint_eq(json_array_size(json_object_get(stream, "peers")), 1);
 	ck_assert_uint_eq(json_array_size(json_object_get(stream, "ingress")), 0);
 	json_decref(answer);
 	close(fd);

@@ -242,7 +242,10 @@ END_TEST
 	"\"clients\":[{\"client\":\"192.0.2.8:40001\",\"punch\":\"203.0.113.7:3478\","             \
 	"\"consent\":14.5,\"rate\":0,\"packets\":120,\"bytes\":120000}],"                          \
 	"\"flows\":[{\"sender\":\"198.51.100.9:5000\",\"listen\":\"203.0.113.7:9099\","            \
-	"\"client\":\"192.0.2.8:40001\",\"punch\":\"203.0.113.7:3478\"}]}]"
+	"\"client\":\"192.0.2.8:40001\",\"punch\":\"203.0.113.7:3478\"}],\"peers\":["              \
+	"{\"client\":\"192.0.2.8:40001\",\"punch\":\"203.0.113.7:3478\","                          \
+	"\"peer\":\"198.51.100.9:6000\"},{\"client\":\"[2001:db8:1::8]:1\","                       \
+	"\"punch\":\"[2001:db8::7]:2\",\"peer\":\"[2001:db8:2::9]:3\"}]}]"
 
 START_TEST(test_rules)
 {
@@ -260,6 +263,10 @@ START_TEST(test_rules)
 		"  add element inet relayd consent4 { 192.0.2.8 . 40001 timeout 14500ms comment "
 		"\"cam1\" }  "
 		"# 14.5 s left, 120 packets\n"
+		"  add element inet relayd peer4 { 192.0.2.8 . 40001 . 203.0.113.7 . 3478 comment "
+		"\"cam1\" : 198.51.100.9 . 6000 }\n"
+		"  add element inet relayd peer6 { 2001:db8:1::8 . 1 . 2001:db8::7 . 2 comment "
+		"\"cam1\" : 2001:db8:2::9 . 3 }\n"
 		" as iptables would say it\n"
 		"  iptables -t nat -A PREROUTING -p udp -d 203.0.113.7 --dport 9099 -m comment "
 		"--comment relayd:cam1 -j DNAT --to-destination 192.0.2.8:40001\n"
@@ -267,6 +274,12 @@ START_TEST(test_rules)
 		"--comment relayd:cam1 -j DNAT --to-destination [2001:db8:1::8]:40001\n"
 		"  iptables -t nat -A POSTROUTING -p udp -d 192.0.2.8 --dport 40001 -m comment "
 		"--comment relayd:cam1 -j SNAT --to-source 203.0.113.7:3478\n"
+		"  iptables -t nat -A PREROUTING -p udp -s 192.0.2.8 --sport 40001 -d 203.0.113.7 "
+		"--dport 3478 -m comment --comment relayd:cam1 -j DNAT --to-destination "
+		"198.51.100.9:6000\n"
+		"  ip6tables -t nat -A PREROUTING -p udp -s 2001:db8:1::8 --sport 1 -d 2001:db8::7 "
+		"--dport 2 -m comment --comment relayd:cam1 -j DNAT --to-destination "
+		"[2001:db8:2::9]:3\n"
 		" flows\n"
 		"  198.51.100.9:5000 -> 203.0.113.7:9099, forwarded as 203.0.113.7:3478 -> "
 		"192.0.2.8:40001\n");
