@@ -64,6 +64,7 @@ static void request_begin(struct lane *lane, int64_t now_ms)
 	exchange->waiting = true;
 	exchange->renew = exchange->dirty = false;
 	exchange->sends = 0;
+	exchange->sent_ms = now_ms;
 	request_resend(lane, now_ms);
 }
 
@@ -155,8 +156,8 @@ static void relay_answered(struct lane *lane, int64_t now_ms)
 	bool overdue = exchange->overdue;
 
 	/* One that was repeated does not say how long its answer took. */
-	if (exchange->sends == 1 && now_ms > exchange->began_ms)
-		lane->hello.rtt_ms = (uint32_t)(now_ms - exchange->began_ms);
+	if (exchange->sends == 1 && now_ms > exchange->sent_ms)
+		lane->hello.rtt_ms = (uint32_t)(now_ms - exchange->sent_ms);
 	exchange->waiting = exchange->renew = exchange->overdue = false;
 	exchange->answered_ms = now_ms;
 	exchange->hurries = exchange->rejections = 0;

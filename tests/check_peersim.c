@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/peersim.h"
 
@@ -59,17 +60,24 @@ static void kind_set(
 	}
 }
 
+/* For experiments: PAIR (7 times the one kind plus the other), SESSIONS, LOSS, FOREIGN. */
+static double knob(const char *name, double usual)
+{
+	const char *text = getenv(name);
+
+	return text ? atof(text) : usual;
+}
+
 static struct sim_config pair_config(enum kind a, enum kind b, uint32_t seed)
 {
-	struct sim_config config = {
-		.delay_ms = 30, .jitter_ms = 5, .loss = 0.01, .data_ms = 50, .seed = seed};
+	struct sim_config config = {.delay_ms = 30,
+		.jitter_ms = 5,
+		.loss = knob("LOSS", 0.01),
+		.data_ms = 50,
+		.seed = seed};
 
-	if (getenv("LOSS"))
-		config.loss = atof(getenv("LOSS"));
-	kind_set(a, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[0],
-		&config.report[0]);
-	kind_set(b, getenv("FOREIGN") ? atof(getenv("FOREIGN")) : 2, &config.nat[1],
-		&config.report[1]);
+	kind_set(a, knob("FOREIGN", 2), &config.nat[0], &config.report[0]);
+	kind_set(b, knob("FOREIGN", 2), &config.nat[1], &config.report[1]);
 	return config;
 }
 
@@ -179,52 +187,44 @@ static int compare(const void *a, const void *b)
 
 #define SESSIONS_MAX 2000
 
-/* The share of sessions that became direct. */
-static double pair_measure(enum kind a, enum kind b, unsigned int sessions)
+struct figures {
+	unsigned int sessions, direct, first;
+	uint64_t probes;
+	int64_t ms[SESSIONS_MAX]; /* until both were direct */
+};
+
+static void session_measure(const struct sim_config *config, struct figures *figures)
 {
-	static int64_t ms[SESSIONS_MAX];
-	unsigned int direct = 0, probes = 0, first = 0;
+	struct sim *sim = sim_open(config);
+	const struct sim_side *one = sim_side(sim, 0), *two = sim_side(sim, 1);
 
-	for (unsigned int i = getenv("FROM") ? (unsigned)atoi(getenv("FROM")) : 0; i < sessions;
-		i++) {
-		/* Either may be the client. */
-		struct sim_config config =
-			i % 2 ? pair_config(b, a, i + 1) : pair_config(a, b, i + 1);
-		struct sim *sim = sim_open(&config);
-
-		if (sim_run_direct(sim, 120000)) {
-			const struct sim_side *one = sim_side(sim, 0), *two = sim_side(sim, 1);
-
-			if (getenv("SLOW") && (one->direct_ms > atoi(getenv("SLOW")) ||
-						      two->direct_ms > atoi(getenv("SLOW"))))
-				printf("slow %u: %lld %lld\n", i, (long long)one->direct_ms,
-					(long long)two->direct_ms);
-			first += one->rounds_failed == 0;
-			ms[direct++] =
-				one->direct_ms > two->direct_ms ? one->direct_ms : two->direct_ms;
-		} else if (getenv("SLOW"))
-			printf("never %u: failed %u %u directs %u %u losts %u %u\n", i,
-				sim_side(sim, 0)->rounds_failed, sim_side(sim, 1)->rounds_failed,
-				sim_side(sim, 0)->directs, sim_side(sim, 1)->directs,
-				sim_side(sim, 0)->losts, sim_side(sim, 1)->losts);
-		probes += sim_side(sim, 0)->probes + sim_side(sim, 1)->probes;
-		sim_close(sim);
+	if (sim_run_direct(sim, 120000)) {
+		figures->first += one->rounds_failed == 0;
+		figures->ms[figures->direct++] =
+			one->direct_ms > two->direct_ms ? one->direct_ms : two->direct_ms;
 	}
-	qsort(ms, direct, sizeof(ms[0]), compare);
-	printf("# figure: %s x %s: direct %.1f %% (%.1f %% in the first round), %u packets, "
-	       "median %lld ms, 95 %% %lld ms\n",
-		names[a], names[b], 100.0 * direct / sessions, 100.0 * first / sessions,
-		probes / sessions, direct ? (long long)ms[direct / 2] : 0,
-		direct ? (long long)ms[direct * 95 / 100] : 0);
-	fflush(stdout);
-	return 100.0 * direct / sessions;
+	figures->probes += one->probes + two->probes;
+	figures->sessions++;
+	sim_close(sim);
 }
 
-/* What is asked of each pair, in percent. */
-static double pair_wanted(enum kind a, enum kind b)
+static void figures_print(struct figures *figures, const char *a, const char *b)
 {
-	if (a > b)
-		return pair_wanted(b, a);
+	unsigned int direct = figures->direct;
+	double sessions = figures->sessions;
+
+	qsort(figures->ms, direct, sizeof(figures->ms[0]), compare);
+	printf("# figure: %s x %s: direct %.1f %% (%.1f %% in the first round), %.0f packets, "
+	       "median %lld ms, 95 %% %lld ms\n",
+		a, b, 100 * direct / sessions, 100 * figures->first / sessions,
+		(double)figures->probes / sessions, direct ? (long long)figures->ms[direct / 2] : 0,
+		direct ? (long long)figures->ms[direct * 95 / 100] : 0);
+	fflush(stdout);
+}
+
+/* What is asked of each pair, in percent; a is the smaller. */
+static unsigned int pair_wanted(enum kind a, enum kind b)
+{
 	if (a <= RESTRICTED)
 		return 100;
 	if (b <= PRESERVING)
@@ -236,19 +236,25 @@ static double pair_wanted(enum kind a, enum kind b)
 
 START_TEST(test_pairs)
 {
-	const char *only = getenv("PAIR"), *count = getenv("SESSIONS");
+	static struct figures figures;
 	enum kind a = _i / KINDS, b = _i % KINDS;
-	double rate, wanted = pair_wanted(a, b);
-	unsigned int sessions = b == RANDOM || a == RANDOM ? 40 : 200;
+	unsigned int sessions = (unsigned int)knob("SESSIONS", b == RANDOM ? 40 : 100), least;
 
-	if (only && atoi(only) != _i)
+	if (a > b || knob("PAIR", _i) != _i)
 		return;
-	if (a > b && !only)
-		return; /* roles are told apart by test_roles */
-	if (count)
-		sessions = (unsigned int)atoi(count);
-	rate = pair_measure(a, b, sessions);
-	ck_assert_msg(rate >= wanted, "%s x %s: %.1f %%", names[a], names[b], rate);
+	ck_assert_uint_le(sessions, SESSIONS_MAX);
+	memset(&figures, 0, sizeof(figures));
+	/* Either may be the client. */
+	for (unsigned int i = 0; i < sessions; i++) {
+		struct sim_config config =
+			i % 2 ? pair_config(b, a, i + 1) : pair_config(a, b, i + 1);
+
+		session_measure(&config, &figures);
+	}
+	figures_print(&figures, names[a], names[b]);
+	/* What is sure has no exceptions; else so few sessions may have two by chance. */
+	least = sessions * pair_wanted(a, b) / 100;
+	ck_assert_uint_ge(figures.direct + (least < sessions ? 2 : 0), least);
 }
 END_TEST
 
