@@ -10,11 +10,12 @@
 #                             |     198.18.5.9   isp ------- home ----- c_home 10.2.0.2
 #                             |                    6.6.6.1   6.6.6.2
 #                             +---- 5.5.5.9      mapper ---- c_mapper   10.1.6.2
+#                             +---- 5.5.6.9      old ------- c_old      10.1.7.2
 #
-# nat, home and mapper run miniupnpd, which maps nothing where its outside is reserved for private
-# use or documents; hence the addresses of home and mapper.
+# nat, home, mapper and old run miniupnpd, which maps nothing where its outside is reserved for private
+# use or documents; hence the addresses of the last three.
 . "$(dirname "$0")/lib.sh"
-plan 61
+plan 76
 
 SECOND4=203.0.113.8
 KINDS="open nat random counting cone adf home"
@@ -70,9 +71,10 @@ nat_of() { # KIND NUMBER
 	esac
 }
 
-# A home router that maps ports.
-mapper_of() {
-	nat_host mapper 5.5.5.9 && inner_host c_mapper mapper lan 10.1.6.2
+# Home routers that map ports, the old one by UPnP only.
+mappers() {
+	nat_host mapper 5.5.5.9 && inner_host c_mapper mapper lan 10.1.6.2 &&
+		nat_host old 5.5.6.9 && inner_host c_old old lan 10.1.7.2
 }
 
 # A home router whose wan is the inside of a carrier's NAT.
@@ -111,11 +113,11 @@ said() { # LOG MEMBER
 	json "$T/$1.log" "d['$2']"
 }
 
-upnpd_conf() { # LAN-ADDRESS/BITS WAN-ADDRESS
+upnpd_conf() { # LAN-ADDRESS/BITS NATPMP
 	cat <<-CONF
 		ext_ifname=wan
 		listening_ip=lan
-		enable_natpmp=yes
+		enable_natpmp=$2
 		enable_upnp=yes
 		secure_mode=yes
 		system_uptime=yes
@@ -129,11 +131,9 @@ upnpd_conf() { # LAN-ADDRESS/BITS WAN-ADDRESS
 }
 
 # Its chains, to which what it maps is added.
-upnpd_start() { # NAT LAN-ADDRESS/BITS [LINE...]
-	local nat=$1 lan=$2
-	shift 2
-	upnpd_conf "$lan" >"$T/upnpd-$nat.conf"
-	[ $# -eq 0 ] || printf '%s\n' "$@" >>"$T/upnpd-$nat.conf"
+upnpd_start() { # NAT LAN-ADDRESS/BITS [NATPMP]
+	local nat=$1
+	upnpd_conf "$2" "${3:-yes}" >"$T/upnpd-$nat.conf"
 	in_ns "$nat" nft -f - <<-'RULES' || return
 		table inet filter {
 			chain forward {
@@ -165,9 +165,25 @@ maps() { # NAT: how many ports it maps now
 	in_ns "$1" nft list chain inet filter prerouting_miniupnpd | grep -c dnat
 }
 
+# What the sender sends to the router's port 7000 arrives at the host's. From another port each time,
+# as a flow that was let in goes on without the mapping.
+reaches() { # NAT
+	local outside
+	FROM=$((${FROM:-7000} + 1))
+	outside=$(in_ns "$1" ip -4 -br addr show wan | awk '{ sub("/.*", "", $3); print $3 }')
+	start "c_$1" "got-$1" "$UDPTOOL" recv --bind 0.0.0.0:7000 --expect 5 --for 5
+	wait_for 5 udp_bound "c_$1" 7000 &&
+		in_ns sender "$UDPTOOL" send --from "$SENDER4:$FROM" --to "$outside:7000" --count 5 --rate 100 &&
+		finish "got-$1" 6 && [ "$(json "$T/got-$1.log" 'd["distinct"]')" = 5 ]
+}
+
+older_than() { # SECONDS: the mapping that is held
+	[ $(($(microseconds) - HELD_SINCE)) -gt $(($1 * 1000000)) ]
+}
+
 lab_up
 ip -n "${P}relay" addr add "$SECOND4/24" dev eth0
-nat_of random 1 && nat_of counting 2 && nat_of cone 3 && nat_of adf 4 && home_of 5 && mapper_of ||
+nat_of random 1 && nat_of counting 2 && nat_of cone 3 && nat_of adf 4 && home_of 5 && mappers ||
 	bail "no NATs"
 
 relayd_conf "address = { \"$RELAY4\", \"$SECOND4\" }"
@@ -204,22 +220,15 @@ ok "the same in words" finish words 10
 ok "which name the mapping" contains "$T/words.log" '^mapping +endpoint-independent: '
 note "$(cat "$T/words.log")"
 
-### The lifetime #########################################################################
-
-in_ns nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout=4 \
-	net.netfilter.nf_conntrack_udp_timeout_stream=7
-ask nat lifetime "$RELAY4" --no-gateway --lifetime-max 20s
-ok "the lifetime is found" finish lifetime 60
-ok "as the NAT has it" [ "$(json "$T/lifetime.log" '4 <= d["lifetime"] <= 7.5')" = true ]
-figure lifetime "$(said lifetime lifetime)"
-
 ### Routers that map ports ###############################################################
 
 UPNPD=$(command -v miniupnpd)
 if [ -n "$UPNPD" ]; then
-	upnpd_start nat 10.0.0.0/24 || bail "no miniupnpd"
-	upnpd_start home 10.2.0.0/24 || bail "no miniupnpd"
-	upnpd_start mapper 10.1.6.0/24 || bail "no miniupnpd"
+	upnpd_start nat 10.0.0.0/24 && upnpd_start home 10.2.0.0/24 && upnpd_start mapper 10.1.6.0/24 &&
+		upnpd_start old 10.1.7.0/24 no || bail "no miniupnpd"
+	start c_mapper held "$BUILD/tests/gateway_tool" 10.1.6.2 7000 20
+	HELD_SINCE=$(microseconds)
+	start c_old aged "$BUILD/tests/gateway_tool" 10.1.7.2 7000 20
 	ask nat unable "$RELAY4"
 	ask home inner "$RELAY4"
 	ask mapper router "$RELAY4"
@@ -231,17 +240,42 @@ if [ -n "$UPNPD" ]; then
 		"[true, true, true]"
 	is "and maps the port" "$(json "$T/router.log" 'd["gateway"]["mapping"] == d["mapped"]')" true
 	is "which is of use" "$(json "$T/router.log" 'd["gateway"]["useful"]')" true
-	is "and not left behind" "$(maps mapper)" 0
 	is "one that cannot is told from one that does not answer" \
 		"$(json "$T/unable.log" '[d["gateway"]["nat_pmp"], d["gateway"]["mapping"]]')" \
 		"[true, null]"
 	is "behind a carrier's NAT it is of none" \
 		"$(json "$T/inner.log" '[d["gateway"]["external"], d["gateway"]["useful"]]')" \
 		'["6.6.6.2", false]'
+	ok "a port is mapped by NAT-PMP" wait_for 5 contains "$T/held.log" '5.5.5.9:7000.*NAT-PMP.* 20'
+	ok "strangers reach it" reaches mapper
+	ok "a port is mapped by UPnP" wait_for 5 contains "$T/aged.log" '5.5.6.9:7000.*UPnP IGD.* 20'
+	ok "strangers reach that" reaches old
+	ok "the keeper of that ends" stop aged
+	is "at the end it is given back" "$(maps old)" 0
 else
-	for what in languages mapping use leftovers failure carrier; do
-		skip "a router's $what" "miniupnpd is not installed"
+	for what in languages mapping use failure carrier NAT-PMP NAT-PMP UPnP UPnP end end; do
+		skip "a router: $what" "miniupnpd is not installed"
 	done
+fi
+
+### The lifetime #########################################################################
+
+in_ns nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout=4 \
+	net.netfilter.nf_conntrack_udp_timeout_stream=7
+ask nat lifetime "$RELAY4" --no-gateway --lifetime-max 20s
+ok "the lifetime is found" finish lifetime 60
+ok "as the NAT has it" [ "$(json "$T/lifetime.log" '4 <= d["lifetime"] <= 7.5')" = true ]
+figure lifetime "$(said lifetime lifetime)"
+
+if [ -n "$UPNPD" ]; then
+	wait_for 30 older_than 25 || note "it is $HELD_SINCE"
+	ok "a mapping is renewed" reaches mapper
+	ok "the keeper ends" stop held
+	is "and given back" "$(maps mapper)" 0
+else
+	skip "renewal" "miniupnpd is not installed"
+	skip "given back" "miniupnpd is not installed"
+	skip "the end" "miniupnpd is not installed"
 fi
 
 ### Less than everything #################################################################
@@ -262,6 +296,18 @@ done <<-'TABLE'
 	adf not-port-dependent not-port-dependent
 	home not-port-dependent address-and-port-dependent
 TABLE
+
+# Somebody else's server
+relayd_stop
+start relay turnserver turnserver -n --no-auth --no-tls --no-dtls --no-tcp --no-cli -p 3478 \
+	-L "$RELAY4" -L "$SECOND4" --log-file stdout --pidfile "$T/turnserver.pid"
+wait_for 5 udp_bound relay 3479 || note "coturn does not serve"
+ask_all "$RELAY4" turn
+for kind in $KINDS; do
+	is "$kind: the same from coturn" \
+		"$(said "turn-$kind" mapping) $(said "turn-$kind" filtering) $(said "turn-$kind" opener_ttl)" \
+		"$(said "two-$kind" mapping) $(said "two-$kind" filtering) $(said "two-$kind" opener_ttl)"
+done
 
 ask nat nobody "$RELAY4:3999" --no-gateway
 finish nobody 10
