@@ -10,7 +10,7 @@
 #                                      2001:db8:4::9           fd02::2
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
-plan 40
+plan 44
 
 NAT2=198.18.4.9
 
@@ -151,6 +151,8 @@ RULES
 relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf svc 'peers = 64'
 stream_conf svc6 'peers = 4'
+stream_conf one 'peers = 1'
+stream_conf cam1 'listen = "9099"'
 cp "$T/svc.key" "$T/svc.mine"
 ok "relayd starts" relayd_start
 
@@ -254,6 +256,19 @@ start client wrong "$PUNCHCTL" connect "svc@$RELAY4" --key-file "$T/wrong.key" -
 finish wrong 15
 is "another key is refused" "$?" 1
 ok "and that is said" contains "$T/wrong.err" "does not accept key"
+
+start client cam1 "$PUNCHCTL" connect "cam1@$RELAY4" --key-file "$T/cam1.key" --listen 127.0.0.1:9001
+finish cam1 15
+is "so is a stream that is not for peers" "$?" 1
+ok "with the reason" contains "$T/cam1.err" "not for peers"
+
+start service one "$PUNCHCTL" serve "one@$RELAY4" --key-file "$T/one.key" --to 8000
+start client one1 "$PUNCHCTL" connect "one@$RELAY4" --key-file "$T/one.key" --listen 9003
+wait_for 5 contains "$T/one1.err" ready
+start client one2 "$PUNCHCTL" connect "one@$RELAY4" --key-file "$T/one.key" --listen 9004
+ok "one peer more than there may be is told so" wait_for 5 contains "$T/one2.err" "486 too many peers"
+stop one1
+ok "and comes in when another has gone" wait_for 15 contains "$T/one2.err" ready
 
 # --- a program
 
