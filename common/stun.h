@@ -60,6 +60,8 @@ enum stun_attr {
 	STUN_PUNCH_ALTERNATE = 0xff04,
 	/* Ours, between relays: "PNCH", then a message of relayd/partner.h. */
 	STUN_PUNCH_PARTNER = 0xff05,
+	/* Ours: "PNCH", then zeros. PADDING has servers of RFC 5780 answer with 1500 bytes. */
+	STUN_PUNCH_PADDING = 0xff06,
 };
 
 enum stun_algorithm { STUN_MD5 = 0x0001, STUN_SHA256 = 0x0002 }; /* section 18.5 */

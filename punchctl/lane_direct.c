@@ -50,6 +50,8 @@ void lane_direct_answered(
 
 	if (!direct->active || socket != direct->socket || !endpoint_equal(from, &direct->peer))
 		return;
+	if (!direct->unanswered_ms)
+		return; /* one that has come twice */
 	direct->answered_ms = now_ms;
 	direct->unanswered_ms = 0;
 	direct->next_ms =

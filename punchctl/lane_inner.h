@@ -26,7 +26,9 @@ struct lane_exchange {
 	bool dirty; /* there is something new to say */
 	unsigned int sends, hurries, rejections, refusals;
 	uint16_t refused;
-	int64_t began_ms, next_ms, answered_ms, rejected_ms, keepalive_ms;
+	int64_t began_ms; /* of waiting, */
+	int64_t sent_ms;  /* and when this request first left */
+	int64_t next_ms, answered_ms, rejected_ms, keepalive_ms;
 	struct endpoint mapped;
 };
 

@@ -18,12 +18,13 @@ static bool round_wants_socket(const struct peer_round *round)
 }
 
 /* A relay that lies must not turn us against hosts that are no peers. */
-static bool round_is_fair(const struct peer_round *round)
+static bool round_is_fair(const struct lane *lane, const struct peer_round *round)
 {
 	if (round->target_count > PEER_TARGETS || (round->go && round->target_count == 0))
 		return false;
 	for (unsigned int i = 0; i < round->target_count; i++) {
-		if (!addr_is_routable(&round->targets[i].addr) || round->targets[i].port == 0)
+		if (!addr_is_routable(&round->targets[i].addr) || round->targets[i].port == 0 ||
+			addr_equal(&round->targets[i].addr, &lane->config.relay.addr))
 			return false;
 	}
 	return true;
@@ -89,7 +90,8 @@ static void sample_send(struct lane *lane, unsigned int which, const struct endp
 	uint8_t data[STUN_MAX];
 	struct buf buf;
 
-	if (to->addr.family == 0)
+	/* The other port of the relay, or none; a relay that lies names somebody else's. */
+	if (!addr_equal(&to->addr, &lane->config.relay.addr) || to->port == 0)
 		return;
 	buf_init(&buf, data, sizeof(data));
 	stun_begin(&buf, STUN_REQUEST, lane->search.sample_tid[which]);
@@ -203,7 +205,7 @@ void lane_search_round(struct lane *lane, const struct peer_round *round, int64_
 	search->round = *round;
 	if (round->plan == PEER_REST)
 		return;
-	if (!round_is_fair(round))
+	if (!round_is_fair(lane, round))
 		search_fail(lane, now_ms);
 	else if (round->go)
 		search_go(lane, now_ms);

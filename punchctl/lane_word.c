@@ -4,6 +4,8 @@
 
 #include "punchctl/lane_inner.h"
 
+#define AGAIN_MS 50
+
 /* Serials may wrap. */
 static bool serial_is_newer(uint32_t a, uint32_t b)
 {
@@ -70,8 +72,10 @@ void lane_word_take(struct lane *lane, struct stun_bytes bytes, bool answer, int
 	if (!bytes.p || peer_word_decode(bytes.p, bytes.len, &word) < 0)
 		return;
 	if (!word_is_news(lane, &word, answer)) {
-		/* Repeated: our hello that heard it was lost, or is on its way. */
-		if (!answer && word.serial == lane->word.serial)
+		/* Repeated: our hello that heard it was lost, or is on its way. Or somebody else
+		   repeats it, whose pace must not be ours. */
+		if (!answer && word.serial == lane->word.serial &&
+			now_ms - lane->exchange.sent_ms >= AGAIN_MS)
 			lane_relay_tell(lane);
 		return;
 	}

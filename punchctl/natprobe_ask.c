@@ -7,10 +7,11 @@
 #include "common/mac.h"
 #include "punchctl/natprobe_tests.h"
 
-#define PATIENT_MS 200 /* more with each try, while the round trip is not known */
-#define RTO_MIN_MS 120
-#define RTO_MAX_MS 600
-#define RTO_ADD_MS 60 /* for jitter and for what the hosts take */
+#define PATIENT_MS  200 /* more with each try, while the round trip is not known */
+#define RTO_MIN_MS  120
+#define RTO_MAX_MS  600
+#define FINGERPRINT 8  /* bytes, with the header */
+#define RTO_ADD_MS  60 /* for jitter and for what the hosts take */
 
 int probe_socket_open(struct natprobe *probe)
 {
@@ -60,7 +61,13 @@ void probe_indicate(struct natprobe *probe, int socket, const struct endpoint *t
 	send_datagram(probe, socket, to, ttl, &buf);
 }
 
-/* RESPONSE-PORT and PADDING exclude each other (RFC 5780, section 7.6). */
+static void put_padding(struct buf *buf)
+{
+	static const uint8_t padding[ASK_PADDED] = {'P', 'N', 'C', 'H'};
+
+	stun_put(buf, STUN_PUNCH_PADDING, padding, ASK_PADDED - FINGERPRINT - buf->at - 4);
+}
+
 static void ask_send(struct natprobe *probe, struct ask *ask, int64_t now_ms)
 {
 	uint8_t data[ASK_PADDED + 32], port[4];
@@ -77,9 +84,8 @@ static void ask_send(struct natprobe *probe, struct ask *ask, int64_t now_ms)
 		port[1] = (uint8_t)ask->response_port;
 		port[2] = port[3] = 0;
 		stun_put(&buf, STUN_RESPONSE_PORT, port, sizeof(port));
-	} else {
-		stun_put_padding(&buf, ASK_PADDED, 8);
 	}
+	put_padding(&buf);
 	stun_put_fingerprint(&buf);
 	stun_end(&buf);
 	ask->tries++;

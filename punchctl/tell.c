@@ -196,9 +196,6 @@ static void say_failed(const struct tell *tell, const struct lane_event *event)
 	if (event->code == 401)
 		log_error("%s does not accept key %s for %s (or knows no such stream)", relay,
 			tell->report->key_file, tell->report->stream);
-	else if (event->code == 403)
-		log_error("%s does not let this address take part in %s (its `clients`)", relay,
-			tell->report->stream);
 	else
 		log_error("%s refuses %s: %u %s", relay, tell->report->stream, event->code,
 			event->reason);

@@ -13,6 +13,8 @@
 #define CALM_MS	     60000 /* without a failure: the next one is the first */
 #define LOOK_MIN_MS  500   /* however many carriers are silent */
 
+#define FULL 486 /* as many peers as there may be: there will be room again */
+
 #define NEWS(type) (1u << (type))
 
 static struct tunnel_route *route_of(const struct carrier *carrier)
@@ -121,6 +123,12 @@ static void tunnel_refused(struct tunnel *tunnel, struct carrier *carrier)
 {
 	struct tell tell = tunnel_tell(tunnel, carrier);
 
+	if (carrier->refusal.code == FULL) {
+		carrier->refusal.type = LANE_REFUSED;
+		if (!is_told(tunnel, carrier, &carrier->refusal))
+			tell_lane(&tell, &carrier->refusal);
+		return;
+	}
 	if (tunnel->proven) {
 		tell_lane(&tell, &carrier->refusal);
 		return;

@@ -19,6 +19,7 @@
  *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
  *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
  *      with EVENT one of added changed removed punched moved live idle stale sender refused failed
+ *      paired direct relayed unpaired
  *   anything else                            -> {"ok":false,"error":"one line"}
  *
  * A stream is {"name","state","engine","origin","source","clients","rate","raw_punch","expires",

@@ -116,15 +116,15 @@ json_t *view_stream(const struct config *config, const struct broker *broker,
 		moves += stream->slots[i].moves;
 	}
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:I, s:I, s:o, s:i, s:i, s:o}",
+		"{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:i, s:I, s:I, s:o, s:i, s:o}",
 		"name", spec->name, "state", stream_state_text(stream_state(stream, now_ms)),
 		"engine", "conntrack", "origin",
 		stream->origin == STREAM_CONFIG ? "config" : "runtime", "source",
 		spec_source_format(spec, source), "clients", view_prefix(&spec->clients), "rate",
 		(json_int_t)spec->rate, "raw_punch", (int)spec->raw_punch, "expires",
-		(json_int_t)stream->expires, "listen", ports_format(&spec->listen, listen),
-		"refused", (json_int_t)refused, "moves", (json_int_t)moves, "ports",
-		view_ports(config, stream, now_ms), "peers", (int)spec->peers, "offers",
+		(json_int_t)stream->expires, "listen", ports_format(&spec->listen, listen), "peers",
+		(int)spec->peers, "refused", (json_int_t)refused, "moves", (json_int_t)moves,
+		"ports", view_ports(config, stream, now_ms), "offers",
 		broker ? (int)broker_offers(broker, stream) : 0, "pairs",
 		view_pairs(broker, stream, now_ms));
 }

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/peersim.h"
 
@@ -64,7 +65,7 @@ static double knob(const char *name, double usual)
 {
 	const char *text = getenv(name);
 
-	return text ? atof(text) : usual;
+	return text ? strtod(text, NULL) : usual;
 }
 
 static struct sim_config pair_config(enum kind a, enum kind b, uint32_t seed)
@@ -242,6 +243,7 @@ START_TEST(test_pairs)
 	if (a > b || knob("PAIR", _i) != _i)
 		return;
 	ck_assert_uint_le(sessions, SESSIONS_MAX);
+	memset(&figures, 0, sizeof(figures));
 	/* Either may be the client. */
 	for (unsigned int i = 0; i < sessions; i++) {
 		struct sim_config config =

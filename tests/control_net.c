@@ -140,6 +140,7 @@ void pump(void)
 void set_up(void)
 {
 	static const bool families[STREAM_FAMILIES] = {true, true};
+	struct broker_config broker = {.consent_ms = 45000};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	memset(&t, 0, sizeof(t));
@@ -157,6 +158,8 @@ void set_up(void)
 	t.net.config = &t.config;
 	ck_assert_int_eq(uv_loop_init(&t.net.loop), 0);
 	ck_assert_int_eq(stream_table_init(&t.net.table, families, 45000), 0);
+	broker.table = &t.net.table;
+	ck_assert_int_eq(broker_open(&broker, &t.net.broker), 0);
 	ck_assert_int_eq(control_open(&t.net, fd, &t.net.control), 0);
 }
 
@@ -165,6 +168,7 @@ void tear_down(void)
 	control_close(t.net.control);
 	ck_assert_int_eq(uv_run(&t.net.loop, UV_RUN_DEFAULT), 0);
 	ck_assert_int_eq(uv_loop_close(&t.net.loop), 0);
+	broker_close(t.net.broker);
 	stream_table_fini(&t.net.table);
 }
 

@@ -8,19 +8,21 @@
  */
 #undef NDEBUG /* the assertions are what is tested */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "relayd/punch.h"
 
-#define NOW	    ((int64_t)100000000)
-#define KEY	    "MDEyMzQ1Njc4OWFiY2RlZg=="
-#define SEED	    0x5a
-#define TIMES	    32 /* more often than one prefix is given larger answers for */
-#define LARGER_MAX  20
-#define PADDED	    256
-#define PROOF_MAX   44
-#define CHANGES_MAX 16
+#define NOW	     ((int64_t)100000000)
+#define KEY	     "MDEyMzQ1Njc4OWFiY2RlZg=="
+#define SEED	     0x5a
+#define TIMES	     32 /* more often than one prefix is given larger answers for */
+#define LARGER_MAX   20
+#define PADDED	     256
+#define PROOF_MAX    44
+#define CHANGES_MAX  16
+#define FORGOTTEN_MS 1000000
 
 enum mode { AS_IT_IS, CHANGED, SIGNED, MODES };
 
@@ -31,6 +33,7 @@ enum mode { AS_IT_IS, CHANGED, SIGNED, MODES };
 #define FORM_FINGERPRINT 8
 #define FORM_NAME	 16
 #define FORM_NO_SEQUENCE 32
+#define FORM_PEER	 64
 
 static const struct endpoint source = {{AF_INET, {192, 0, 2, 9}}, 40123};
 static const struct endpoint local = {{AF_INET, {203, 0, 113, 7}}, 3478};
@@ -38,11 +41,35 @@ static const struct endpoint local = {{AF_INET, {203, 0, 113, 7}}, 3478};
 static struct stream_table table;
 static struct punch punch;
 static struct stream *stream;
+static struct broker *broker;
+static unsigned int batches;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Nobody but who has proven the key makes the kernel do anything, and words go to him alone. */
+static int apply(void *arg, const struct rules_op *ops, size_t count,
+	void (*done)(void *data, int error), void *data)
+{
+	(void)arg, (void)ops, (void)done, (void)data;
+	assert(count > 0 && count <= 8);
+	batches++;
+	return -ENOMEM;
+}
+
+static void push(void *arg, const struct hole *hole, const void *data, size_t len)
+{
+	struct stun stun;
+
+	(void)arg;
+	assert(endpoint_equal(&hole->client, &source) && endpoint_equal(&hole->punch, &local));
+	assert(stun_parse(data, len, &stun) == 0 && stun.integrity256 && stun.peer.p);
+}
+
 static void table_make(void)
 {
+	const struct broker_config config = {
+		.table = &table, .consent_ms = 45000, .apply = apply, .send = push};
+
 	static const bool four[STREAM_FAMILIES] = {true, false};
 	char why[SPEC_WHY];
 	struct spec spec;
@@ -51,7 +78,9 @@ static void table_make(void)
 	assert(spec_init(&spec, "cam1", why) == 0);
 	assert(spec_set_listen(&spec, "9099-9100", why) == 0);
 	assert(spec_set_key(&spec, KEY, why) == 0);
+	spec.peers = 4;
 	assert(stream_add(&table, &spec, 1, &stream, why) == 0);
+	assert(broker_open(&config, &broker) == 0);
 }
 
 /* As after a start, with secrets that are the same in every run. */
@@ -66,7 +95,12 @@ static void begin(void)
 		slot->sequence = slot->nonce_ms = 0;
 		memset(slot->tid, 0, sizeof(slot->tid));
 	}
+	/* Its lanes are closed, and then forgotten. */
+	broker_forget(broker, stream);
+	broker_tick(broker, NOW + FORGOTTEN_MS);
+	broker_tick(broker, NOW);
 	punch_init(&punch, &table, "relayd", NOW);
+	punch.broker = broker;
 	memset(punch.nonce.secret, SEED, sizeof(punch.nonce.secret));
 	punch.limit.seed = SEED;
 }
@@ -98,12 +132,13 @@ static void unproven_check(const struct punch_answer *answer)
 {
 	assert(!answer->slot && !answer->failure_len && !is_signed(answer));
 	assert(table.holes == 0 && TAILQ_EMPTY(&table.consents));
+	assert(!broker_has_hole(broker, &source));
 }
 
 /* A hole is where the datagram came from, and nowhere else. */
 static void proven_check(const struct punch_answer *answer)
 {
-	assert(table.holes <= 1);
+	assert(table.holes + broker_has_hole(broker, &source) <= 1);
 	if (!answer->slot)
 		return;
 	assert(answer->slot->stream == stream && table.holes == 1);
@@ -152,6 +187,16 @@ static void sign(struct buf *buf, uint8_t form)
 	stun_end(buf);
 }
 
+static void peer_write(struct buf *buf)
+{
+	struct peer_hello hello = {.role = PEER_CLIENT, .rtt_ms = 40, .host_count = 1};
+	uint8_t message[PEER_WIRE];
+
+	memset(hello.lane, SEED, PEER_LANE);
+	hello.hosts[0] = source;
+	stun_put_peer(buf, message, peer_hello_encode(&hello, message));
+}
+
 /* All of a valid request but its proof. */
 static void request_write(struct buf *buf, uint8_t form)
 {
@@ -169,6 +214,8 @@ static void request_write(struct buf *buf, uint8_t form)
 	}
 	if (!(form & FORM_NO_SEQUENCE))
 		stun_put_sequence(buf, 1000);
+	if (form & FORM_PEER)
+		peer_write(buf);
 	if (form & FORM_PADDED)
 		stun_put_padding(buf, PADDED, PROOF_MAX);
 }

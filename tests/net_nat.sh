@@ -15,7 +15,7 @@
 # nat, home, mapper and old run miniupnpd, which maps nothing where its outside is reserved for private
 # use or documents; hence the addresses of the last three.
 . "$(dirname "$0")/lib.sh"
-plan 67
+plan 77
 
 SECOND4=203.0.113.8
 KINDS="open nat random counting cone adf home"
@@ -215,6 +215,14 @@ is "the address that the relay sees" \
 is "peers that are reached from behind a NAT that draws ports" \
 	"$(json "$T/two-random.log" '" ".join(d["peers"].values())')" "direct search relay relay"
 
+# The relay answers from elsewhere only so often, and its silence must not become a verdict.
+for i in 1 2 3 4; do
+	ask adf "again-$i" "$RELAY4" --no-gateway
+	finish "again-$i" 10
+done
+is "asked again and again, the same" "$(said again-4 filtering) $(said again-4 opener_ttl)" \
+	"address-dependent 2"
+
 start client words "$PUNCHCTL" nat "$RELAY4" --no-gateway
 ok "the same in words" finish words 10
 ok "which name the mapping" contains "$T/words.log" '^mapping +endpoint-independent: '
@@ -250,10 +258,10 @@ if [ -n "$UPNPD" ]; then
 	ok "strangers reach it" reaches mapper
 	ok "a port is mapped by UPnP" wait_for 5 contains "$T/aged.log" '5.5.6.9:7000.*UPnP IGD.* 20'
 	ok "strangers reach that" reaches old
-	stop aged
+	ok "the keeper of that ends" stop aged
 	is "at the end it is given back" "$(maps old)" 0
 else
-	for what in languages mapping use failure carrier NAT-PMP NAT-PMP UPnP UPnP end; do
+	for what in languages mapping use failure carrier NAT-PMP NAT-PMP UPnP UPnP end end; do
 		skip "a router: $what" "miniupnpd is not installed"
 	done
 fi
@@ -270,11 +278,12 @@ figure lifetime "$(said lifetime lifetime)"
 if [ -n "$UPNPD" ]; then
 	wait_for 30 older_than 25 || note "it is $HELD_SINCE"
 	ok "a mapping is renewed" reaches mapper
-	stop held
+	ok "the keeper ends" stop held
 	is "and given back" "$(maps mapper)" 0
 else
 	skip "renewal" "miniupnpd is not installed"
 	skip "given back" "miniupnpd is not installed"
+	skip "the end" "miniupnpd is not installed"
 fi
 
 ### Less than everything #################################################################
@@ -295,6 +304,18 @@ done <<-'TABLE'
 	adf not-port-dependent not-port-dependent
 	home not-port-dependent address-and-port-dependent
 TABLE
+
+# Somebody else's server
+relayd_stop
+start relay turnserver turnserver -n --no-auth --no-tls --no-dtls --no-tcp --no-cli -p 3478 \
+	-L "$RELAY4" -L "$SECOND4" --log-file stdout --pidfile "$T/turnserver.pid"
+wait_for 5 udp_bound relay 3479 || note "coturn does not serve"
+ask_all "$RELAY4" turn
+for kind in $KINDS; do
+	is "$kind: the same from coturn" \
+		"$(said "turn-$kind" mapping) $(said "turn-$kind" filtering) $(said "turn-$kind" opener_ttl)" \
+		"$(said "two-$kind" mapping) $(said "two-$kind" filtering) $(said "two-$kind" opener_ttl)"
+done
 
 ask nat nobody "$RELAY4:3999" --no-gateway
 finish nobody 10

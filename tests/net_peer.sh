@@ -10,7 +10,7 @@
 #                                      2001:db8:4::9           fd02::2
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
-plan 32
+plan 44
 
 NAT2=198.18.4.9
 
@@ -150,6 +150,9 @@ in_ns relay nft -f - <<-RULES
 RULES
 relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf svc 'peers = 64'
+stream_conf svc6 'peers = 4'
+stream_conf one 'peers = 1'
+stream_conf cam1 'listen = "9099"'
 cp "$T/svc.key" "$T/svc.mine"
 ok "relayd starts" relayd_start
 
@@ -191,6 +194,9 @@ sessions=$(events connect open)
 serve
 ok "serve may restart" ask 2 10
 ok "as a new session for each new socket, and no others" test "$(($(events connect open) - sessions))" -eq 2
+stop serve KILL
+serve
+ok "serve may be killed" ask 2 20
 stop connect
 is "connect ends with success at SIGTERM" "$?" 0
 ok "and has said what it carried" test "$(event connect end outward)" -ge 70
@@ -214,6 +220,35 @@ ok "a direct path is found" wait_for 20 happened 1 connect direct
 ok "on both sides" wait_for 5 happened 1 serve direct
 is "to the other's NAT" "$(event connect direct peer | sed 's/:[0-9]*$//')" "$NAT2"
 
+cut_direct
+start client lost "$PYTHON" "$T/ask.py" 127.0.0.1:9000 1 10
+ok "when it is lost that is noticed" wait_for 15 happened 1 connect lost
+finish lost 12
+is "and datagrams go on through the relay" "$?" 0
+
+# --- NATs that forget, keys that change, IPv6
+
+mend_direct
+nat_forget nat
+nat_forget nat2
+ok "both NATs may lose their tables" ask 2 15
+
+# One who knows an old key is as a stranger.
+(umask 077 && "$PUNCHCTL" key >"$T/svc.key")
+sed -i "/stream \"svc\"/,/}/s|key = .*|key = \"$(cat "$T/svc.key")\"|" "$T/relayd.conf"
+pctl reload >/dev/null
+cp "$T/svc.key" "$T/svc.mine"
+kill -HUP "$(pid_of serve)" "$(pid_of connect)"
+ok "SIGHUP reads the new key" wait_for 5 happened 1 connect key
+ok "which carries as the old one did" ask 1 10
+
+start service six "$PYTHON" "$T/echo.py" ::1 8006
+start service serve6 "$PUNCHCTL" serve "svc6@[$RELAY6]" --key-file "$T/svc6.key" --to "[::1]:8006"
+start client connect6 "$PUNCHCTL" connect "svc6@[$RELAY6]" --key-file "$T/svc6.key" \
+	--listen "[::1]:9006"
+ok "IPv6 works as well" in_ns client "$PYTHON" "$T/ask.py" "[::1]:9006" 2 10
+ok "and the service sees ::1" contains "$T/six.log" '^::1 '
+
 # --- what may not be
 
 (umask 077 && "$PUNCHCTL" key >"$T/wrong.key")
@@ -221,6 +256,19 @@ start client wrong "$PUNCHCTL" connect "svc@$RELAY4" --key-file "$T/wrong.key" -
 finish wrong 15
 is "another key is refused" "$?" 1
 ok "and that is said" contains "$T/wrong.err" "does not accept key"
+
+start client cam1 "$PUNCHCTL" connect "cam1@$RELAY4" --key-file "$T/cam1.key" --listen 127.0.0.1:9001
+finish cam1 15
+is "so is a stream that is not for peers" "$?" 1
+ok "with the reason" contains "$T/cam1.err" "not for peers"
+
+start service one "$PUNCHCTL" serve "one@$RELAY4" --key-file "$T/one.key" --to 8000
+start client one1 "$PUNCHCTL" connect "one@$RELAY4" --key-file "$T/one.key" --listen 9003
+wait_for 5 contains "$T/one1.err" ready
+start client one2 "$PUNCHCTL" connect "one@$RELAY4" --key-file "$T/one.key" --listen 9004
+ok "one peer more than there may be is told so" wait_for 5 contains "$T/one2.err" "486 too many peers"
+stop one1
+ok "and comes in when another has gone" wait_for 15 contains "$T/one2.err" ready
 
 # --- a program
 
