@@ -190,7 +190,7 @@ static void assert_events(const char *expected)
 static void broker_start(void)
 {
 	const struct broker_config config = {
-		&table, CONSENT_MS, &table, apply, receive, alternate, own, event};
+		&table, CONSENT_MS, &table, apply, receive, alternate, own, event, 3490, 3493};
 
 	ck_assert_int_eq(broker_open(&config, &broker), 0);
 	broker_tick(broker, now_ms);
@@ -1041,7 +1041,8 @@ END_TEST
 
 static void adopt(const struct straw *a, const struct straw *b, uint32_t number)
 {
-	struct rules_peer peer = {a->hole.client, a->hole.punch, b->hole.client, number, "cam1"};
+	struct rules_peer peer = {
+		a->hole.client, a->hole.punch, b->hole.client, number, "cam1", b->hole.punch};
 
 	broker_adopt(broker, &peer, now_ms);
 }
