@@ -48,6 +48,7 @@ int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **ou
 	lane->sequence = lane->floor = config->sequence;
 	lane->base_ms = now_ms;
 	lane->hello.role = config->role;
+	lane->hello.shared = config->shared;
 	mac_random(lane->hello.lane, sizeof(lane->hello.lane));
 	mac_random(lane->secret, sizeof(lane->secret));
 	lane_relay_open(lane, now_ms);
@@ -101,14 +102,14 @@ bool lane_flow_is_on(const struct lane *lane, int64_t now_ms)
 /* When wants_direct may change without anything coming or going. */
 static int64_t flow_deadline(const struct lane *lane)
 {
-	if (lane->hello.wants_direct)
+	if (lane->hello.wants_direct && lane->pin == LANE_FREE)
 		return lane->flow.used_ms + FLOW_IDLE_MS;
 	return INT64_MAX;
 }
 
 static void flow_tick(struct lane *lane, int64_t now_ms)
 {
-	if (!lane->hello.wants_direct || lane_flow_is_on(lane, now_ms))
+	if (!lane->hello.wants_direct || lane->pin != LANE_FREE || lane_flow_is_on(lane, now_ms))
 		return;
 	lane->hello.wants_direct = false;
 	lane_relay_tell(lane);
@@ -125,7 +126,7 @@ static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64
 	if (now_ms - flow->used_ms >= LANE_BUSY_MS)
 		lane_direct_hasten(lane, now_ms);
 	flow->used_ms = now_ms;
-	if (lane->hello.wants_direct)
+	if (lane->hello.wants_direct || lane->pin != LANE_FREE)
 		return;
 	flow->in += in;
 	flow->out += out;
@@ -144,6 +145,7 @@ void lane_tick(struct lane *lane, int64_t now_ms)
 	lane_direct_tick(lane, now_ms);
 	lane_check_tick(lane, now_ms);
 	lane_search_tick(lane, now_ms);
+	lane_pin_tick(lane, now_ms);
 	lane_relay_tick(lane, now_ms); /* last: it says what has changed */
 }
 
@@ -156,6 +158,7 @@ int64_t lane_deadline(const struct lane *lane)
 	due = lane_min(due, flow_deadline(lane));
 	due = lane_min(due, lane_direct_deadline(lane));
 	due = lane_min(due, lane_check_deadline(lane));
+	due = lane_min(due, lane_pin_deadline(lane));
 	return lane_min(due, lane_search_deadline(lane));
 }
 
@@ -199,10 +202,11 @@ enum lane_verdict lane_input(struct lane *lane, unsigned int socket, const struc
 
 bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct lane_path *out)
 {
-	if (lane->state != PEER_PAIRED || lane->failed)
+	if (lane_state(lane) != PEER_PAIRED || lane->failed)
 		return false;
+	lane_pin_output(lane);
 	flow_add(lane, 0, count, now_ms);
-	out->direct = lane_direct_is_fresh(lane, now_ms);
+	out->direct = lane->pin == LANE_PINNED || lane_direct_is_fresh(lane, now_ms);
 	if (out->direct) {
 		out->socket = lane->direct.socket;
 		out->peer = lane->direct.peer;
@@ -218,7 +222,14 @@ bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct l
 
 enum peer_state lane_state(const struct lane *lane)
 {
-	return lane->state;
+	return lane->pin == LANE_HELD && lane->state == PEER_PAIRED ? PEER_WAITING : lane->state;
+}
+
+bool lane_share(const struct lane *lane, uint16_t *low, uint16_t *high)
+{
+	*low = lane->word.share_low;
+	*high = lane->word.share_high;
+	return *low;
 }
 
 bool lane_is_direct(const struct lane *lane)

@@ -54,6 +54,7 @@ struct lane_config {
 	const char *key;
 	struct endpoint relay;
 	uint64_t sequence; /* microseconds of the wall clock */
+	bool shared;	   /* of a service: socket 0 is its program's, which no data pass us from */
 	/*
 	 * Socket 0 is the lane's own. ttl 0: the system's. 0 or -errno. Only from lane_tick(),
 	 * lane_input() and lane_output().
@@ -108,7 +109,13 @@ enum lane_verdict lane_input(struct lane *lane, unsigned int socket, const struc
 /* `count` datagrams of data are about to go out at once: where to. False: not paired yet. */
 bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct lane_path *out);
 
+/*
+ * How data stand: of a client whose other is shared, PAIRED only when it has been seen whether
+ * there is a direct path, for its data stay where they begin.
+ */
 enum peer_state lane_state(const struct lane *lane);
+/* More punch ports of the relay for lanes of a shared socket; false: none that we know of. */
+bool lane_share(const struct lane *lane, uint16_t *low, uint16_t *high);
 bool lane_is_direct(const struct lane *lane);
 /* When data last came or went; 0: never. */
 int64_t lane_used_ms(const struct lane *lane);

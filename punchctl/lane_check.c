@@ -223,7 +223,8 @@ bool lane_check_input(struct lane *lane, unsigned int socket, const struct endpo
 {
 	bool choice;
 
-	if (lane->state != PEER_PAIRED || !stun->integrity256 ||
+	/* Data that are to stay on the relay have no use for another path, on either side. */
+	if (lane->state != PEER_PAIRED || lane->pin == LANE_RELAYED || !stun->integrity256 ||
 		!stun_verify(stun, lane->key_peer, sizeof(lane->key_peer)))
 		return false;
 	if (stun->type == STUN_REQUEST)
@@ -243,7 +244,8 @@ void lane_check_tick(struct lane *lane, int64_t now_ms)
 		if (pair_is_open(lane, pair) && now_ms >= pair->next_ms)
 			pair_check(lane, pair, now_ms);
 	}
-	if (lane->hello.role == PEER_CLIENT && !lane->direct.active && lane->state == PEER_PAIRED)
+	if (lane->hello.role == PEER_CLIENT && !lane->direct.active && lane->state == PEER_PAIRED &&
+		lane->pin != LANE_RELAYED)
 		client_choose(lane, now_ms);
 }
 

@@ -35,6 +35,7 @@ void lane_direct_begin(struct lane *lane, const struct lane_pair *pair, int64_t 
 		.next_ms = now_ms + LANE_CHECK_MS,
 	};
 	sockets_trim(lane);
+	lane_pin_release(lane);
 	event.peer = lane->direct.peer;
 	event.plan = lane->search.round.plan;
 	event.ms = lane->search.began_ms ? now_ms - lane->search.began_ms : 0;
@@ -69,6 +70,7 @@ void lane_direct_lost(struct lane *lane, int64_t now_ms)
 	event.ms = now_ms - lane->direct.answered_ms;
 	if (lane->search.progress == PEER_DIRECT)
 		lane->search.progress = PEER_FAILED;
+	lane_pin_lost(lane);
 	lane_relay_tell(lane);
 	lane_emit(lane, &event);
 }

@@ -11,6 +11,7 @@
 #define LANE_PACE_MIN  2    /* ms between two probes, whatever the relay says */
 #define LANE_TTL_GUESS 4    /* of an opener while our NATs are unknown */
 #define LANE_BUSY_MS   2000 /* so long after data the direct path is checked closely */
+#define LANE_HOLD_MS   1000 /* that a shared service's client waits for a direct path */
 #define LANE_HOT_MS    500  /* so long after a sign of the other no more ports are searched */
 
 /* The exchange with the relay: one transaction at a time, and what came of those before. */
@@ -74,6 +75,15 @@ struct lane_flow {
 	int64_t began_ms, used_ms;
 };
 
+/* Data of a client whose service shares its socket: its program must not see them move. */
+enum lane_pin {
+	LANE_FREE,    /* they may move */
+	LANE_HELD,    /* the search has just begun: they wait */
+	LANE_OPEN,    /* they may go, and have not yet */
+	LANE_RELAYED, /* they stay on the relay */
+	LANE_PINNED,  /* they stay on the direct path until it is lost */
+};
+
 struct lane {
 	struct lane_config config; /* its name and key are not used after lane_open() */
 	char key[LANE_KEY];
@@ -93,6 +103,8 @@ struct lane {
 	struct lane_pair pairs[LANE_PAIRS];
 	struct lane_direct direct;
 	struct lane_flow flow;
+	enum lane_pin pin;
+	int64_t held_ms; /* until then */
 };
 
 static inline int64_t lane_min(int64_t a, int64_t b)
@@ -110,6 +122,16 @@ struct lane_event lane_event(const struct lane *lane, enum lane_event_type type)
 void lane_emit(struct lane *lane, const struct lane_event *event);
 /* +-20 %, so that many lanes do not speak at once. */
 int64_t lane_jitter(int64_t ms);
+
+/* lane_pin.c: data that stay where they began */
+void lane_pin_begin(struct lane *lane, bool pinned, int64_t now_ms);
+/* The search has ended, in one way or the other. */
+void lane_pin_release(struct lane *lane);
+void lane_pin_lost(struct lane *lane);
+/* Data are about to go. */
+void lane_pin_output(struct lane *lane);
+void lane_pin_tick(struct lane *lane, int64_t now_ms);
+int64_t lane_pin_deadline(const struct lane *lane);
 
 /* lane_relay.c: hellos, and answers to them */
 void lane_relay_open(struct lane *lane, int64_t now_ms);

@@ -73,6 +73,7 @@ static void search_fail(struct lane *lane, int64_t now_ms)
 	lane_search_end(lane, PEER_FAILED);
 	sockets_close(lane);
 	pairs_drop_old(lane, now_ms);
+	lane_pin_release(lane);
 	lane_emit(lane, &event);
 }
 
@@ -205,7 +206,7 @@ void lane_search_round(struct lane *lane, const struct peer_round *round, int64_
 	search->round = *round;
 	if (round->plan == PEER_REST)
 		return;
-	if (!round_is_fair(lane, round))
+	if (!round_is_fair(lane, round) || lane->pin == LANE_RELAYED)
 		search_fail(lane, now_ms);
 	else if (round->go)
 		search_go(lane, now_ms);

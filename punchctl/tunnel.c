@@ -104,7 +104,9 @@ static void on_minute(uv_timer_t *timer)
 
 	for (session = TAILQ_FIRST(&tunnel->sessions); session; session = next) {
 		next = TAILQ_NEXT(session, entry);
-		if (now - tunnel_session_used_ms(session) >= tunnel->config->idle_ms)
+		/* Of what does not pass us its client knows when it is idle. */
+		if (!tunnel->config->share &&
+			now - tunnel_session_used_ms(session) >= tunnel->config->idle_ms)
 			tunnel_session_close(session, "idle");
 	}
 	if (now - tunnel->looked_ms >= LOOK_MS)
@@ -176,6 +178,9 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 	TAILQ_INIT(&tunnel->sessions);
 	mac_random(&tunnel->sources.seed, sizeof(tunnel->sources.seed));
 	routes_init(tunnel);
+	tunnel->twin = (struct carrier_twin){.fd = -1, .port = config->local.port};
+	if (config->share)
+		tunnel->route_count = 1; /* one socket, one family */
 	tunnel_carrier_init(tunnel);
 	uv_timer_init(&tunnel->loop, &tunnel->minute);
 	uv_timer_init(&tunnel->loop, &tunnel->retry);
@@ -202,6 +207,8 @@ int tunnel_open(const struct tunnel_config *config, struct tunnel **out)
 	tunnel_init(tunnel, config);
 	if (config->role == PEER_CLIENT)
 		ret = tunnel_connect_open(tunnel);
+	else if (config->share)
+		ret = tunnel_share_open(tunnel);
 	if (ret < 0)
 		tunnel_close(tunnel);
 	else
@@ -234,6 +241,7 @@ void tunnel_close(struct tunnel *tunnel)
 		tunnel_carrier_close(tunnel, carrier);
 	tunnel_net_fini(tunnel);
 	tunnel_connect_close(tunnel);
+	tunnel_share_close(tunnel);
 	uv_close((uv_handle_t *)&tunnel->minute, NULL);
 	uv_close((uv_handle_t *)&tunnel->retry, NULL);
 	uv_close((uv_handle_t *)&tunnel->sigint, NULL);

@@ -23,6 +23,7 @@ struct tunnel_config {
 	struct endpoint local; /* of a service: where it is; of a client: where to listen */
 	unsigned int sessions; /* at once */
 	int64_t idle_ms;       /* without data: a session ends */
+	bool share;    /* of a service: its own socket is punched, and data do not pass us */
 	char **player; /* words of a program, ended by NULL; NULL: none, run until interrupted */
 	bool json;
 };

@@ -150,7 +150,7 @@ static void route_turn(struct tunnel *tunnel, const struct carrier *silent)
 	struct tunnel_route *route = route_of(silent);
 	unsigned int index = route->index;
 
-	if (!endpoint_equal(&target->relays[index], &silent->relay))
+	if (!addr_equal(&target->relays[index].addr, &silent->relay.addr))
 		return; /* has been turned already */
 	do {
 		index = (index + 1) % target->count;
@@ -164,7 +164,7 @@ static bool carrier_is_stuck(const struct tunnel *tunnel, const struct carrier *
 	const struct endpoint *relays = tunnel->config->target->relays;
 
 	return !carrier->owner &&
-	       !endpoint_equal(&relays[route_of(carrier)->index], &carrier->relay);
+	       !addr_equal(&relays[route_of(carrier)->index].addr, &carrier->relay.addr);
 }
 
 static void on_settled(struct carrier *carrier)
@@ -207,6 +207,7 @@ void tunnel_carrier_init(struct tunnel *tunnel)
 		.loop = &tunnel->loop,
 		.volley = &tunnel->volley,
 		.counters = &tunnel->counters,
+		.twin = tunnel->config->share ? &tunnel->twin : NULL,
 		.arg = tunnel,
 		.event = on_event,
 		.settled = on_settled,
@@ -247,7 +248,7 @@ void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier)
 		tunnel_back_off(tunnel);
 }
 
-struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route)
+struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route, uint16_t port)
 {
 	struct carrier_config config = {
 		.shared = &tunnel->shared,
@@ -259,6 +260,7 @@ struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route)
 	struct carrier *carrier;
 	int ret;
 
+	config.relay.port = port;
 	ret = carrier_open(&config, &carrier);
 	if (ret < 0) {
 		log_warning("a socket: %s", strerror(-ret));

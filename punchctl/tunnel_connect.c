@@ -110,7 +110,7 @@ void tunnel_connect_fill(struct tunnel *tunnel)
 		if (tunnel->routes[i].failed || (tunnel->best >= 0 && tunnel->best != (int)i))
 			continue;
 		for (unsigned int n = connect_spares(tunnel, i); n < wanted; n++) {
-			if (!tunnel_carrier_open(tunnel, i))
+			if (!tunnel_carrier_open(tunnel, i, tunnel->config->target->relays[0].port))
 				return;
 		}
 	}

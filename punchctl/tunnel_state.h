@@ -14,9 +14,11 @@
 #include "punchctl/prober.h"
 #include "punchctl/queue.h"
 #include "punchctl/report.h"
+#include "punchctl/sharing.h"
 #include "punchctl/source.h"
 #include "punchctl/tell.h"
 #include "punchctl/tunnel.h"
+#include "punchctl/watch.h"
 
 #define TUNNEL_ROUTES 2 /* IPv4, IPv6 */
 
@@ -81,6 +83,11 @@ struct tunnel {
 	int64_t failed_ms;     /* and the last of them */
 	int64_t retry_ms;      /* no new carrier before; 0: at once */
 	bool proven;	       /* the key was good once */
+	/* Of a service whose socket is shared. */
+	struct sharing *sharing;
+	struct watch *watch;
+	struct carrier_twin twin;
+	uint16_t share_low, share_high; /* the relay's ports for its lanes */
 	/* Of a client's side. */
 	uv_poll_t poll;
 	int listener;
@@ -98,8 +105,8 @@ void tunnel_fill(struct tunnel *tunnel);
 
 /* tunnel_carrier.c */
 void tunnel_carrier_init(struct tunnel *tunnel);
-/* Through this route; NULL: said, and tried again later. */
-struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route);
+/* Through this route, to this port of the relay; NULL: said, and tried again later. */
+struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route, uint16_t port);
 void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier);
 /* It ends; if it was of no use, the next one comes later, and later each time. */
 void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier);
@@ -133,7 +140,15 @@ void tunnel_stage_data(struct tunnel *tunnel, unsigned int at, uint8_t *data, si
 /* tunnel_serve.c */
 void tunnel_serve_fill(struct tunnel *tunnel);
 void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news);
+unsigned int tunnel_serve_waiting(const struct tunnel *tunnel, unsigned int route);
 void tunnel_serve_wanted(struct tunnel *tunnel, struct carrier *carrier);
+
+/* tunnel_share.c: the service's own socket has the lanes, each at a port of the relay of its own */
+int tunnel_share_open(struct tunnel *tunnel);
+void tunnel_share_close(struct tunnel *tunnel);
+/* As many as `wanted` shall wait for a client. */
+void tunnel_share_fill(struct tunnel *tunnel, unsigned int wanted);
+void tunnel_share_settled(struct tunnel *tunnel, struct carrier *carrier);
 
 /* tunnel_connect.c */
 int tunnel_connect_open(struct tunnel *tunnel);
