@@ -266,6 +266,120 @@ START_TEST(test_dead)
 }
 END_TEST
 
+/* Paired with one who shares its socket. */
+static void fake_pair_pinned(void)
+{
+	fake_start(PEER_CLIENT);
+	fake_run(10);
+	fake.word.serial++;
+	fake.word.state = PEER_PAIRED;
+	fake.word.pinned = true;
+	memcpy(fake.word.peer, fake.peer, PEER_LANE);
+	relay_say();
+	fake_run(1);
+	ck_assert(fake.hello.wants_direct);
+	ck_assert_int_eq(lane_state(fake.lane), PEER_WAITING);
+}
+
+static void fake_found(void)
+{
+	fake_round(PEER_PUNCH, 0, true);
+	fake_run(150);
+	other_check(0, &fake.other, false);
+	other_answer(sent_to(&fake.other), &fake.other);
+	other_answer(sent_to(&fake.other), &fake.other);
+}
+
+/* Data wait for the direct path, and stay there, even after a pause; when it is lost, they stay
+ * away. */
+START_TEST(test_pinned)
+{
+	struct lane_path path;
+
+	fake_pair_pinned();
+	ck_assert(!lane_output(fake.lane, 1, fake.now_ms, &path));
+	fake_found();
+	ck_assert_uint_ge(fake.event_count, 2);
+	ck_assert_int_eq(fake.events[fake.event_count - 2].type, LANE_PAIRED);
+	ck_assert_int_eq(event_last()->type, LANE_DIRECT);
+	ck_assert_int_eq(lane_state(fake.lane), PEER_PAIRED);
+	ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path) && path.direct);
+	for (unsigned int i = 0; i < 300; i++) {
+		fake_run(100);
+		other_answer(sent_to(&fake.other), &fake.other);
+	}
+	fake_run(LANE_DEAD_MS + 1);
+	if (!lane_is_direct(fake.lane))
+		ck_abort_msg("lost while it was idle");
+	ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path) && path.direct);
+	ck_assert(fake.hello.wants_direct);
+	fake_run(LANE_DEAD_MS + LANE_CHECK_MS);
+	ck_assert_int_eq(event_last()->type, LANE_LOST);
+	ck_assert(!fake.hello.wants_direct);
+	ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path) && !path.direct);
+	fake_found();
+	fake_run(10);
+	ck_assert(!lane_is_direct(fake.lane));
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* Without one within a second they go by the relay. */
+START_TEST(test_pinned_relayed)
+{
+	struct lane_path path;
+
+	fake_pair_pinned();
+	fake_run(1000 - 20);
+	ck_assert_int_eq(lane_state(fake.lane), PEER_WAITING);
+	fake_run(40);
+	ck_assert_int_eq(event_last()->type, LANE_PAIRED);
+	/* Nothing has gone yet: a path is still welcome. */
+	ck_assert(fake.hello.wants_direct);
+	if (_i)
+		fake_found();
+	ck_assert_int_eq(lane_is_direct(fake.lane), _i);
+	ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path));
+	ck_assert_int_eq(path.direct, _i);
+	fake_run(10);
+	ck_assert_int_eq(fake.hello.wants_direct, _i);
+	if (!_i) {
+		/* It was looked for too late. */
+		fake_round(PEER_PUNCH, 0, true);
+		fake_run(10);
+		ck_assert_int_eq(fake.hello.progress, PEER_FAILED);
+		ck_assert_int_eq(other_check(0, &fake.other, false), LANE_FOREIGN);
+	}
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* A failure is known before the second is over. */
+START_TEST(test_pinned_failed)
+{
+	fake_pair_pinned();
+	fake.word.round.limit_ms = 300;
+	fake_round(PEER_PUNCH, 0, true);
+	fake_run(500);
+	ck_assert_int_eq(lane_state(fake.lane), PEER_PAIRED);
+	ck_assert_int_eq(event_last()->type, LANE_NO_PATH);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* Whose socket is shared says so, and nothing holds its lane. */
+START_TEST(test_shared)
+{
+	fake_shared = true;
+	fake_pair(PEER_SERVICE);
+	fake_shared = false;
+	fake_run(10);
+	ck_assert(fake.hello.shared && !fake.hello.wants_direct);
+	ck_assert_int_eq(event_last()->type, LANE_PAIRED);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
 START_TEST(test_idle)
 {
 	unsigned int first;
@@ -556,6 +670,10 @@ int main(void)
 	tcase_add_test(tcase, test_wants_direct);
 	tcase_add_loop_test(tcase, test_direct, 0, 2);
 	tcase_add_test(tcase, test_dead);
+	tcase_add_test(tcase, test_pinned);
+	tcase_add_loop_test(tcase, test_pinned_relayed, 0, 2);
+	tcase_add_test(tcase, test_pinned_failed);
+	tcase_add_test(tcase, test_shared);
 	tcase_add_test(tcase, test_idle);
 	tcase_add_test(tcase, test_answers);
 	tcase_add_test(tcase, test_strangers);
