@@ -10,7 +10,7 @@
 #                                      2001:db8:4::9           fd02::2
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
-plan 44
+plan 45
 
 NAT2=198.18.4.9
 
@@ -225,6 +225,9 @@ start client lost "$PYTHON" "$T/ask.py" 127.0.0.1:9000 1 10
 ok "when it is lost that is noticed" wait_for 15 happened 1 connect lost
 finish lost 12
 is "and datagrams go on through the relay" "$?" 0
+
+address client eth0 10.0.0.77/24
+ok "a new address of the host is noticed" wait_for 10 happened 1 connect network
 
 # --- NATs that forget, keys that change, IPv6
 
