@@ -132,15 +132,16 @@ static void adopt_flow(struct net *net, const struct rules_flow *flow)
 
 static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 {
+	const char *option = config_port_option(net->config, at->port);
 	struct rules_op op = {.punch = *at, .raw = raw};
 	struct stream *stream;
 
-	/* The ports of the configuration are added again in any case. */
-	if (!raw || config_port_option(net->config, at->port))
+	if (option && raw == !strcmp(option, "rfc3489") && config_is_local(net->config, &at->addr))
 		return 0;
 	LIST_FOREACH(stream, &net->table.streams, link)
 		for (size_t i = 0; i < stream->slot_count; i++)
-			if (stream->spec.raw_punch && stream->slots[i].family == at->addr.family &&
+			if (raw && stream->spec.raw_punch &&
+				stream->slots[i].family == at->addr.family &&
 				stream->spec.raw_punch + stream->slots[i].index == at->port) {
 				stream->slots[i].raw_open = true;
 				return 0;

@@ -84,58 +84,9 @@ static struct endpoint public_of(const struct config *config, const struct endpo
 	return (struct endpoint){config_public(config, &local->addr), local->port};
 }
 
-/* RFC 1918, 6598 and 4193 */
-static bool is_private(const struct addr *addr)
+static bool second_address(const struct config *config, const struct addr *local, struct addr *out)
 {
-	static const struct prefix list[] = {
-		{{AF_INET, {10}}, 8},
-		{{AF_INET, {172, 16}}, 12},
-		{{AF_INET, {192, 168}}, 16},
-		{{AF_INET, {100, 64}}, 10},
-		{{AF_INET6, {0xfc}}, 7},
-	};
-
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
-		if (prefix_contains(&list[i], addr))
-			return true;
-	}
-	return false;
-}
-
-/*
- * "auto" finds addresses of bridges and tunnels too, where no client of ours would see an answer:
- * unless somebody has named them, only public ones are each other's alternates.
- */
-static bool may_alternate(const struct config *config, const struct addr *local)
-{
-	struct addr public = config_public(config, local);
-
-	return !config->automatic || !is_private(&public);
-}
-
-/*
- * The next address of the same family, in the order of the configuration and around its end; *out
- * is untouched when there is none.
- */
-static bool second_address(
-	const struct behaviour *behaviour, const struct addr *local, struct addr *out)
-{
-	const struct config *config = behaviour->config;
-	size_t at = 0, count = config ? config->address_count : 0;
-
-	while (at < count && !addr_equal(&config->addresses[at], local))
-		at++;
-	if (at == count || !may_alternate(config, local))
-		return false;
-	for (size_t i = 1; i < count; i++) {
-		const struct addr *next = &config->addresses[(at + i) % count];
-
-		if (next->family == local->family && may_alternate(config, next)) {
-			*out = *next;
-			return true;
-		}
-	}
-	return false;
+	return config && config_second(config, local, out);
 }
 
 /* Does the partner answer, and has it both ports? */
@@ -157,7 +108,7 @@ static struct endpoint other_address(
 
 	if (!other.port)
 		return other;
-	if (second_address(behaviour, &ask->local.addr, &other.addr))
+	if (second_address(behaviour->config, &ask->local.addr, &other.addr))
 		return public_of(behaviour->config, &other);
 	if (!partner_serves(behaviour, ask, now_ms))
 		return other;
@@ -261,7 +212,7 @@ static enum behaviour_count serve(struct behaviour *behaviour, const struct ask 
 		answer->from.port = other_port;
 	}
 	if (ask->change & CHANGE_IP &&
-		!second_address(behaviour, &ask->local.addr, &answer->from.addr))
+		!second_address(behaviour->config, &ask->local.addr, &answer->from.addr))
 		return forward(behaviour, ask, now_ms, answer);
 	if (behaviour->config) {
 		says.origin = public_of(behaviour->config, &answer->from);

@@ -57,6 +57,11 @@ void config_print(const struct config *config, FILE *out);
 struct addr config_public(const struct config *config, const struct addr *local);
 bool config_is_local(const struct config *config, const struct addr *addr);
 
+/*
+ * The address that is this one's other for behaviour discovery: the next of the same family, in the
+ * order of the configuration and around its end. false, and *out untouched, when there is none.
+ */
+bool config_second(const struct config *config, const struct addr *local, struct addr *out);
 /* The ports that relayd itself has at every address, the punch port first; how many. */
 size_t config_ports(const struct config *config, uint16_t out[static CONFIG_PORTS]);
 /* The option that takes this port from the streams, or NULL. */

@@ -151,6 +151,31 @@ static const struct bad values[] = {
 		"advertise: 10.0.0.4 is none of the addresses"},
 };
 
+#define PARTNER	    "partner = \"198.51.100.2:3478\"\n"
+#define PARTNER_KEY "partner-key = \"" KEY_TEXT "\"\n"
+
+static const struct bad ports[] = {
+	{"alternate = 65536", 1, "65536 is out of range; write 0 to 65535"},
+	{"rfc3489 = 65535", 1, "65535 is out of range; write 0 to 65534"},
+	{"rfc3489 = true", 1, "is not a number"},
+	{HOME "alternate = 3478\n", 2, "alternate: 3478 is the punch port; choose another, or 0"},
+	{HOME "\nrfc3489 = 3478\n", 3, "rfc3489: port 3478 is the punch port"},
+	{HOME "rfc3489 = 3477\n", 2, "rfc3489: port 3478 is the punch port"},
+	{HOME "alternate = 5000\nrfc3489 = 4999\n", 3, "rfc3489: port 5000 is the alternate port"},
+	{HOME "alternate = 9099\n" A, 3, "stream \"a\": port 9099 is the alternate port"},
+	{HOME "rfc3489 = 9098\n" A, 3, "stream \"a\": port 9099 is a port of rfc3489"},
+	{"partner = \"198.51.100.2\"", 1, "is not ADDRESS:PORT; write the other relay's"},
+	{"partner = \"relay.example:3478\"", 1, "is not ADDRESS:PORT"},
+	{"partner = \"127.0.0.1:3478\"", 1, "cannot be reached"},
+	{"partner-key = \"secret\"", 1, "partner-key: this is not base64 of 16 bytes"},
+	{HOME PARTNER, 2, "partner stands alone; write partner-key as well"},
+	{HOME PARTNER_KEY, 2, "partner-key stands alone; write partner as well"},
+	{HOME PARTNER PARTNER_KEY "alternate = 0\n", 2, "partner: there is no alternate port"},
+	{HOME "partner = \"[2001:db8::1]:3478\"\n" PARTNER_KEY, 2, "is of its family"},
+	{HOME "advertise = \"127.0.0.1=198.51.100.2\"\n" PARTNER PARTNER_KEY, 3,
+		"partner: this is an address of this host"},
+};
+
 static const struct bad streams[] = {
 	{"\nstream \"a:1\"\n{\n\nlisten = 1 }", 3, "stream: \"a:1\" is not a name"},
 	{"stream \"\" { }", 1, "the name is empty"},
@@ -187,6 +212,65 @@ START_TEST(test_syntax)
 	const struct bad *bad = &syntax[_i];
 
 	assert_refused(make_file(bad->text, strlen(bad->text)), bad->line, bad->part, -EINVAL);
+}
+END_TEST
+
+START_TEST(test_ports)
+{
+	const struct bad *bad = &ports[_i];
+
+	assert_refused(make_file(bad->text, strlen(bad->text)), bad->line, bad->part, -EINVAL);
+}
+END_TEST
+
+/* The default gives way to what somebody has written. */
+START_TEST(test_alternate)
+{
+	static const struct {
+		const char *text;
+		uint16_t alternate;
+	} list[] = {
+		{HOME, 3479},
+		{HOME "punch = 3479\n", 0},
+		{HOME "rfc3489 = 3478\npunch = 4000\n", 0},
+		{HOME "stream a { listen = 3479 key = '" KEY_TEXT "' }\n", 0},
+		{HOME "alternate = 0\n", 0},
+		{HOME "alternate = 5000\n", 5000},
+	};
+
+	for (size_t i = 0; i < COUNT(list); i++) {
+		struct config *config = read_good(list[i].text);
+
+		ck_assert_uint_eq(config->alternate, list[i].alternate);
+		config_free(config);
+	}
+}
+END_TEST
+
+START_TEST(test_own_ports)
+{
+	struct config *config = read_good(HOME "rfc3489 = 3480\n" PARTNER PARTNER_KEY);
+	static const char *const option[] = {"punch", "alternate", "rfc3489", "rfc3489", NULL};
+	uint16_t port[CONFIG_PORTS];
+	char text[1000] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	ck_assert_uint_eq(config_ports(config, port), 4);
+	for (uint16_t i = 0; i < COUNT(option); i++) {
+		const char *got = config_port_option(config, (uint16_t)(3478 + i));
+
+		ck_assert_int_eq(got == NULL, option[i] == NULL);
+		if (got)
+			ck_assert_str_eq(got, option[i]);
+		if (i < 4)
+			ck_assert_uint_eq(port[i], 3478 + i);
+	}
+	config_print(config, out);
+	fclose(out);
+	ck_assert_ptr_nonnull(strstr(text, "alternate = 3479\nrfc3489 = 3480 # and 3481\n" PARTNER
+					   "partner-key = \"(set)\"\n"));
+	ck_assert_ptr_null(strstr(text, KEY_TEXT));
+	config_free(config);
 }
 END_TEST
 
@@ -528,6 +612,9 @@ static Suite *config_suite(void)
 	Suite *suite = suite_create("config");
 	TCase *bad = tcase_create("bad"), *good = tcase_create("good");
 
+	tcase_add_loop_test(bad, test_ports, 0, COUNT(ports));
+	tcase_add_test(good, test_alternate);
+	tcase_add_test(good, test_own_ports);
 	tcase_add_loop_test(bad, test_syntax, 0, COUNT(syntax));
 	tcase_add_loop_test(bad, test_values, 0, COUNT(values));
 	tcase_add_loop_test(bad, test_streams, 0, COUNT(streams));

@@ -312,6 +312,24 @@ START_TEST(test_clock_back)
 }
 END_TEST
 
+/* What was recorded before is not new after the silence either. */
+START_TEST(test_clock_recorded)
+{
+	struct mail hello, out;
+
+	pass(4);
+	now += 2000;
+	hello = tick(&b, &a);
+	ck_assert_uint_gt(hello.len, 0);
+	for (int i = 0; i < 2 * PARTNER_DEAD_MS; i += 1000) {
+		now += 1000;
+		tick(&a, NULL);
+	}
+	ck_assert_int_eq(deliver(&a, &hello, &out), BEHAVIOUR_STALE);
+	ck_assert(!alive(&a));
+}
+END_TEST
+
 START_TEST(test_strangers)
 {
 	struct mail hello, forged, out;
@@ -427,6 +445,7 @@ static Suite *partner_suite(void)
 	tcase_add_test(tcase, test_forward_limit);
 	tcase_add_test(tcase, test_recorded);
 	tcase_add_test(tcase, test_clock_back);
+	tcase_add_test(tcase, test_clock_recorded);
 	tcase_add_test(tcase, test_strangers);
 	tcase_add_test(tcase, test_wrong_wishes);
 	tcase_add_test(tcase, test_lacks);

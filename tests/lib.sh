@@ -193,6 +193,7 @@ nat_host() { # NAT WAN-ADDRESS...
 	public_host "$1" wan "${@:2}" && forwarding_on "$1" && nat_table "$1"
 }
 
+# The rules of a home router, for a host that has its wan interface already.
 nat_table() { # NAT
 	in_ns "$1" nft -f - <<-'RULES' && nat_rule "$1" masquerade
 		table inet nat {

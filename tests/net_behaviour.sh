@@ -9,7 +9,7 @@
 #   victim 198.18.9.9      ---+     198.18.2.9     cone ---- c_cone   10.1.2.2
 #                                   198.18.3.9     adf  ---- c_adf    10.1.3.2
 . "$(dirname "$0")/lib.sh"
-plan 58
+plan 66
 
 SECOND4=203.0.113.8 OTHER4=203.0.114.9 VICTIM4=198.18.9.9
 KINDS="open masquerade random cone adf"
@@ -296,6 +296,12 @@ ask sender "$SENDER4:6014" "$RELAY4:3478" change=2
 is "one address: the port changes" "$(said 'd["from"]')" "$RELAY4:3479"
 ask sender "$SENDER4:6015" "$RELAY4:3478" change=6 wait=0.5
 is "one address: another address is met with silence" "$(said 1)" null
+in_ns client timeout 20 turnutils_natdiscovery -t -T 1 "$RELAY4" >"$T/lifetime.log"
+is "one address: a mapping that lives is found alive" "$(grep -c 'Local addr' "$T/lifetime.log")" 2
+in_ns nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1
+in_ns client timeout 20 turnutils_natdiscovery -t -T 4 "$RELAY4" >"$T/lifetime.log"
+is "one address: and one that is dead, dead" "$(grep -c 'Local addr' "$T/lifetime.log")" 1
+in_ns nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout=30
 KINDS="open masquerade" discover "$RELAY4"
 is "one address: natdiscovery knows that it knows nothing" "$(found masquerade Filtering)" ""
 note "one address: stun says of masquerade: $(old_found masquerade); of none: $(old_found open)"
@@ -317,6 +323,12 @@ found_all "partners"
 ask sender "$SENDER4:6023" "$RELAY4:3478" change=6
 is "partners: the other answers" "$(said '[d["from"], d["origin"], d["xor"], d["same"]]')" \
 	"[\"$OTHER4:3479\", \"$OTHER4:3479\", \"$SENDER4:6023\", true]"
+read -r before _ <<<"$(hits)"
+seconds=$(in_ns sender "$PYTHON" "$T/flood.py" "$RELAY4:3478" 3000 1)
+read -r packets bytes <<<"$(hits)"
+figure "3000 forged requests to one of two partners in ${seconds} s: the victim got $((packets - before)) packets"
+ok "partners: a flood in the victim's name stays small" \
+	awk -v n="$((packets - before))" -v s="$seconds" 'BEGIN { exit !(n > 0 && n <= 21 + 5 * s) }'
 stop other TERM
 ok "partners: when one ends the other knows" wait_for 12 partner_is 0
 ask sender "$SENDER4:6024" "$RELAY4:3478"
@@ -324,3 +336,18 @@ is "partners: and promises nothing any more" "$(said 'd.get("other")')" null
 other_start
 ok "partners: they find each other again" wait_for 10 partner_is 1
 is "partners: nobody was refused" "$(count_of stranger)" 0
+
+# --- what an earlier configuration had is not kept
+
+elements() { # SET
+	in_ns relay nft list set inet relayd "$1" | sed -n 's/.*elements = {\(.*\)/\1/p' | tr -d ' }'
+}
+
+relayd_stop
+relayd_conf "alternate = 0"
+ok "without an alternate port: relayd starts" relayd_start
+is "without an alternate port: the kernel knows of none" "$(elements punch4)" "$RELAY4.3478"
+is "without an alternate port: nor of any for RFC 3489" "$(elements raw4)" ""
+ok "without an alternate port: nobody is there" not udp_bound relay 3479
+sed -i 's/^alternate = .*/alternate = 3479/' "$T/relayd.conf"
+ok "a reload cannot open one" not pctl reload

@@ -84,8 +84,9 @@ done
 is "kernel side: no new privileges" "$(status_of "$kernel" NoNewPrivs)" 1
 is "kernel side: netlink sockets are of netfilter" "$(netlink_of "$kernel" | sort -u | xargs)" 12
 figure "kernel side: $(files_of "$kernel")"
-is "kernel side: it keeps the punch port for the next net side, and no other" \
-	"$(in_ns relay ss -Huanp | awk -v pid="pid=$kernel," 'index($0, pid) { print $4 }')" "$RELAY4:3478"
+is "kernel side: it keeps the ports of the configuration for the next net side, and no other" \
+	"$(in_ns relay ss -Huanp | awk -v pid="pid=$kernel," 'index($0, pid) { print $4 }' | sort | xargs)" \
+	"$RELAY4:3478 $RELAY4:3479"
 
 # --- the net side
 

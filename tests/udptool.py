@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """udptool: numbered datagrams for the scenario tests, sent at a fixed rate and counted on arrival.
 
-  send --from IP:PORT --to IP:PORT --count N --rate PPS [--size B] [--rtp] [--first SEQ]
+  send --from IP:PORT --to IP:PORT --count N --rate PPS [--size B] [--rtp] [--first SEQ] [--ttl N]
   recv --bind IP:PORT [--expect N] [--for S] [--idle S] [--punch IP:PORT [--every S]] [--echo]
 
 Each datagram holds (after an RTP header, with --rtp) a magic word, a number and the time at which
@@ -57,6 +57,8 @@ def open_socket(bind):
 def send(args):
     """Sends what is due by the clock, so a late wake-up does not lower the rate."""
     sock = open_socket(endpoint(args.source))
+    if args.ttl:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, args.ttl)
     sock.connect(endpoint(args.to))
     start, refused = time.monotonic(), 0
     padding = bytes(max(0, args.size - BODY.size - (RTP.size if args.rtp else 0)))
@@ -176,6 +178,7 @@ def main():
     out.add_argument("--rate", type=float, required=True)
     out.add_argument("--size", type=int, default=200)
     out.add_argument("--first", type=int, default=0)
+    out.add_argument("--ttl", type=int, default=0)
     out.add_argument("--rtp", action="store_true")
     out.set_defaults(run=send)
     into = sub.add_parser("recv")

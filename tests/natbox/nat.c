@@ -25,8 +25,6 @@ struct nat *nat_open(const struct nat_config *config)
 		nat->config.block = nat_port_count(nat) < 512 ? (uint16_t)nat_port_count(nat) : 512;
 	if (!nat->config.step)
 		nat->config.step = 1;
-	if (!nat->config.lifetime_ms)
-		nat->config.lifetime_ms = 120000;
 	nat->random = ((uint64_t)config->seed << 32 | 0x9e3779b9u) * 0xbf58476d1ce4e5b9ull;
 	for (int i = 0; i < 8; i++)
 		nat_random(nat);
@@ -47,8 +45,12 @@ const struct nat_counters *nat_counters(const struct nat *nat)
 	return &nat->counters;
 }
 
-/* As much of a remote endpoint as a mapping or a filter depends on. */
-static struct endpoint scoped(enum nat_scope scope, const struct endpoint *remote)
+int64_t nat_lifetime(const struct nat_config *config)
+{
+	return config->lifetime_ms ? config->lifetime_ms : 120000;
+}
+
+struct endpoint nat_scoped(enum nat_scope scope, const struct endpoint *remote)
 {
 	switch (scope) {
 	case NAT_ENDPOINT:
@@ -64,7 +66,7 @@ static struct endpoint scoped(enum nat_scope scope, const struct endpoint *remot
 /* What passes the filter of a port. */
 uint32_t nat_filter_find(const struct nat *nat, uint16_t port, const struct endpoint *remote)
 {
-	struct endpoint near = {.port = port}, key = scoped(nat->config.filtering, remote);
+	struct endpoint near = {.port = port}, key = nat_scoped(nat->config.filtering, remote);
 
 	return table_find(&nat->table, ENTRY_FILTER, &near, &key);
 }
@@ -112,7 +114,7 @@ static void entries_expire(struct nat *nat, int64_t now_ms)
 	const struct table *table = &nat->table;
 
 	while (table->oldest &&
-		now_ms - table->entries[table->oldest].used_ms >= (int64_t)nat->config.lifetime_ms)
+		now_ms - table->entries[table->oldest].used_ms >= nat_lifetime(&nat->config))
 		entry_expire(nat, table->oldest);
 }
 
@@ -190,7 +192,7 @@ static bool filter_open(
 	struct nat *nat, uint32_t mapping, const struct endpoint *to, int64_t now_ms)
 {
 	const struct entry *from = &nat->table.entries[mapping];
-	struct endpoint near = {.port = from->port}, key = scoped(nat->config.filtering, to);
+	struct endpoint near = {.port = from->port}, key = nat_scoped(nat->config.filtering, to);
 	uint32_t index = table_find(&nat->table, ENTRY_FILTER, &near, &key);
 
 	if (index)
@@ -205,11 +207,17 @@ static bool filter_open(
 	return true;
 }
 
+static struct endpoint mapping_key(const struct nat *nat, const struct endpoint *to)
+{
+	bool clash = nat->config.allocate == NAT_PRESERVE_CLASH;
+
+	return nat_scoped(clash ? NAT_PORT : nat->config.mapping, to);
+}
+
 bool nat_out(struct nat *nat, const struct endpoint *inside, const struct endpoint *to,
 	int64_t now_ms, struct endpoint *mapped)
 {
-	bool clash = nat->config.allocate == NAT_PRESERVE_CLASH;
-	struct endpoint key = scoped(clash ? NAT_PORT : nat->config.mapping, to);
+	struct endpoint key = mapping_key(nat, to);
 	struct endpoint host = {.addr = inside->addr};
 	uint32_t index, block;
 
@@ -269,5 +277,28 @@ bool nat_in(struct nat *nat, const struct endpoint *from, const struct endpoint 
 		table_use(&nat->table, entry->mapping, now_ms);
 	}
 	*inside = entry->inside;
+	return true;
+}
+
+bool nat_inside(const struct nat *nat, const struct endpoint *from, const struct endpoint *to,
+	struct endpoint *inside)
+{
+	uint32_t index = nat_filter_find(nat, to->port, from);
+
+	if (!index || !addr_equal(&to->addr, &nat->config.public))
+		return false;
+	*inside = nat->table.entries[index].inside;
+	return true;
+}
+
+bool nat_mapped(const struct nat *nat, const struct endpoint *inside, const struct endpoint *to,
+	struct endpoint *mapped)
+{
+	struct endpoint key = mapping_key(nat, to);
+	uint32_t index = table_find(&nat->table, ENTRY_MAPPING, inside, &key);
+
+	if (!index)
+		return false;
+	*mapped = (struct endpoint){nat->config.public, nat->table.entries[index].port};
 	return true;
 }

@@ -56,6 +56,16 @@ bool nat_out(struct nat *nat, const struct endpoint *inside, const struct endpoi
 bool nat_in(struct nat *nat, const struct endpoint *from, const struct endpoint *to, int64_t now_ms,
 	struct endpoint *inside);
 
+/* What nat_in() or nat_out() would say now, with nothing refreshed or made: for ICMP errors. */
+bool nat_inside(const struct nat *nat, const struct endpoint *from, const struct endpoint *to,
+	struct endpoint *inside);
+bool nat_mapped(const struct nat *nat, const struct endpoint *inside, const struct endpoint *to,
+	struct endpoint *mapped);
+
+/* As much of a remote endpoint as a mapping or a filter depends on. */
+struct endpoint nat_scoped(enum nat_scope scope, const struct endpoint *remote);
+int64_t nat_lifetime(const struct nat_config *config);
+
 struct nat_counters {
 	uint64_t mappings, foreign, refused, exhausted;
 };
