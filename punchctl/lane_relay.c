@@ -11,6 +11,7 @@
 #define REJECT_MS	 5000 /* of nothing but 401, before it is believed */
 #define REJECTIONS_MIN	 3
 #define HURRIES_MAX	 3 /* new requests at once, before a pause of PAUSE_MS between them */
+#define CONFLICTS_MAX	 2
 #define PAUSE_MS	 1000
 #define RETRY_MS	 5000
 
@@ -107,16 +108,15 @@ static int64_t overdue_ms(const struct lane *lane)
 void lane_relay_tick(struct lane *lane, int64_t now_ms)
 {
 	struct lane_exchange *exchange = &lane->exchange;
+	bool due = now_ms >= exchange->next_ms;
 	struct lane_event event;
 
 	if (lane->failed)
 		return;
-	if (exchange->dirty)
+	if (exchange->dirty || (due && (!exchange->waiting || exchange->renew)))
 		request_begin(lane, now_ms);
-	else if (now_ms >= exchange->next_ms && exchange->waiting && !exchange->renew)
+	else if (due)
 		request_resend(lane, now_ms);
-	else if (now_ms >= exchange->next_ms)
-		request_begin(lane, now_ms);
 	if (now_ms < overdue_ms(lane))
 		return;
 	exchange->overdue = true;
@@ -243,7 +243,24 @@ static void input_challenged(struct lane *lane, const struct stun *answer, int64
 		request_hurry(lane, now_ms);
 }
 
-/* A refusal that is proven. Before the first success it is final unless it may pass. */
+/* The mapping carries something else, and will go on to: only a new socket helps. */
+static void relay_conflict(struct lane *lane)
+{
+	struct lane_event event = lane_event(lane, LANE_CLOSED);
+
+	if (lane->state == PEER_CLOSED)
+		return;
+	lane->state = PEER_CLOSED;
+	lane_emit(lane, &event);
+}
+
+/* Before the first success a refusal is final, unless it may pass. */
+static bool refusal_is_final(const struct lane *lane, uint16_t code)
+{
+	return !lane->exchange.known && code < 500 && code != 437 && code != 486;
+}
+
+/* A refusal that is proven. */
 static void input_refused(struct lane *lane, const struct stun *answer, int64_t now_ms)
 {
 	struct lane_exchange *exchange = &lane->exchange;
@@ -251,11 +268,12 @@ static void input_refused(struct lane *lane, const struct stun *answer, int64_t 
 	unsigned int shift = exchange->refusals < 3 ? exchange->refusals : 3;
 
 	relay_answered(lane, now_ms);
-	if (answer->error < 500 && answer->error != 437 && !exchange->known) {
+	if (refusal_is_final(lane, answer->error)) {
 		relay_fail(lane, answer);
 		return;
 	}
-	exchange->refusals++;
+	if (++exchange->refusals > CONFLICTS_MAX && answer->error == 437)
+		relay_conflict(lane);
 	exchange->next_ms = now_ms + lane_min((int64_t)PAUSE_MS << shift, RETRY_MS);
 	if (exchange->refused == answer->error)
 		return;

@@ -68,9 +68,14 @@ static void round_go(struct broker *broker, struct pair *pair)
 
 void round_begin(struct broker *broker, struct pair *pair)
 {
+	struct endpoint targets[PEER_TARGETS];
+
 	for (unsigned int i = 0; i < 2; i++)
 		pair->side[i] = (struct plan_side){
-			.nat = pair->lane[i]->hello.nat, .hole = pair->lane[i]->hole.client};
+			.nat = pair->lane[i]->hello.nat,
+			.hole = pair->lane[i]->hole.client,
+			.listed = target_fill(broker, pair->lane[!i], pair->lane[i], targets) > 1,
+		};
 	pair->plan = plan_choose(pair->side, &pair->history, pair->known);
 	if (pair->plan == PEER_REST || !search_wanted(pair)) {
 		search_end(broker, pair, pair->plan == PEER_REST);

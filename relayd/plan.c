@@ -83,10 +83,15 @@ static bool plan_fits(enum peer_plan plan, const enum chance chance[static 2])
 	return false;
 }
 
-/* Both ports are known, or who knows the other's lets in what comes from any port of it. */
+/*
+ * Both ports are known, or who knows the other's lets in what comes from any port of it. Else a
+ * punch is in vain, and a NAT like Linux's takes a port away for what it has refused.
+ */
 static bool punch_is_likely(
 	const struct plan_side side[static 2], const enum chance chance[static 2])
 {
+	if (side[0].listed || side[1].listed)
+		return true;
 	for (unsigned int i = 0; i < 2; i++)
 		if ((chance[!i] == SEQUENTIAL || chance[!i] == RANDOM) &&
 			side[i].nat.filtering == NAT_FILTERING_PORT)
@@ -102,19 +107,21 @@ enum peer_plan plan_choose(const struct plan_side side[static 2],
 		[PEER_STEP] = STEP_TRIES,
 		[PEER_BIRTHDAY] = BIRTHDAY_TRIES};
 	enum chance chance[2];
+	bool likely;
 
 	side_chances(side, chance);
 	if (known != PEER_REST && !history->tries[known] && plan_fits(known, chance))
 		return known;
+	likely = punch_is_likely(side, chance);
 	for (enum peer_plan plan = PEER_PUNCH; plan <= PEER_BIRTHDAY; plan++) {
-		unsigned int most = tries[plan];
-
-		/* Once at any rate: they may be in one network, or a gateway may map a port. */
-		if (plan == PEER_PUNCH && !punch_is_likely(side, chance))
-			most = 1;
-		if (plan_fits(plan, chance) && history->tries[plan] < most)
+		if (plan == PEER_PUNCH && !likely)
+			continue;
+		if (plan_fits(plan, chance) && history->tries[plan] < tries[plan])
 			return plan;
 	}
+	/* What is known of a NAT may be wrong. */
+	if (!likely && plan_fits(PEER_PUNCH, chance) && !history->tries[PEER_PUNCH])
+		return PEER_PUNCH;
 	return PEER_REST;
 }
 

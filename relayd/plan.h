@@ -17,6 +17,7 @@ struct plan_side {
 	struct nat_report nat;
 	struct endpoint hole; /* its proven address */
 	uint16_t last;	      /* READY: its newest mapping */
+	bool listed; /* it may be reached elsewhere too: a neighbour, or its gateway maps a port */
 };
 
 /* The tries between two sides so far, since one of them changed. */

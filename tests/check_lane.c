@@ -89,6 +89,14 @@ START_TEST(test_refused)
 	ck_assert_int_eq(event_last()->type, LANE_WAITING);
 	lane_close(fake.lane, fake.now_ms);
 	fake_start(PEER_CLIENT);
+	fake.refuse = 437;
+	fake_run(1000);
+	ck_assert_int_eq(event_last()->type, LANE_REFUSED);
+	fake_run(10000);
+	ck_assert_uint_eq(fake.event_count, 2);
+	ck_assert_int_eq(event_last()->type, LANE_CLOSED);
+	lane_close(fake.lane, fake.now_ms);
+	fake_start(PEER_CLIENT);
 	fake.refuse = 403;
 	fake_run(20000);
 	ck_assert_int_eq(event_last()->type, LANE_FAILED);

@@ -65,7 +65,7 @@ static double knob(const char *name, double usual)
 {
 	const char *text = getenv(name);
 
-	return text ? atof(text) : usual;
+	return text ? strtod(text, NULL) : usual;
 }
 
 static struct sim_config pair_config(enum kind a, enum kind b, uint32_t seed)

@@ -70,13 +70,13 @@ static const struct {
 	{&none, &none, PEER_REST, "UU"},
 	{&cone, &cone, PEER_REST, "UU"},
 	{&cone, &preserving, PEER_REST, "UU"},
-	{&cone, &sequential, PEER_REST, "UPPPPPBBB"},
+	{&cone, &sequential, PEER_REST, "PPPPPBBBU"},
 	{&preserving, &backwards, PEER_REST, "UUPPPPPBBB"},
 	{&sequential, &backwards, PEER_REST, "UUSSSS"},
-	{&cone, &random_all, PEER_REST, "UBBB"},
+	{&cone, &random_all, PEER_REST, "BBBU"},
 	{&none, &random_block, PEER_REST, "UUBBB"},
-	{&cone, &symmetric, PEER_REST, "UBBB"},
-	{&cone, &no_allocation, PEER_REST, "UBBB"},
+	{&cone, &symmetric, PEER_REST, "BBBU"},
+	{&cone, &no_allocation, PEER_REST, "BBBU"},
 	{&no_allocation, &random_all, PEER_REST, "UUBBB"},
 	{&no_allocation, &sequential, PEER_REST, "UUPPPPPBBB"},
 	{&no_allocation, &no_allocation, PEER_REST, "UUBBB"},
@@ -90,7 +90,7 @@ static const struct {
 	{&blocked, &cone, PEER_REST, ""},
 	{&blocked, &cone, PEER_PUNCH, ""},
 	/* What worked before comes first, if it can. */
-	{&cone, &random_all, PEER_BIRTHDAY, "BUBB"},
+	{&cone, &random_all, PEER_BIRTHDAY, "BBBU"},
 	{&cone, &cone, PEER_PUNCH, "UU"},
 	{&cone, &cone, PEER_STEP, "UU"},
 	{&sequential, &sequential, PEER_STEP, "SUUSSS"},
@@ -135,6 +135,18 @@ START_TEST(test_punch)
 		ck_assert_uint_gt(round.count, 5);
 		ck_assert_uint_le(round.limit_ms, 2000);
 	}
+}
+END_TEST
+
+/* Who may be reached elsewhere too is sought there first. */
+START_TEST(test_listed)
+{
+	struct plan_side side[2] = {{.nat = cone}, {.nat = random_all}};
+	struct plan_history history = {0};
+
+	ck_assert_int_eq(plan_choose(side, &history, PEER_REST), PEER_BIRTHDAY);
+	side[1].listed = true;
+	ck_assert_int_eq(plan_choose(side, &history, PEER_REST), PEER_PUNCH);
 }
 END_TEST
 
@@ -304,6 +316,7 @@ static Suite *plan_suite(void)
 
 	tcase_add_loop_test(tcase, test_order, 0, COUNT(orders));
 	tcase_add_test(tcase, test_punch);
+	tcase_add_test(tcase, test_listed);
 	tcase_add_test(tcase, test_predict);
 	tcase_add_test(tcase, test_step);
 	tcase_add_loop_test(tcase, test_birthday, 0, COUNT(blocks));
