@@ -14,8 +14,7 @@
 
 #include "common/addr.h"
 
-#define GATEWAY_BUDGET_MS 1500	/* in which a router answers, or is taken for one without service  \
-				 */
+#define GATEWAY_BUDGET_MS  1500 /* then a router is taken for one without service */
 #define GATEWAY_LIFETIME_S 7200 /* RFC 6886, section 3.3 */
 
 enum gateway_protocol { GATEWAY_NATPMP, GATEWAY_UPNP, GATEWAY_PROTOCOLS };

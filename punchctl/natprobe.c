@@ -29,7 +29,7 @@ bool probe_each_ask(struct natprobe *probe,
 		each_of(probe, probe->mapping.asks, MAPPING_ASKS, fn, arg) ||
 		each_of(probe, probe->filtering.asks, FILTERING_ASKS, fn, arg) ||
 		each_of(probe, probe->ports.asks, probe->ports.sent, fn, arg) ||
-		each_of(probe, probe->layers.asks, LAYERS_TTL_MAX, fn, arg) ||
+		each_of(probe, probe->layers.asks, LAYERS_ASKS, fn, arg) ||
 		each_of(probe, probe->hairpin.asks, 2, fn, arg))
 		return true;
 	for (unsigned int i = 0; i < probe->lifetime.count; i++)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Filtering, RFC 5780, section 4.4: who may answer a socket that has sent to nobody but the relay's
- * one port. Each question has a socket of its own, so that both are asked at once.
+ * one port. The other port comes first: when that may not, the other address may not either, and
+ * need not be asked, as the relay answers from elsewhere only so often.
  */
 #include "punchctl/natprobe_tests.h"
 
@@ -21,8 +22,6 @@ static void filtering_ask(
 void filtering_start(struct natprobe *probe, int64_t now_ms)
 {
 	probe->filtering.stage = PROBE_RUNNING;
-	if (probe->result.other.addr.family)
-		filtering_ask(probe, FILTERING_BOTH, ASK_CHANGE_ADDRESS | ASK_CHANGE_PORT, now_ms);
 	if (probe->alternate.addr.family)
 		filtering_ask(probe, FILTERING_PORT, ASK_CHANGE_PORT, now_ms);
 }
@@ -55,22 +54,31 @@ static enum nat_filtering filtering_verdict(const struct natprobe *probe)
 	return is_void(probe, both) ? NAT_FILTERING_NOT_PORT : NAT_FILTERING_ADDRESS;
 }
 
+/* True: the other address has been asked as well, or there is no need or no such address. */
+static bool both_is_settled(struct natprobe *probe, int64_t now_ms)
+{
+	const struct ask *both = &probe->filtering.asks[FILTERING_BOTH];
+	const struct ask *port = &probe->filtering.asks[FILTERING_PORT];
+
+	if (both->started)
+		return both->done;
+	if (!probe->result.other.addr.family || (!is_void(probe, port) && !port->answered))
+		return true;
+	filtering_ask(probe, FILTERING_BOTH, ASK_CHANGE_ADDRESS | ASK_CHANGE_PORT, now_ms);
+	return both->done;
+}
+
 void filtering_step(struct natprobe *probe, int64_t now_ms)
 {
 	struct probe_filtering *filtering = &probe->filtering;
-	const struct ask *both = &filtering->asks[FILTERING_BOTH];
+	const struct ask *port = &filtering->asks[FILTERING_PORT];
 
-	(void)now_ms;
-	if (filtering->stage != PROBE_RUNNING)
+	if (filtering->stage != PROBE_RUNNING || (port->started && !port->done) ||
+		!both_is_settled(probe, now_ms))
 		return;
-	for (unsigned int i = 0; i < FILTERING_ASKS; i++)
-		if (filtering->asks[i].started && !filtering->asks[i].done && !both->answered)
-			return;
 	filtering->stage = PROBE_DONE;
 	probe->result.report.filtering = filtering_verdict(probe);
-	for (unsigned int i = 0; i < FILTERING_ASKS; i++) {
-		filtering->asks[i].done = true;
+	for (unsigned int i = 0; i < FILTERING_ASKS; i++)
 		if (filtering->asks[i].started)
 			probe_socket_close(probe, filtering->asks[i].socket);
-	}
 }

@@ -7,7 +7,7 @@
 #include "punchctl/natprobe_tests.h"
 
 #define LAYERS_TRIES  3
-#define LAYERS_LIKELY 4 /* one or two NATs at home, or the provider's close by */
+#define LAYERS_LIKELY 3 /* one or two NATs at home, or the provider's close by */
 
 /*
  * Where the opener goes, and so what is to be changed. Only a filter that refuses it without the
@@ -43,7 +43,7 @@ static void layers_ask(struct natprobe *probe, uint8_t count, int64_t now_ms)
 		ask->change = change;
 		ask->limit = LAYERS_TRIES;
 		ask->opener = opener;
-		ask->opener_ttl = layers->asked + 1;
+		ask->opener_ttl = LAYERS_TTL_MIN + layers->asked;
 		ask_start_fresh(probe, ask, now_ms);
 	}
 }
@@ -62,7 +62,7 @@ static bool opener_known(const struct probe_layers *layers, uint8_t *ttl)
 		if (!layers->asks[i].done)
 			return false;
 		if (ask_succeeded(&layers->asks[i]))
-			*ttl = i + 1;
+			*ttl = LAYERS_TTL_MIN + i;
 	}
 	return true;
 }
@@ -83,7 +83,7 @@ void layers_step(struct natprobe *probe, int64_t now_ms)
 	if (probe->layers.stage != PROBE_RUNNING || !opener_known(&probe->layers, &ttl))
 		return;
 	if (ttl == 0 && probe->layers.asked == LAYERS_LIKELY) {
-		layers_ask(probe, LAYERS_TTL_MAX, now_ms);
+		layers_ask(probe, LAYERS_ASKS, now_ms);
 		return;
 	}
 	probe->layers.stage = PROBE_DONE;

@@ -10,7 +10,8 @@
 
 #define PORTS_SOCKETS	16
 #define PORTS_QUICK	8 /* enough for RFC 4787's classes, and for a block of ports */
-#define LAYERS_TTL_MAX	8
+#define LAYERS_TTL_MIN	2 /* the first router drops what comes with 1 */
+#define LAYERS_ASKS	7 /* one TTL each */
 #define LIFETIME_POINTS 8
 
 enum probe_stage { PROBE_WAITING, PROBE_RUNNING, PROBE_DONE };
@@ -46,7 +47,7 @@ struct probe_ports {
 struct probe_layers {
 	enum probe_stage stage;
 	uint8_t asked;
-	struct ask asks[LAYERS_TTL_MAX]; /* by TTL - 1 */
+	struct ask asks[LAYERS_ASKS];
 };
 
 struct probe_hairpin {

@@ -15,7 +15,7 @@
 # nat, home, mapper and old run miniupnpd, which maps nothing where its outside is reserved for private
 # use or documents; hence the addresses of the last three.
 . "$(dirname "$0")/lib.sh"
-plan 76
+plan 77
 
 SECOND4=203.0.113.8
 KINDS="open nat random counting cone adf home"
@@ -214,6 +214,14 @@ is "the address that the relay sees" \
 	"$(json "$T/two-home.log" 'd["mapped"].rsplit(":", 1)[0]')" 198.18.5.9
 is "peers that are reached from behind a NAT that draws ports" \
 	"$(json "$T/two-random.log" '" ".join(d["peers"].values())')" "direct search relay relay"
+
+# The relay answers from elsewhere only so often, and its silence must not become a verdict.
+for i in 1 2 3 4; do
+	ask adf "again-$i" "$RELAY4" --no-gateway
+	finish "again-$i" 10
+done
+is "asked again and again, the same" "$(said again-4 filtering) $(said again-4 opener_ttl)" \
+	"address-dependent 2"
 
 start client words "$PUNCHCTL" nat "$RELAY4" --no-gateway
 ok "the same in words" finish words 10
