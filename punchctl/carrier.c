@@ -186,7 +186,7 @@ static bool carrier_take(
 	case LANE_DATA:
 		break;
 	}
-	skip = escape_skip(data, len);
+	skip = lane_is_pinned(carrier->lane) ? 0 : escape_skip(data, len);
 	volley_put(volley, at, data + skip, len - skip);
 	return true;
 }

@@ -225,6 +225,11 @@ enum peer_state lane_state(const struct lane *lane)
 	return lane->pin == LANE_HELD && lane->state == PEER_PAIRED ? PEER_WAITING : lane->state;
 }
 
+bool lane_is_pinned(const struct lane *lane)
+{
+	return lane->pin != LANE_FREE;
+}
+
 bool lane_share(const struct lane *lane, uint16_t *low, uint16_t *high)
 {
 	*low = lane->word.share_low;

@@ -114,6 +114,8 @@ bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct l
  * there is a direct path, for its data stay where they begin.
  */
 enum peer_state lane_state(const struct lane *lane);
+/* The other side's datagrams do not pass a lane there: they are as its program sends them. */
+bool lane_is_pinned(const struct lane *lane);
 /* More punch ports of the relay for lanes of a shared socket; false: none that we know of. */
 bool lane_share(const struct lane *lane, uint16_t *low, uint16_t *high);
 bool lane_is_direct(const struct lane *lane);

@@ -14,6 +14,7 @@
  *   direct   session, peer, plan, ms and probes: of the search
  *   lost     session, peer: the direct path; through the relay again
  *   nopath   session, plan: it has found nothing
+ *   shared   local: the port of a service whose socket we share; unshared: not any more, reason
  *   closed   session, reason ("idle", "peer", "room", "key", "error", "end"), inward, outward:
  * datagrams silent   relay, seconds back     relay refused  relay, code, reason; tried again failed
  * relay, code, reason; not tried again unless there is hope network  (the addresses of this host

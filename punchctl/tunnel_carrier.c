@@ -97,6 +97,9 @@ static void on_event(struct carrier *carrier, const struct lane_event *event)
 
 	if (carrier->owner && (event->type == LANE_WAITING || event->type == LANE_PAIRED))
 		carrier->parted = true;
+	/* We say nothing ourselves while the program is not there whose socket it is. */
+	if (event->type == LANE_SILENT && carrier->shared->twin && carrier->shared->twin->fd < 0)
+		return;
 	/* Of a refusal is told when the file has been looked at. */
 	if (event->type == LANE_FAILED)
 		carrier->refusal = *event;

@@ -92,7 +92,7 @@ static void on_inner(uv_poll_t *poll, int status, int events)
 		}
 		count = 0;
 		for (int i = 0; i < got; i++)
-			count += tunnel_stage(tunnel, (unsigned int)i, count);
+			count += tunnel_stage(session, (unsigned int)i, count);
 		if (count > 0 && !carrier_outward(session->carrier, count))
 			tunnel->counters.late += count;
 	}

@@ -136,9 +136,10 @@ struct carrier *tunnel_session_release(struct session *session);
 void tunnel_session_detach(struct session *session);
 /* When data last came or went. */
 int64_t tunnel_session_used_ms(const struct session *session);
-/* The i-th of what was received becomes the at-th that is sent; false: it is dropped, counted. */
-bool tunnel_stage(struct tunnel *tunnel, unsigned int i, unsigned int at);
-void tunnel_stage_data(struct tunnel *tunnel, unsigned int at, uint8_t *data, size_t len);
+/* It has a carrier: the i-th of what was received becomes the at-th that is sent; false: it is
+ * dropped, counted. */
+bool tunnel_stage(struct session *session, unsigned int i, unsigned int at);
+void tunnel_stage_data(struct session *session, unsigned int at, uint8_t *data, size_t len);
 
 /* tunnel_serve.c */
 void tunnel_serve_fill(struct tunnel *tunnel);

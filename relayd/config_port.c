@@ -38,5 +38,7 @@ const char *config_port_text(const struct config *config, uint16_t port)
 		return "the punch port";
 	if (config->alternate && port == config->alternate)
 		return "the alternate port";
-	return config_is_share(config, port) ? "a port of share" : "a port of rfc3489";
+	if (config->rfc3489 && (port == config->rfc3489 || port == config->rfc3489 + 1))
+		return "a port of rfc3489";
+	return "a port of share";
 }

@@ -12,18 +12,18 @@
 . "$TOP/tests/natlab.sh"
 plan 33
 
-# Answers everything with itself; a line for each new source: echo.py PORT
+# Answers everything with itself; a line for each new source: echo.py ADDRESS PORT
 cat >"$T/echo.py" <<'PYTHON'
 import socket, sys
 
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind(("0.0.0.0", int(sys.argv[1])))
+sock = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind((sys.argv[1], int(sys.argv[2])))
 seen = set()
 while True:
     data, addr = sock.recvfrom(65535)
     if addr not in seen:
         seen.add(addr)
-        print(addr[0], addr[1], flush=True)
+        print(addr[0].replace("::ffff:", ""), addr[1], flush=True)
     sock.sendto(data, addr)
 PYTHON
 
@@ -55,8 +55,8 @@ while len(back) < count and time.monotonic() < begin + count / 100 + 2:
 print(len(back), other)
 PYTHON
 
-service() { # HOST NAME: starts it
-	start "$1" "$2" "$PYTHON" "$T/echo.py" 8000
+service() { # HOST NAME [ADDRESS]: starts it
+	start "$1" "$2" "$PYTHON" "$T/echo.py" "${3:-0.0.0.0}" 8000
 	wait_for 5 udp_bound "$1" 8000
 }
 
@@ -256,9 +256,9 @@ is "it has carried nothing" \
 stop second
 stop third
 
-# --- a service behind Linux' own NAT
+# --- a service behind Linux' own NAT, with an IPv6 socket that takes IPv4 too
 
-service t techo
+service t techo ::
 serve t tserve two
 ok "a service behind Linux is shared" wait_for 5 happened 1 tserve waiting
 connect a first two 9001
