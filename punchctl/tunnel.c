@@ -107,6 +107,8 @@ static void on_minute(uv_timer_t *timer)
 		if (now - tunnel_session_used_ms(session) >= tunnel->config->idle_ms)
 			tunnel_session_close(session, "idle");
 	}
+	if (tunnel->config->role == PEER_CLIENT)
+		tunnel_tell_waiting(tunnel);
 	if (now - tunnel->looked_ms >= LOOK_MS)
 		tunnel_net_look(tunnel);
 	tunnel_fill(tunnel);

@@ -11,6 +11,7 @@
 #define RETRY_MIN_MS 250
 #define RETRY_MAX_MS 30000
 #define CALM_MS	     60000 /* without a failure: the next one is the first */
+#define WAIT_MS	     1000  /* so long nobody serves: that is worth a word */
 #define LOOK_MIN_MS  500   /* however many carriers are silent */
 
 #define FULL 486 /* as many peers as there may be: there will be room again */
@@ -34,15 +35,19 @@ static bool is_told(
 	switch (event->type) {
 	case LANE_WAITING:
 		tunnel->proven = true;
-		told = route->waiting;
-		route->waiting = true;
 		route->silent = false;
+		if (route->waiting_ms == 0)
+			route->waiting_ms = tunnel_now(tunnel);
+		/* A service that is there has been called twice at once; is it that? */
+		told = route->waiting || tunnel->ready;
+		route->waiting |= !told;
 		break;
 	case LANE_PAIRED:
 		tunnel->proven = true;
 		told = !carrier->owner; /* and is told when it is given to somebody */
 		route->silent = false;
 		route->refused = 0;
+		route->waiting_ms = 0;
 		if (tunnel->config->role == PEER_CLIENT)
 			route->waiting = false;
 		break;
@@ -66,6 +71,23 @@ static bool is_told(
 		break;
 	}
 	return told;
+}
+
+void tunnel_tell_waiting(struct tunnel *tunnel)
+{
+	const struct lane_event event = {.type = LANE_WAITING};
+
+	for (unsigned int i = 0; i < tunnel->route_count; i++) {
+		struct tunnel_route *route = &tunnel->routes[i];
+		struct tell tell = tunnel_tell(tunnel, NULL);
+
+		if (route->waiting || route->waiting_ms == 0 ||
+			tunnel_now(tunnel) - route->waiting_ms < WAIT_MS)
+			continue;
+		route->waiting = true;
+		tell.relay = tunnel->config->target->relays[route->index];
+		tell_lane(&tell, &event);
+	}
 }
 
 static void on_event(struct carrier *carrier, const struct lane_event *event)

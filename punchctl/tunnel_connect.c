@@ -122,6 +122,8 @@ static void connect_choose(struct tunnel *tunnel, const struct carrier *chosen)
 	struct carrier *carrier, *next;
 
 	tunnel->best = (int)chosen->route;
+	for (unsigned int i = 0; i < tunnel->route_count; i++)
+		tunnel->routes[i].waiting_ms = 0;
 	for (carrier = TAILQ_FIRST(&tunnel->carriers); carrier; carrier = next) {
 		next = TAILQ_NEXT(carrier, entry);
 		if (!carrier->owner && carrier->route != chosen->route)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +44,20 @@ static void hosts_add(struct tunnel_route *route, const struct addr *addr)
 	route->hosts[route->host_count++] = (struct endpoint){.addr = *addr};
 }
 
+/*
+ * What leads into a tunnel is no address for the other side: the tunnel may be one that we carry,
+ * and would then be found to be the way for itself.
+ */
+static bool is_tunnel(const struct ifaddrs *at)
+{
+	char path[sizeof("/sys/class/net//tun_flags") + IF_NAMESIZE];
+
+	if (at->ifa_flags & IFF_POINTOPOINT)
+		return true;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/tun_flags", at->ifa_name);
+	return access(path, F_OK) == 0;
+}
+
 static void hosts_read(struct tunnel_route *route)
 {
 	struct addr local = route_local(route);
@@ -55,7 +70,7 @@ static void hosts_read(struct tunnel_route *route)
 	if (getifaddrs(&list) < 0)
 		return;
 	for (at = list; at; at = at->ifa_next) {
-		if (at->ifa_addr && (at->ifa_flags & IFF_UP) &&
+		if (at->ifa_addr && (at->ifa_flags & IFF_UP) && !is_tunnel(at) &&
 			endpoint_from_sockaddr(at->ifa_addr, &endpoint) == 0)
 			hosts_add(route, &endpoint.addr);
 	}

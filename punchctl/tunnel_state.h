@@ -26,10 +26,11 @@ struct tunnel_route {
 	uint8_t family;
 	unsigned int index; /* of the target's addresses */
 	bool has_nat;
-	bool silent;	  /* that is the last that was heard of it */
-	bool waiting;	  /* that it waits has been told */
-	bool failed;	  /* for good */
-	uint16_t refused; /* what has been told */
+	bool silent;	    /* that is the last that was heard of it */
+	bool waiting;	    /* that it waits has been told */
+	int64_t waiting_ms; /* since when; 0: it does not */
+	bool failed;	    /* for good */
+	uint16_t refused;   /* what has been told */
 	struct nat_report nat;
 	struct prober *prober; /* NULL: not at work */
 	unsigned int host_count;
@@ -103,6 +104,8 @@ struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route);
 void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier);
 /* It ends; if it was of no use, the next one comes later, and later each time. */
 void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier);
+/* A client's: nobody has served for a while. */
+void tunnel_tell_waiting(struct tunnel *tunnel);
 /* True: the file holds another key now, and all carriers have gone. */
 bool tunnel_reread_key(struct tunnel *tunnel);
 
