@@ -21,13 +21,24 @@ struct request {
 	bool help;
 };
 
-enum { OPTION_KEY_FILE = 256, OPTION_TO, OPTION_LISTEN, OPTION_SESSIONS, OPTION_IDLE, OPTION_JSON };
+enum {
+	OPTION_KEY_FILE = 256,
+	OPTION_TO,
+	OPTION_LISTEN,
+	OPTION_SESSIONS,
+	OPTION_IDLE,
+	OPTION_RELAY_ONLY,
+	OPTION_NO_GATEWAY,
+	OPTION_JSON
+};
 
 static const struct option serve_options[] = {
 	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
 	{"to", required_argument, NULL, OPTION_TO},
 	{"sessions", required_argument, NULL, OPTION_SESSIONS},
 	{"idle", required_argument, NULL, OPTION_IDLE},
+	{"relay-only", no_argument, NULL, OPTION_RELAY_ONLY},
+	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -38,6 +49,8 @@ static const struct option connect_options[] = {
 	{"listen", required_argument, NULL, OPTION_LISTEN},
 	{"sessions", required_argument, NULL, OPTION_SESSIONS},
 	{"idle", required_argument, NULL, OPTION_IDLE},
+	{"relay-only", no_argument, NULL, OPTION_RELAY_ONLY},
+	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -108,6 +121,12 @@ static int option_take(struct request *request, int option, const char *word)
 	case OPTION_SESSIONS:
 	case OPTION_IDLE:
 		return number_take(request, option);
+	case OPTION_RELAY_ONLY:
+		request->config.relayed = true;
+		return 0;
+	case OPTION_NO_GATEWAY:
+		request->config.gateway = false;
+		return 0;
 	case OPTION_JSON:
 		request->config.json = true;
 		return 0;
@@ -176,6 +195,7 @@ int cmd_tunnel_run(const struct cmd *cmd, enum peer_role role, const struct cmd_
 			.key = request.key,
 			.sessions = TUNNEL_SESSIONS,
 			.idle_ms = TUNNEL_IDLE * 1000,
+			.gateway = true,
 			.json = context->json},
 	};
 	int ret;

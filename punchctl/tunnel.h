@@ -24,6 +24,8 @@ struct tunnel_config {
 	unsigned int sessions; /* at once */
 	int64_t idle_ms;       /* without data: a session ends */
 	char **player; /* words of a program, ended by NULL; NULL: none, run until interrupted */
+	bool relayed;  /* no direct paths; SIGUSR1 and SIGUSR2 change it */
+	bool gateway;  /* is asked for a port where that helps */
 	bool json;
 };
 

@@ -313,8 +313,8 @@ START_TEST(test_doubt_far)
 			const struct sent *sent = &fake.sent[n];
 
 			if (endpoint_equal(&sent->to, &fake.other) && sent->data[0] == 0 &&
-				sent->at_ms > START_MS + 200 &&
-				fake.now_ms - sent->at_ms >= 300 && fake.now_ms - sent->at_ms < 310)
+				sent->at_ms > START_MS + 200 && fake.now_ms - sent->at_ms >= 300 &&
+				fake.now_ms - sent->at_ms < 310)
 				other_answer(sent, &fake.other);
 		}
 		fake_run(10);
@@ -325,7 +325,8 @@ START_TEST(test_doubt_far)
 }
 END_TEST
 
-/* Only the relay: what is direct is left, nothing is said that leads to us, no check is answered. */
+/* Only the relay: what is direct is left, nothing is said that leads to us, no check is answered.
+ */
 START_TEST(test_relayed)
 {
 	struct nat_report nat = {.mapping = NAT_MAPPING_ENDPOINT};
