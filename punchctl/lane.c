@@ -94,6 +94,19 @@ void lane_network(struct lane *lane, int64_t now_ms)
 	lane_direct_hasten(lane, now_ms);
 }
 
+void lane_set_relayed(struct lane *lane, bool relayed, int64_t now_ms)
+{
+	if (lane->relayed == relayed)
+		return;
+	lane->relayed = relayed;
+	if (relayed) {
+		lane_direct_lost(lane, now_ms);
+		lane_check_forget(lane);
+		lane_search_leave(lane, now_ms);
+	}
+	lane_relay_tell(lane);
+}
+
 bool lane_flow_is_on(const struct lane *lane, int64_t now_ms)
 {
 	return lane->flow.used_ms && now_ms - lane->flow.used_ms < FLOW_IDLE_MS;
@@ -206,13 +219,13 @@ bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct l
 		return false;
 	lane_pin_output(lane);
 	flow_add(lane, 0, count, now_ms);
-	out->direct = lane->pin == LANE_PINNED || lane_direct_is_fresh(lane, now_ms);
+	out->direct = lane->pin == LANE_PINNED || lane_direct_is_open(lane, now_ms);
 	if (out->direct) {
 		out->socket = lane->direct.socket;
 		out->peer = lane->direct.peer;
 		return true;
 	}
-	/* A path that was idle is trusted again as soon as it answers. */
+	/* A path that was idle, or in doubt, is trusted again as soon as it answers. */
 	if (lane->direct.active)
 		lane_direct_hasten(lane, now_ms);
 	out->socket = 0;
