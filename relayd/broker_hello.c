@@ -108,7 +108,7 @@ static void lane_begin(struct broker *broker, struct lane *lane)
 	if (is_paired(&lane->hello)) {
 		other = claimed_find(broker, lane->crowd, &lane->hello);
 		lane->claims = true;
-		if (other)
+		if (other && lane->crowd->pairs < lane->crowd->stream->spec.peers)
 			pair_again(broker, lane, other);
 		return;
 	}

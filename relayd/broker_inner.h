@@ -98,12 +98,15 @@ struct pair {
 	enum search search;
 	int64_t search_ms; /* when it goes on */
 	int64_t reset_ms;  /* when a change was last reason for a new search */
+	int64_t changed_ms;
+	unsigned int resets;
 	uint32_t round;
 	enum peer_plan plan, known;
 	bool holds; /* the public addresses, */
 	uint16_t busy[2];
 	bool said[2]; /* READY, FAILED or DIRECT, by phase */
 	int64_t direct_ms;
+	bool mutual; /* both have said that it is direct */
 	unsigned int failures, losses;
 	struct plan_side side[2];
 	struct plan_history history;
