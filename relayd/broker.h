@@ -27,9 +27,12 @@ enum broker_count {
 	BROKER_DIRECT,	 /* rounds that found a path */
 	BROKER_FAILED,	 /* rounds that did not */
 	BROKER_HOPELESS, /* pairs that stay on the relay */
-	BROKER_REFUSED,	 /* hellos: table full, too many offers or pairs, or a lane of somebody else
-			  */
+	BROKER_CROWDED, /* hellos refused: more offers, callers or pairs than the stream may have */
+	BROKER_HASTY,	/* more new lanes and moves of one stream than are done in a second */
+	BROKER_FULL,	/* no room for any stream */
+	BROKER_FOREIGN, /* a lane or a hole of somebody else */
 	BROKER_UNSERVED, /* a client called while no service was there */
+	BROKER_UNHEARD,	 /* pairs of which one has never heard: it was not there any more */
 	BROKER_COUNTS,
 };
 
@@ -103,5 +106,7 @@ uint64_t broker_counter(const struct broker *broker, enum broker_count count);
 const char *broker_count_text(enum broker_count count);
 /* Lanes that wait for a client. */
 unsigned int broker_offers(const struct broker *broker, const struct stream *stream);
+/* Hellos that were refused. */
+uint64_t broker_refused(const struct broker *broker, const struct stream *stream);
 
 #endif

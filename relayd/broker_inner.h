@@ -34,6 +34,7 @@ struct crowd {
 	unsigned int lanes;	      /* that are not closed */
 	unsigned int offers, callers; /* that wait */
 	unsigned int pairs, queued;
+	uint64_t refused;	     /* hellos */
 	int64_t full_ms;	     /* when its allowance of operations is whole again */
 	struct lane_list waiting[2]; /* by role; the newest first */
 	LIST_HEAD(, pair) paired;

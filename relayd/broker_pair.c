@@ -221,6 +221,7 @@ static void service_is_gone(struct broker *broker, struct pair *pair)
 	struct lane *client = pair->lane[PEER_CLIENT], *service = pair->lane[PEER_SERVICE];
 	struct crowd *crowd = pair->crowd;
 
+	broker->counts[BROKER_UNHEARD]++;
 	pair_dissolve(broker, pair, "the service does not answer");
 	lane_end(broker, service, "the service does not answer");
 	lane_wait(client);
@@ -235,6 +236,7 @@ void pair_tick(struct broker *broker, struct pair *pair)
 		return;
 	}
 	if (broker->now_ms >= heard_due_ms(pair, PEER_CLIENT)) {
+		broker->counts[BROKER_UNHEARD]++;
 		lane_end(broker, pair->lane[PEER_CLIENT], "the client does not answer");
 		return;
 	}

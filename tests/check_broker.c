@@ -622,7 +622,7 @@ START_TEST(test_strangers)
 	thief->stream = other_stream;
 	thief->hole = client->hole;
 	ck_assert_int_eq(try_say(thief), -EADDRINUSE);
-	ck_assert_uint_eq(broker_counter(broker, BROKER_REFUSED), 3);
+	ck_assert_uint_eq(broker_counter(broker, BROKER_FOREIGN), 3);
 	assert_told("");
 	/* Without peers there are none. */
 	other_stream->spec.peers = 0;
