@@ -165,9 +165,10 @@ static enum lane_verdict stun_input(struct lane *lane, unsigned int socket,
 	bool relay = endpoint_equal(from, &lane->config.relay);
 
 	if (relay && socket == 0) {
-		lane_relay_input(lane, stun, now_ms);
+		bool taken = lane_relay_input(lane, stun, now_ms);
+
 		lane_relay_tick(lane, now_ms);
-		return LANE_TAKEN;
+		return taken ? LANE_TAKEN : LANE_FOREIGN;
 	}
 	if (relay || endpoint_equal(from, &lane->word.alternate))
 		return lane_search_input(lane, socket, stun, now_ms) ? LANE_TAKEN : LANE_FOREIGN;

@@ -121,7 +121,8 @@ void lane_relay_tell(struct lane *lane);
 void lane_relay_hasten(struct lane *lane, int64_t now_ms);
 void lane_relay_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_relay_deadline(const struct lane *lane);
-void lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms);
+/* False: nothing that the relay has said. */
+bool lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms);
 /* lane_word.c: what the relay says */
 void lane_word_take(struct lane *lane, struct stun_bytes bytes, bool answer, int64_t now_ms);
 

@@ -218,7 +218,7 @@ static int hello_known(struct broker *broker, struct lane *lane, const struct br
 
 	if (lane->role != hello->hello->role ||
 		(lane->crowd && lane->crowd->stream != hello->stream))
-		return refuse(broker, crowd_find(broker, hello->stream), BROKER_FOREIGN);
+		return refuse(broker, crowd_make(broker, hello->stream), BROKER_FOREIGN);
 	if (hello->sequence < lane->sequence ||
 		(hello->sequence == lane->sequence && !hole_equal(&lane->hole, &hello->hole)))
 		return -ESTALE;
