@@ -31,6 +31,7 @@ int64_t lane_jitter(int64_t ms)
 
 int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **out)
 {
+	uint64_t random;
 	struct lane *lane;
 
 	if (strlen(config->key) >= LANE_KEY)
@@ -45,7 +46,9 @@ int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **ou
 		free(lane);
 		return -EINVAL;
 	}
-	lane->sequence = lane->floor = config->sequence;
+	/* Other peers have the same key, and words in the relay's name must name it: no guesses. */
+	mac_random(&random, sizeof(random));
+	lane->sequence = lane->floor = config->sequence + (random >> 24);
 	lane->base_ms = now_ms;
 	lane->hello.role = config->role;
 	mac_random(lane->hello.lane, sizeof(lane->hello.lane));

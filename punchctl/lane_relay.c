@@ -272,7 +272,8 @@ static void input_refused(struct lane *lane, const struct stun *answer, int64_t 
 		relay_fail(lane, answer);
 		return;
 	}
-	if (++exchange->refusals > CONFLICTS_MAX && answer->error == 437)
+	/* 400: somebody else says hello as this lane. */
+	if (++exchange->refusals > CONFLICTS_MAX && (answer->error == 437 || answer->error == 400))
 		relay_conflict(lane);
 	exchange->next_ms = now_ms + lane_min((int64_t)PAUSE_MS << shift, RETRY_MS);
 	if (exchange->refused == answer->error)

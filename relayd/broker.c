@@ -209,9 +209,11 @@ uint64_t broker_refused(const struct broker *broker, const struct stream *stream
 	return crowd ? crowd->refused : 0;
 }
 
-uint64_t broker_sequence(const struct broker *broker, const uint8_t lane[static PEER_LANE])
+uint64_t broker_sequence(const struct broker *broker, const struct broker_hello *hello)
 {
-	const struct lane *found = lane_find(broker, lane);
+	const struct lane *found = lane_find(broker, hello->hello->lane);
+	bool may = found &&
+		   (hole_equal(&found->hole, &hello->hole) || found->sequence == hello->sequence);
 
-	return found ? found->sequence : 0;
+	return may ? found->sequence : 0;
 }

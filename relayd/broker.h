@@ -79,8 +79,12 @@ void broker_close(struct broker *broker);
 int broker_hello(struct broker *broker, const struct broker_hello *hello, int64_t now_ms,
 	struct peer_word *word);
 
-/* Of the newest hello of this lane, 0: there is none. */
-uint64_t broker_sequence(const struct broker *broker, const uint8_t lane[static PEER_LANE]);
+/*
+ * Of the newest hello of this lane, for who has its hole or has said it himself; 0: nothing for
+ * this one. Nobody else may know it: what is pushed to the lane names it, beside a key that others
+ * have too.
+ */
+uint64_t broker_sequence(const struct broker *broker, const struct broker_hello *hello);
 
 void broker_tick(struct broker *broker, int64_t now_ms);
 int64_t broker_deadline(const struct broker *broker); /* INT64_MAX: never */

@@ -264,6 +264,14 @@ static int hello_send(struct straw *straw, uint64_t sequence, struct peer_word *
 	return broker_hello(broker, &hello, now_ms, word);
 }
 
+static uint64_t sequence_of(const struct straw *straw, uint64_t said)
+{
+	const struct broker_hello hello = {
+		.hole = straw->hole, .hello = &straw->hello, .sequence = said};
+
+	return broker_sequence(broker, &hello);
+}
+
 /* Nothing in it is of the straw's own doing when it is deaf. */
 static int try_say(struct straw *straw)
 {
@@ -596,10 +604,14 @@ START_TEST(test_sequence)
 	ck_assert_int_eq(word.state, PEER_PAIRED);
 	ck_assert_uint_eq(word.serial, client->word.serial);
 	ck_assert_int_eq(hello_send(client, client->sequence - 1, &word), -ESTALE);
-	ck_assert_uint_eq(broker_sequence(broker, client->hello.lane), client->sequence);
+	ck_assert_uint_eq(sequence_of(client, 1), client->sequence);
 	/* From elsewhere by who has seen it. */
 	client->hole.client.port = 4444;
 	ck_assert_int_eq(hello_send(client, client->sequence, &word), -ESTALE);
+	ck_assert_uint_eq(sequence_of(client, client->sequence), client->sequence);
+	/* Who has not is not told it, for words can be forged with it. */
+	ck_assert_int_eq(hello_send(client, 1, &word), -ESTALE);
+	ck_assert_uint_eq(sequence_of(client, 1), 0);
 	assert_told("");
 }
 END_TEST

@@ -121,6 +121,26 @@ START_TEST(test_clock_went_back)
 }
 END_TEST
 
+/* Somebody else says hello as this lane, and is always ahead: a new one is needed. */
+START_TEST(test_outrun)
+{
+	uint64_t first;
+
+	fake_pair(PEER_SERVICE);
+	first = fake.newest;
+	lane_close(fake.lane, fake.now_ms);
+	fake_pair(PEER_SERVICE);
+	/* Where it begins cannot be guessed. */
+	ck_assert(fake.newest < first - 1000000 || fake.newest > first + 1000000);
+	fake.refuse = 400;
+	fake.sequence = UINT64_MAX;
+	lane_network(fake.lane, fake.now_ms);
+	fake_run(20000);
+	ck_assert_int_eq(lane_state(fake.lane), PEER_CLOSED);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
 /* An old word, one that is not signed, one that is signed by another key. */
 START_TEST(test_words)
 {
@@ -599,6 +619,7 @@ int main(void)
 	tcase_add_test(tcase, test_silent);
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_clock_went_back);
+	tcase_add_test(tcase, test_outrun);
 	tcase_add_test(tcase, test_words);
 	tcase_add_test(tcase, test_word_again);
 	tcase_add_test(tcase, test_wants_direct);
