@@ -199,6 +199,10 @@ static void lane_heard(struct broker *broker, struct lane *lane, const struct na
 		lane_end(broker, lane, "said goodbye");
 		return;
 	}
+	if (lane->claims && !pair && !is_paired(&lane->hello)) {
+		lane_end(broker, lane, "has not been paired after all");
+		return;
+	}
 	pair_refresh(broker, lane);
 	if (pair) {
 		pair_heard(broker, lane);

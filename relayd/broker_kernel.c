@@ -101,8 +101,13 @@ void kernel_forget(struct broker *broker, const struct pair *pair, const struct 
 	struct rules_op ops[2] = {
 		op_make(RULES_UNPEER, pair->name, hole), op_make(RULES_UNCLIENT, pair->name, hole)};
 
-	if (hole->client.addr.family)
-		apply(broker, ops, 2);
+	const struct lane *owner = lane_by_hole(broker, &hole->client);
+
+	/* It may be somebody else's by now. */
+	if (!hole->client.addr.family || (owner && !owner->closed) ||
+		slot_by_client(broker->config.table, &hole->client))
+		return;
+	apply(broker, ops, 2);
 }
 
 void kernel_consent(struct broker *broker, const struct lane *lane)
@@ -162,7 +167,8 @@ bool adopted_take(struct broker *broker, const struct pair *pair)
 			if (!endpoint_equal(&adopted->peer.client, client) &&
 				!endpoint_equal(&adopted->peer.peer, client))
 				continue;
-			if (found != 2)
+			if (found != 2 ||
+				(!adopted_is(adopted, pair, 0) && !adopted_is(adopted, pair, 1)))
 				adopted_remove(broker, &adopted->peer);
 			adopted_free(broker, adopted);
 			break;

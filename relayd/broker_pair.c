@@ -139,6 +139,8 @@ void pair_dissolve(struct broker *broker, struct pair *pair, const char *why)
 		broker_tell(broker, "unpaired", pair, why);
 	search_stop(broker, pair);
 	kernel_unpair(broker, pair);
+	if (pair->pending) /* maybe of a move, which may be refused yet */
+		kernel_forget(broker, pair, &pair->before);
 	for (unsigned int i = 0; i < 2; i++) {
 		memset(&pair->lane[i]->round, 0, sizeof(pair->lane[i]->round));
 		pair->lane[i]->pair = NULL;

@@ -67,6 +67,10 @@ counted() { # HOST COUNTER [packets|bytes]
 		sed -n "s/.*packets \([0-9]*\) bytes \([0-9]*\).*/\1 \2/p" | cut -d ' ' -f "$([ "${3-}" = bytes ] && echo 2 || echo 1)"
 }
 
+transactions() {
+	pctl metrics | sed -n 's/^relayd_transactions_total //p'
+}
+
 memory() { # kilobytes of both processes
 	local pid
 	for pid in $(relayd_pids); do
@@ -226,7 +230,7 @@ ok "a flood, for the first time" foe flood flood --from "$EVIL4:10000" --count 5
 pairs 20000
 figure "ms until two of another stream are paired, without a flood" "$(cat "$T/pairs.json")"
 is "all are paired" "$(json "$T/pairs.json" 'd["pairs"]')" 15
-hasty=$(metric peers hasty) ram=$(memory) cpu=$(ticks) began=$(microseconds)
+hasty=$(metric peers hasty) commits=$(transactions) ram=$(memory) cpu=$(ticks) began=$(microseconds)
 start evil flood "$PYTHON" "$TOP/tests/peerfoe.py" flood --name flood --key-file "$T/flood.key" --to "$PUNCH" \
 	--from "$EVIL4:11000" --count "$FLOOD"
 more_hasty() { [ "$(metric peers hasty)" -gt "$hasty" ]; }
@@ -239,6 +243,7 @@ ok "soon" test "$(json "$T/pairs.json" 'int(d["median"])')" -lt 250
 ok "the flood ends" finish flood 40
 figure "flood" "$(cat "$T/flood.log")"
 figure "relayd's time for it" "$(($(ticks) - cpu))0 ms of $((($(microseconds) - began) / 1000))"
+figure "the kernel's transactions for it" "$(($(transactions) - commits))"
 figure "kB of memory before and after" "$ram $(memory)"
 ok "memory stays flat" test "$(memory)" -le "$((ram + 4096))"
 ok "no more are paired than may be" test "$(shown flood 'len(d["pairs"])')" -le 8
