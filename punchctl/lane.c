@@ -31,6 +31,7 @@ int64_t lane_jitter(int64_t ms)
 
 int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **out)
 {
+	uint64_t random;
 	struct lane *lane;
 
 	if (strlen(config->key) >= LANE_KEY)
@@ -45,7 +46,9 @@ int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **ou
 		free(lane);
 		return -EINVAL;
 	}
-	lane->sequence = lane->floor = config->sequence;
+	/* Other peers have the same key, and words in the relay's name must name it: no guesses. */
+	mac_random(&random, sizeof(random));
+	lane->sequence = lane->floor = config->sequence + (random >> 24);
 	lane->base_ms = now_ms;
 	lane->hello.role = config->role;
 	lane->hello.shared = config->shared;
@@ -181,9 +184,10 @@ static enum lane_verdict stun_input(struct lane *lane, unsigned int socket,
 	bool relay = endpoint_equal(from, &lane->config.relay);
 
 	if (relay && socket == 0) {
-		lane_relay_input(lane, stun, now_ms);
+		bool taken = lane_relay_input(lane, stun, now_ms);
+
 		lane_relay_tick(lane, now_ms);
-		return LANE_TAKEN;
+		return taken ? LANE_TAKEN : LANE_FOREIGN;
 	}
 	if (relay || endpoint_equal(from, &lane->word.alternate))
 		return lane_search_input(lane, socket, stun, now_ms) ? LANE_TAKEN : LANE_FOREIGN;

@@ -83,6 +83,24 @@ void lane_check_send(struct lane *lane, unsigned int socket, const struct endpoi
 	(void)lane->config.send(lane->config.arg, socket, to, ttl, data, stun_end(&buf));
 }
 
+/*
+ * The other's key proves who has made a check, not where it came from: who has it may name anybody
+ * as the source. An address that the relay has not named is the other's all the same when its NAT
+ * has several, so that it is believed, but only so often in a round.
+ */
+static bool stray_take(struct lane *lane, const struct addr *to)
+{
+	const struct peer_round *round = &lane->search.round;
+
+	for (unsigned int i = 0; i < round->target_count; i++) {
+		if (addr_equal(&round->targets[i].addr, to))
+			return true;
+	}
+	if (addr_equal(&lane->direct.peer.addr, to))
+		return true;
+	return lane->search.strays++ < LANE_STRAYS;
+}
+
 static void answer_send(struct lane *lane, unsigned int socket, const struct endpoint *to,
 	const struct stun *request)
 {
@@ -163,6 +181,10 @@ static void pair_check(struct lane *lane, struct lane_pair *pair, int64_t now_ms
 {
 	bool nominate = lane->hello.role == PEER_CLIENT && pair->nominated;
 
+	if (lane->search.probes >= PEER_PROBES_MAX || !stray_take(lane, &pair->peer.addr)) {
+		pair->tries = TRIES_MAX;
+		return;
+	}
 	pair->next_ms = now_ms + repeat_ms[pair->tries++];
 	lane->search.probes++;
 	lane_check_send(lane, pair->socket, &pair->peer, 0, nominate, now_ms);
@@ -191,21 +213,25 @@ static void client_choose(struct lane *lane, int64_t now_ms)
 }
 
 /* Section 7.3: answered where it came from, and checked back at once. */
-static void input_request(struct lane *lane, unsigned int socket, const struct endpoint *from,
+static bool input_request(struct lane *lane, unsigned int socket, const struct endpoint *from,
 	const struct stun *request, int64_t now_ms)
 {
-	struct lane_pair *pair = pair_get(lane, socket, from, now_ms);
+	struct lane_pair *pair;
 
+	if (!stray_take(lane, &from->addr))
+		return false;
+	pair = pair_get(lane, socket, from, now_ms);
 	answer_send(lane, socket, from, request);
 	pair->seen_ms = now_ms;
 	if (pair_is_direct(lane, pair))
-		return;
+		return true;
 	if (lane->hello.role == PEER_SERVICE && request->use_candidate)
 		pair->nominated = true;
 	if (lane->hello.role == PEER_SERVICE && pair->nominated && pair->answered)
 		lane_direct_begin(lane, pair, now_ms);
-	else if (!pair->answered && pair->tries == 0 && lane->search.probes < PEER_PROBES_MAX)
+	else if (!pair->answered && pair->tries == 0)
 		pair_check(lane, pair, now_ms);
+	return true;
 }
 
 /* The client's choice counts when the other has heard of it. */
@@ -236,8 +262,8 @@ bool lane_check_input(struct lane *lane, unsigned int socket, const struct endpo
 		!stun_verify(stun, lane->key_peer, sizeof(lane->key_peer)))
 		return false;
 	if (stun->type == STUN_REQUEST)
-		input_request(lane, socket, from, stun, now_ms);
-	else if (stun->type == STUN_SUCCESS && tid_is_ours(lane, from, stun->tid, now_ms, &answer))
+		return input_request(lane, socket, from, stun, now_ms);
+	if (stun->type == STUN_SUCCESS && tid_is_ours(lane, from, stun->tid, now_ms, &answer))
 		input_answer(lane, socket, from, &answer, now_ms);
 	else
 		return false;

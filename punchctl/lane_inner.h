@@ -7,6 +7,8 @@
 #include "punchctl/lane.h"
 
 #define LANE_PAIRS     8
+#define LANE_CHECKS    64 /* of a round's probes, kept for who has shown himself */
+#define LANE_STRAYS    32 /* datagrams of a round to addresses that the relay has not named */
 #define LANE_NAME      PROOF_USER
 #define LANE_PACE_MIN  2    /* ms between two probes, whatever the relay says */
 #define LANE_TTL_GUESS 4    /* of an opener while our NATs are unknown */
@@ -53,7 +55,7 @@ struct lane_search {
 	unsigned int sockets; /* fresh ones that exist */
 	uint8_t sample_tid[2][STUN_TID];
 	unsigned int sample_sends;
-	unsigned int pass, index, probes;
+	unsigned int pass, index, probes, strays;
 	uint16_t shuffle[4];
 	uint32_t drawn; /* of the permutation */
 	int64_t began_ms, go_ms, fire_ms, end_ms, next_ms;
@@ -149,7 +151,8 @@ void lane_relay_tell(struct lane *lane);
 void lane_relay_hasten(struct lane *lane, int64_t now_ms);
 void lane_relay_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_relay_deadline(const struct lane *lane);
-void lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms);
+/* False: nothing that the relay has said. */
+bool lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms);
 /* lane_word.c: what the relay says */
 void lane_word_take(struct lane *lane, struct stun_bytes bytes, bool answer, int64_t now_ms);
 

@@ -284,7 +284,8 @@ static void input_refused(struct lane *lane, const struct stun *answer, int64_t 
 		relay_fail(lane, answer);
 		return;
 	}
-	if (++exchange->refusals > CONFLICTS_MAX && answer->error == 437)
+	/* 400: somebody else says hello as this lane. */
+	if (++exchange->refusals > CONFLICTS_MAX && (answer->error == 437 || answer->error == 400))
 		relay_conflict(lane);
 	exchange->next_ms = now_ms + lane_min((int64_t)PAUSE_MS << shift, RETRY_MS);
 	if (exchange->refused == answer->error)
@@ -330,21 +331,23 @@ static bool word_is_ours(const struct lane *lane, const struct stun *stun)
 	       stun->sequence <= lane->sequence && proof_verify(&lane->proof, stun);
 }
 
-void lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms)
+bool lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms)
 {
 	const struct lane_exchange *exchange = &lane->exchange;
 
 	if (stun->type == STUN_INDICATION) {
-		if (exchange->known && word_is_ours(lane, stun))
-			lane_word_take(lane, stun->peer, false, now_ms);
-		return;
+		if (!exchange->known || !word_is_ours(lane, stun))
+			return false;
+		lane_word_take(lane, stun->peer, false, now_ms);
+		return true;
 	}
 	if (stun->type != STUN_SUCCESS && stun->type != STUN_ERROR)
-		return;
+		return false;
 	if (!exchange->waiting || memcmp(stun->tid, exchange->tid, STUN_TID) != 0)
-		return; /* late, or forged */
+		return true; /* late, or forged: who can tell */
 	if (stun->type == STUN_ERROR)
 		input_error(lane, stun, now_ms);
 	else if (exchange->proven && stun->mapped.addr.family && proof_verify(&lane->proof, stun))
 		input_success(lane, stun, now_ms);
+	return true;
 }

@@ -34,6 +34,7 @@ struct crowd {
 	unsigned int lanes;	      /* that are not closed */
 	unsigned int offers, callers; /* that wait */
 	unsigned int pairs, queued;
+	uint64_t refused;	     /* hellos */
 	int64_t full_ms;	     /* when its allowance of operations is whole again */
 	struct lane_list waiting[2]; /* by role; the newest first */
 	LIST_HEAD(, pair) paired;
@@ -98,12 +99,15 @@ struct pair {
 	enum search search;
 	int64_t search_ms; /* when it goes on */
 	int64_t reset_ms;  /* when a change was last reason for a new search */
+	int64_t changed_ms;
+	unsigned int resets;
 	uint32_t round;
 	enum peer_plan plan, known;
 	bool holds; /* the public addresses, */
 	uint16_t busy[2];
 	bool said[2]; /* READY, FAILED or DIRECT, by phase */
 	int64_t direct_ms;
+	bool mutual; /* both have said that it is direct */
 	unsigned int failures, losses;
 	struct plan_side side[2];
 	struct plan_history history;

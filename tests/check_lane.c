@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
 
+#include "punchctl/lane_inner.h"
 #include "tests/lane_fake.h"
 
 static const uint8_t media[] = {0x80, 1, 2, 3};
@@ -116,6 +117,26 @@ START_TEST(test_clock_went_back)
 	fake.refuse = 0;
 	fake_run(2000);
 	ck_assert_int_eq(event_last()->type, LANE_WAITING);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* Somebody else says hello as this lane, and is always ahead: a new one is needed. */
+START_TEST(test_outrun)
+{
+	uint64_t first;
+
+	fake_pair(PEER_SERVICE);
+	first = fake.newest;
+	lane_close(fake.lane, fake.now_ms);
+	fake_pair(PEER_SERVICE);
+	/* Where it begins cannot be guessed. */
+	ck_assert(fake.newest < first - 1000000 || fake.newest > first + 1000000);
+	fake.refuse = 400;
+	fake.sequence = UINT64_MAX;
+	lane_network(fake.lane, fake.now_ms);
+	fake_run(20000);
+	ck_assert_int_eq(lane_state(fake.lane), PEER_CLOSED);
 	lane_close(fake.lane, fake.now_ms);
 }
 END_TEST
@@ -546,6 +567,53 @@ START_TEST(test_strangers)
 }
 END_TEST
 
+/* Who has the key of the other, and names others as the source of what it sends. */
+START_TEST(test_reflection)
+{
+	unsigned int foreign = 0, sent = 0, first;
+	struct endpoint victim;
+
+	fake_pair(_i ? PEER_SERVICE : PEER_CLIENT);
+	fake_round(PEER_PUNCH, 0, true);
+	fake_run(150);
+	first = fake.sent_count;
+	for (unsigned int i = 0; i < 1000; i++) {
+		ck_assert_int_eq(endpoint_parse("198.51.100.77:53", 0, &victim), 0);
+		victim.addr.bytes[3] = (uint8_t)(77 + i % 100);
+		foreign += other_check(0, &victim, true) == LANE_FOREIGN;
+		fake_run(3);
+	}
+	for (unsigned int i = first; i < fake.sent_count; i++)
+		sent += fake.sent[i].to.port == 53;
+	ck_assert_uint_eq(sent, LANE_STRAYS);
+	ck_assert_uint_gt(foreign, 900);
+	/* The other itself is answered as ever. */
+	ck_assert_int_eq(other_check(0, &fake.other, false), LANE_TAKEN);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* Checks from all its ports do not make us send more than a round may. */
+START_TEST(test_checks)
+{
+	struct endpoint from;
+	unsigned int first;
+
+	fake_pair(PEER_CLIENT);
+	fake_round(PEER_PUNCH, 0, true);
+	first = fake.sent_count;
+	from = fake.other;
+	for (unsigned int i = 0; i < 3000; i++) {
+		from.port = (uint16_t)(2000 + i);
+		ck_assert_int_eq(other_check(0, &from, false), LANE_TAKEN);
+		fake.now_ms++;
+		lane_tick(fake.lane, fake.now_ms);
+	}
+	ck_assert_uint_le(sent_count(first, &fake.other.addr), PEER_PROBES_MAX);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
 /* The first probes see our own NATs only. */
 START_TEST(test_opener)
 {
@@ -740,7 +808,7 @@ START_TEST(test_limits)
 	fake.word.round.limit_ms = UINT32_MAX;
 	fake_round(PEER_STEP, 0, true);
 	fake_run(30000);
-	ck_assert_uint_eq(sent_count(first, &fake.other.addr), PEER_PROBES_MAX);
+	ck_assert_uint_eq(sent_count(first, &fake.other.addr), PEER_PROBES_MAX - LANE_CHECKS);
 	for (unsigned int i = first; i < fake.sent_count; i++) {
 		if (addr_equal(&fake.sent[i].to.addr, &fake.other.addr))
 			ck_assert_int_ge(fake.sent[i].at_ms, began_ms + (i - first) * 2 - 4);
@@ -762,6 +830,7 @@ int main(void)
 	tcase_add_test(tcase, test_silent);
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_clock_went_back);
+	tcase_add_test(tcase, test_outrun);
 	tcase_add_test(tcase, test_words);
 	tcase_add_test(tcase, test_word_again);
 	tcase_add_test(tcase, test_wants_direct);
@@ -777,6 +846,8 @@ int main(void)
 	tcase_add_test(tcase, test_idle);
 	tcase_add_test(tcase, test_answers);
 	tcase_add_test(tcase, test_strangers);
+	tcase_add_loop_test(tcase, test_reflection, 0, 2);
+	tcase_add_test(tcase, test_checks);
 	tcase_add_test(tcase, test_opener);
 	tcase_add_test(tcase, test_predict);
 	tcase_add_test(tcase, test_no_socket);
