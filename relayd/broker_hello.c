@@ -108,6 +108,7 @@ static void lane_update(struct broker *broker, struct lane *lane, const struct b
 {
 	lane->hello = *hello->hello;
 	lane->hello_ms = broker->now_ms;
+	lane->doubted = false;
 	lane->sequence = hello->sequence;
 	mac_wipe(lane->key, sizeof(lane->key));
 	memcpy(lane->key, hello->key, hello->key_len);
@@ -160,6 +161,8 @@ static int hello_new(
 	if (!lane)
 		return refuse(broker, crowd, BROKER_FULL);
 	lane_update(broker, lane, hello);
+	if (lane->role == PEER_SERVICE)
+		lane_doubt_others(broker, lane);
 	lane_begin(broker, lane);
 	word_fill(broker, lane, word);
 	lane_schedule(broker, lane);

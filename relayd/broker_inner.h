@@ -56,6 +56,9 @@ struct lane {
 	bool waiting, closed, unserved;
 	bool claims; /* it was paired before we began; with whom says its hello */
 	int64_t closed_ms, refreshed_ms;
+	int64_t doubted_ms; /* when it was last asked whether it still lives; 0: never */
+	int64_t doubt_ms;   /* when it is to be asked; 0: not */
+	bool doubted;	    /* it was asked, and has not answered */
 
 	/* The word. */
 	uint32_t serial;
@@ -168,6 +171,8 @@ struct lane *lane_make(struct broker *broker, struct crowd *crowd, const struct 
 void lane_set_hole(struct broker *broker, struct lane *lane, const struct hole *hole);
 void lane_wait(struct lane *lane);
 void lane_unwait(struct lane *lane);
+/* A service's new lane: do those that it had before still live? */
+void lane_doubt_others(struct broker *broker, const struct lane *fresh);
 /* Its pair, if it has one, is dissolved, and the other lane closed too. */
 void lane_end(struct broker *broker, struct lane *lane, const char *why);
 /* For good. */

@@ -510,6 +510,33 @@ START_TEST(test_expire)
 }
 END_TEST
 
+/* A service that was killed and starts again does not keep its client for the time of consent. */
+START_TEST(test_killed)
+{
+	struct straw *client, *service, *fresh;
+
+	pair_of(&client, &service);
+	/* It has just answered for another lane. */
+	if (_i == 0) {
+		fresh = straw_make(PEER_SERVICE, 4);
+		fresh->hole.client = endpoint("192.0.2.2:1004");
+		say(fresh);
+		run(200);
+		fresh->deaf = service->deaf = true;
+	}
+	fresh = straw_make(PEER_SERVICE, 3);
+	if (_i < 2)
+		fresh->hole.client = endpoint("192.0.2.2:1003");
+	say(fresh);
+	run(6000);
+	ck_assert_int_eq(client->word.state, _i ? PEER_PAIRED : PEER_CLOSED);
+	/* Who has answered is asked again with another lane, but not all the time. */
+	ck_assert_uint_le(service->pushed, 12);
+	run(2 * CONSENT_MS);
+	ck_assert_int_eq(client->word.state, _i ? PEER_PAIRED : PEER_CLOSED);
+}
+END_TEST
+
 START_TEST(test_bye)
 {
 	struct straw *client, *service;
@@ -1443,6 +1470,7 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_stale_offer_alone);
 	tcase_add_test(tcase, test_consent);
 	tcase_add_test(tcase, test_expire);
+	tcase_add_loop_test(tcase, test_killed, 0, 3);
 	tcase_add_test(tcase, test_bye);
 	tcase_add_test(tcase, test_roam);
 	tcase_add_test(tcase, test_kernel_refuses);

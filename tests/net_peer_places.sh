@@ -14,7 +14,7 @@
 # check: timeout 180
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
-plan 81
+plan 82
 
 DUPLEX=$TOP/tests/duplex.py
 RATE=100
@@ -144,7 +144,7 @@ natbox_host open 192.0.2.20,2001:db8:20:: none && natbox_host home 192.0.2.21 li
 	bail "no network"
 echo "$RELAY4 relay.test
 $RELAY6 relay.test" >"$T/hosts"
-relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
+relayd_conf "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf svc 'peers = 16'
 ok "relayd starts" relayd_start
 
@@ -245,6 +245,17 @@ hang_up forget
 is "without a loss" "$(lost forget)" "0 0"
 leave forget
 
+ok "a service whose agent will be killed" begin killed home far "$RELAY4"
+ok "directly" directs killed 1
+calm killed
+stop killed-serve KILL
+serve killed far "$RELAY4"
+ok "it starts again: data go on long before consent ends" flows killed 15
+figure "longest silences when serve is killed: $(silences killed) ms"
+ok "and directly again" wait_for 40 happened 1 killed-serve direct
+hang_up killed
+leave killed
+
 path_cut 192.0.2.21 198.18.4.22
 ok "two who cannot reach each other" begin relay home far "$RELAY4"
 relayd_kill
@@ -258,16 +269,6 @@ ok "data go on" flows relay
 hang_up relay
 is "none of this has cost a datagram" "$(lost relay)" "0 0"
 path_mend
-
-answer relay far && ask relay home
-ok "the same agents" flows relay
-calm relay
-stop relay-serve KILL
-serve relay far "$RELAY4"
-ok "the service's agent is killed and starts again: data go on" flows relay 20
-figure "longest silences when serve is killed: $(silences relay) ms"
-ok "in the end directly" wait_for 40 happened 1 relay-serve direct
-hang_up relay
 
 leave relay
 
