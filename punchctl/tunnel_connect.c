@@ -12,6 +12,8 @@
 #define VOLLEYS_MAX 8
 #define EAGER_MS    10000 /* since the last datagram: a session is worth a new lane at once */
 #define EVICT_MS    2000  /* and so long: it may make room for another */
+#define ANSWERED_MS 250	  /* so long, if it was no more than a question that has its answer */
+#define QUESTION    2	  /* datagrams: it may have been repeated */
 
 static bool session_wants(const struct session *session, int64_t now_ms)
 {
@@ -164,6 +166,15 @@ void tunnel_connect_settled(struct tunnel *tunnel, struct carrier *carrier, unsi
 		connect_move(tunnel, carrier);
 }
 
+static bool session_may_go(const struct session *session, int64_t now_ms)
+{
+	const struct carrier *carrier = session->carrier;
+	bool answered = carrier && carrier->inward > 0 &&
+			session->outward + carrier->outward <= QUESTION;
+
+	return now_ms - tunnel_session_used_ms(session) >= (answered ? ANSWERED_MS : EVICT_MS);
+}
+
 /* Programs that take a new port for each question must not use up the sessions. */
 static bool connect_make_room(struct tunnel *tunnel)
 {
@@ -172,10 +183,12 @@ static bool connect_make_room(struct tunnel *tunnel)
 	if (tunnel->session_count < tunnel->config->sessions)
 		return true;
 	TAILQ_FOREACH(session, &tunnel->sessions, entry) {
+		if (!session_may_go(session, tunnel_now(tunnel)))
+			continue;
 		if (!oldest || tunnel_session_used_ms(session) < tunnel_session_used_ms(oldest))
 			oldest = session;
 	}
-	if (!oldest || tunnel_now(tunnel) - tunnel_session_used_ms(oldest) < EVICT_MS)
+	if (!oldest)
 		return false;
 	tunnel_session_close(oldest, "room");
 	return true;
