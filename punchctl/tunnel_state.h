@@ -82,6 +82,7 @@ struct tunnel {
 	int64_t failed_ms;     /* and the last of them */
 	int64_t retry_ms;      /* no new carrier before; 0: at once */
 	bool proven;	       /* the key was good once */
+	unsigned int taken;    /* of a service's side: lanes that clients have taken of late */
 	/* Of a client's side. */
 	uv_poll_t poll;
 	int listener;
@@ -135,6 +136,8 @@ void tunnel_stage_data(struct tunnel *tunnel, unsigned int at, uint8_t *data, si
 
 /* tunnel_serve.c */
 void tunnel_serve_fill(struct tunnel *tunnel);
+/* A second has passed: spare lanes that a crowd has wanted go one by one. */
+void tunnel_serve_calm(struct tunnel *tunnel);
 void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news);
 void tunnel_serve_wanted(struct tunnel *tunnel, struct carrier *carrier);
 

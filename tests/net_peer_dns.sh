@@ -69,7 +69,7 @@ ok "relayd starts" peers_relay dns game
 			printf 'txt-record=t%d.lab,"%0200d"\n' "$size" "$i"
 		done
 	done
-	for ((i = 1; i <= 220; i++)); do
+	for ((i = 1; i <= 80; i++)); do
 		echo "host-record=h$i.lab,198.51.100.$i"
 	done
 } >"$T/dnsmasq.conf"
@@ -101,11 +101,11 @@ is "with a port of its own at the service" \
 
 is "of 20 questions at once all are answered" "$(ask_many 1 20)" 20
 right=0 began=$(microseconds)
-for ((i = 0; i < 10; i++)); do
+for ((i = 0; i < 4; i++)); do
 	right=$((right + $(ask_many $((i * 20 + 1)) $((i * 20 + 20)))))
 done
-is "and 200 in a row, which is more than there may be sessions" "$right" 200
-figure "questions a second, 20 at once" $((200000000 / ($(microseconds) - began)))
+is "and 80 in a row, so that there are more than may be sessions" "$right" 80
+figure "questions a second, 20 at once" $((80000000 / ($(microseconds) - began)))
 
 # --- what is larger than a packet
 

@@ -31,7 +31,7 @@ peers_relay() { # STREAM...
 	local stream
 	relayd_conf 'consent = 10'
 	for stream in "$@"; do
-		stream_conf "$stream" 'peers = 64'
+		stream_conf "$stream" 'peers = 128'
 	done
 	relayd_start
 }
