@@ -61,10 +61,11 @@ event() { # NAME EVENT FIELD: of the newest one
 	grep "\"event\": *\"$2\"" "$T/$1.log" | tail -n 1 >"$T/event.json" && json "$T/event.json" "d[\"$3\"]"
 }
 
-# How many datagrams it has dropped, of any kind; it must have ended.
+# How many datagrams it has dropped, but for those that the service or the program was not there to
+# take; it must have ended.
 dropped() { # NAME
 	grep '"event": *"end"' "$T/$1.log" >"$T/event.json" &&
-		json "$T/event.json" 'd["late"] + d["crowded"] + d["oversized"] + d["refused"] + d["unsent"]'
+		json "$T/event.json" 'd["late"] + d["crowded"] + d["oversized"] + d["unsent"]'
 }
 
 # What the kernel of the relay has passed on, in datagrams.
