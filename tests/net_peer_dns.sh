@@ -44,10 +44,8 @@ ask_many() { # FIRST LAST
 
 # From one port, which makes it one session.
 talk() { # until that has a direct path
-	local number
 	ask h1 A -b 127.0.0.1#7001
-	number=$(sed -n 's/.*"open".*"session":\([0-9]*\),"local":"127.0.0.1:7001".*/\1/p' "$T/connect-dns.log")
-	contains "$T/connect-dns.log" "\"direct\".*\"session\":$number,"
+	port_is_direct dns 7001
 }
 
 players_ask() { # TEXT of the answer

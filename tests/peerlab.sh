@@ -9,7 +9,7 @@
 #                         +   +--- nat2   198.18.4.9 or   --- service  10.0.2.2 or 10.0.0.2
 #                                  servicenat                 punchctl serve
 
-# Other scripts read this.
+# Only NAT2 is this file's, and other scripts read it.
 # shellcheck disable=SC2034
 NAT2=198.18.4.9
 
@@ -21,6 +21,7 @@ peers_up() {
 
 # The same with a wire of this delay, each way, between each NAT and net.
 far_peers_up() { # MS
+	# shellcheck disable=SC2153
 	natlab_up
 	natbox_host client "$NAT4" linux --delay "$1" && natbox_host service "$NAT2" linux --delay "$1" ||
 		bail "no network"
@@ -29,7 +30,7 @@ far_peers_up() { # MS
 # relayd with a stream of each name.
 peers_relay() { # STREAM...
 	local stream
-	relayd_conf 'consent = 10'
+	relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
 	for stream in "$@"; do
 		stream_conf "$stream" 'peers = 128'
 	done
@@ -59,6 +60,13 @@ happened() { # N NAME EVENT
 
 event() { # NAME EVENT FIELD: of the newest one
 	grep "\"event\": *\"$2\"" "$T/$1.log" | tail -n 1 >"$T/event.json" && json "$T/event.json" "d[\"$3\"]"
+}
+
+# Has the session of a program's port a direct path?
+port_is_direct() { # STREAM PORT
+	local number
+	number=$(sed -n "s/.*\"open\".*\"session\":\([0-9]*\),\"local\":\"127.0.0.1:$2\".*/\1/p" "$T/connect-$1.log" | tail -n 1)
+	[ -n "$number" ] && contains "$T/connect-$1.log" "\"direct\".*\"session\":$number,"
 }
 
 # How many datagrams it has dropped, but for those that the service or the program was not there to
