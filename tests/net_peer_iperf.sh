@@ -12,9 +12,10 @@
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/peerlab.sh"
-plan 19
+plan 20
 
 SIZE=1200
+PROMPT=(nice -n -20) # so that it is iperf3's turn when a datagram comes
 STEPS=(50 100 200 400 800) # Mbit/s, for the ceiling
 
 tcp_bound() { # HOST PORT
@@ -23,23 +24,37 @@ tcp_bound() { # HOST PORT
 
 # NAME ADDRESS MBITS SECONDS [OPTION...]; its report is in $T/NAME.iperf
 measure() {
-	in_ns client iperf3 --client "$2" --udp --length "$SIZE" --bitrate "${3}M" --time "$4" --json "${@:5}" >"$T/$1.iperf"
+	in_ns client "${PROMPT[@]}" iperf3 --client "$2" --udp --length "$SIZE" --bitrate "${3}M" --time "$4" --json "${@:5}" >"$T/$1.iperf"
 }
 
 said() { # NAME EXPRESSION of the sums: s
 	json "$T/$1.iperf" "(lambda s: $2)(d['end']['sum'])"
 }
 
-# What nothing may be lost of, both ways.
+# Datagrams for which a socket of that host had no room.
+overflows() { # HOST
+	in_ns "$1" awk '/^Udp:/ { if (n++) print $column; else for (i = 1; i <= NF; i++) if ($i == "RcvbufErrors") column = i }' \
+		/proc/net/snmp
+}
+
+# The same for the sockets of punchctl that are open.
+our_overflows() { # HOST
+	in_ns "$1" ss -HOuanmp | sed -n '/punchctl/s/.*skmem:(.*,d\([0-9]*\)).*/\1/p' | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# What nothing may be lost of, both ways. What iperf3 does not fetch in time is not the path's loss:
+# its buffer holds some 40 ms, which is little on a busy host.
 steady() { # NAME ADDRESS
-	local way option
+	local way option host late
 	for way in "to the service" "from the service"; do
-		option=()
-		[ "$way" = "to the service" ] || option=(--reverse)
+		host=service option=()
+		[ "$way" = "to the service" ] || host=client option=(--reverse)
+		late=$(overflows "$host")
 		ok "$1: 20 Mbit/s $way" measure steady "$2" 20 3 "${option[@]}"
-		is "$1: without loss" "$(said steady 's["lost_packets"]')" 0
-		figure "$1, $way: Mbit/s, datagrams, lost, jitter in ms" "$(said steady \
-			'"%.1f %d %d %.3f" % (s["bits_per_second"] / 1e6, s["packets"], s["lost_packets"], s["jitter_ms"])')"
+		late=$(($(overflows "$host") - late))
+		is "$1: without loss" $(($(said steady 's["lost_packets"]') - late)) 0
+		figure "$1, $way: Mbit/s, datagrams, lost, not fetched by iperf3, jitter in ms" "$(said steady \
+			"'%.1f %d %d $late %.3f' % (s['bits_per_second'] / 1e6, s['packets'], s['lost_packets'], s['jitter_ms'])")"
 	done
 }
 
@@ -70,7 +85,7 @@ in_ns nat2 nft -f - <<-'RULES'
 RULES
 relayed_begin
 ok "relayd starts" peers_relay iperf
-start service iperf iperf3 --server
+start service iperf "${PROMPT[@]}" iperf3 --server
 wait_for 5 tcp_bound service 5201
 start service far socat UNIX-LISTEN:"$T/control",fork TCP:127.0.0.1:5201
 wait_for 5 test -S "$T/control"
@@ -92,6 +107,7 @@ path_mend
 before=$(relayed)
 steady "direct path" 127.0.0.1
 figure "of these the relay has passed on, before they moved" $(($(relayed) - before))
+is "no socket of connect or serve was full" "$(our_overflows client) $(our_overflows service)" "0 0"
 ok "for they have moved" test "$(events connect-iperf direct)" -ge 2 -a "$(events serve-iperf direct)" -ge 2
 ceiling "direct path" 127.0.0.1
 stop connect-iperf

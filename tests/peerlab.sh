@@ -23,6 +23,7 @@ peers_up() {
 far_peers_up() { # MS
 	# shellcheck disable=SC2153
 	natlab_up
+	# shellcheck disable=SC2153
 	natbox_host client "$NAT4" linux --delay "$1" && natbox_host service "$NAT2" linux --delay "$1" ||
 		bail "no network"
 }
