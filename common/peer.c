@@ -9,11 +9,13 @@
 
 #define HELLO_BYE	   0x01
 #define HELLO_WANTS_DIRECT 0x02
+#define HELLO_SHARED	   0x04
 #define WORD_GO		   0x01
+#define WORD_PINNED	   0x02
 
 #define WIRE_ENDPOINT 20
 #define WIRE_HELLO    88
-#define WIRE_WORD     72
+#define WIRE_WORD     76
 #define STEP_MAX      65535
 
 _Static_assert(WIRE_HELLO + PEER_HOSTS * WIRE_ENDPOINT <= PEER_WIRE, "size of a hello");
@@ -127,9 +129,10 @@ int peer_hello_decode(const void *data, size_t len, struct peer_hello *out)
 	if (buf_get_u8(&buf) != KIND_HELLO)
 		return -EPROTO;
 	out->role = small_get(&buf, PEER_SERVICE);
-	flags = small_get(&buf, HELLO_BYE | HELLO_WANTS_DIRECT);
+	flags = small_get(&buf, HELLO_BYE | HELLO_WANTS_DIRECT | HELLO_SHARED);
 	out->bye = flags & HELLO_BYE;
 	out->wants_direct = flags & HELLO_WANTS_DIRECT;
+	out->shared = flags & HELLO_SHARED;
 	out->progress = small_get(&buf, PEER_FAILED);
 	out->heard = buf_get_u32(&buf);
 	out->rtt_ms = buf_get_u32(&buf);
@@ -155,8 +158,9 @@ size_t peer_hello_encode(const struct peer_hello *hello, uint8_t out[static PEER
 	buf_init(&buf, out, PEER_WIRE);
 	buf_put_u8(&buf, KIND_HELLO);
 	buf_put_u8(&buf, (uint8_t)hello->role);
-	buf_put_u8(&buf,
-		(hello->bye ? HELLO_BYE : 0) | (hello->wants_direct ? HELLO_WANTS_DIRECT : 0));
+	buf_put_u8(&buf, (hello->bye ? HELLO_BYE : 0) |
+				 (hello->wants_direct ? HELLO_WANTS_DIRECT : 0) |
+				 (hello->shared ? HELLO_SHARED : 0));
 	buf_put_u8(&buf, (uint8_t)hello->progress);
 	buf_put_u32(&buf, hello->heard);
 	buf_put_u32(&buf, hello->rtt_ms);
@@ -192,6 +196,10 @@ static void word_check(struct buf *buf, const struct peer_word *word)
 {
 	if (lane_is_set(word->peer) != (word->state == PEER_PAIRED))
 		buf->bad = true;
+	if (word->pinned && word->state != PEER_PAIRED)
+		buf->bad = true;
+	if (word->share_low > word->share_high || !word->share_low != !word->share_high)
+		buf->bad = true;
 	round_check(buf, &word->round);
 }
 
@@ -208,11 +216,13 @@ static void word_check(struct buf *buf, const struct peer_word *word)
  * |             Count             |             Last              |
  * |                             Step                              |
  * |              Low              |             High              |
+ * |           Share low           |          Share high           |
  * |                    Targets (160 bits each)                    |
  */
 int peer_word_decode(const void *data, size_t len, struct peer_word *out)
 {
 	struct peer_round *round = &out->round;
+	unsigned int flags;
 	struct buf buf;
 
 	*out = (struct peer_word){0};
@@ -220,7 +230,9 @@ int peer_word_decode(const void *data, size_t len, struct peer_word *out)
 	if (buf_get_u8(&buf) != KIND_WORD)
 		return -EPROTO;
 	out->state = small_get(&buf, PEER_CLOSED);
-	round->go = small_get(&buf, WORD_GO) & WORD_GO;
+	flags = small_get(&buf, WORD_GO | WORD_PINNED);
+	round->go = flags & WORD_GO;
+	out->pinned = flags & WORD_PINNED;
 	round->plan = small_get(&buf, PEER_BIRTHDAY);
 	out->serial = buf_get_u32(&buf);
 	buf_get(&buf, out->peer, PEER_LANE);
@@ -236,6 +248,8 @@ int peer_word_decode(const void *data, size_t len, struct peer_word *out)
 	round->step = (int32_t)buf_get_u32(&buf);
 	round->low = buf_get_u16(&buf);
 	round->high = buf_get_u16(&buf);
+	out->share_low = buf_get_u16(&buf);
+	out->share_high = buf_get_u16(&buf);
 	for (size_t i = 0; i < round->target_count; i++)
 		endpoint_get(&buf, &round->targets[i], false);
 	word_check(&buf, out);
@@ -250,7 +264,7 @@ size_t peer_word_encode(const struct peer_word *word, uint8_t out[static PEER_WI
 	buf_init(&buf, out, PEER_WIRE);
 	buf_put_u8(&buf, KIND_WORD);
 	buf_put_u8(&buf, (uint8_t)word->state);
-	buf_put_u8(&buf, round->go ? WORD_GO : 0);
+	buf_put_u8(&buf, (round->go ? WORD_GO : 0) | (word->pinned ? WORD_PINNED : 0));
 	buf_put_u8(&buf, (uint8_t)round->plan);
 	buf_put_u32(&buf, word->serial);
 	buf_put(&buf, word->peer, PEER_LANE);
@@ -266,6 +280,8 @@ size_t peer_word_encode(const struct peer_word *word, uint8_t out[static PEER_WI
 	buf_put_u32(&buf, (uint32_t)round->step);
 	buf_put_u16(&buf, round->low);
 	buf_put_u16(&buf, round->high);
+	buf_put_u16(&buf, word->share_low);
+	buf_put_u16(&buf, word->share_high);
 	for (size_t i = 0; i < round->target_count && i < PEER_TARGETS; i++)
 		endpoint_put(&buf, &round->targets[i]);
 	return buf.at;

@@ -51,7 +51,7 @@ static void session_flush(struct session *session)
 	while (session->queue) {
 		data = queue_take(session->queue, tunnel_now(tunnel), &len, &tunnel->counters.late);
 		if (data)
-			tunnel_stage_data(tunnel, count++, data, len);
+			tunnel_stage_data(session, count++, data, len);
 		if ((!data || count == VOLLEY_COUNT) && count > 0) {
 			if (!carrier_outward(session->carrier, count))
 				tunnel->counters.late += count;
@@ -112,7 +112,7 @@ void tunnel_connect_fill(struct tunnel *tunnel)
 		if (tunnel->routes[i].failed || (tunnel->best >= 0 && tunnel->best != (int)i))
 			continue;
 		for (unsigned int n = connect_spares(tunnel, i); n < wanted; n++) {
-			if (!tunnel_carrier_open(tunnel, i))
+			if (!tunnel_carrier_open(tunnel, i, tunnel->config->target->relays[0].port))
 				return;
 		}
 	}
@@ -280,7 +280,7 @@ static void session_send(
 	if (session->carrier && lane_state(session->carrier->lane) == PEER_PAIRED) {
 		for (i = first; i < got; i++) {
 			if (owners[i] == session)
-				count += tunnel_stage(tunnel, i, count);
+				count += tunnel_stage(session, i, count);
 		}
 		if (count > 0 && !carrier_outward(session->carrier, count))
 			tunnel->counters.late += count;

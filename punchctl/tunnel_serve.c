@@ -21,7 +21,7 @@ static unsigned int serve_paired(const struct tunnel *tunnel)
 	return count;
 }
 
-static unsigned int serve_waiting(const struct tunnel *tunnel, unsigned int route)
+unsigned int tunnel_serve_waiting(const struct tunnel *tunnel, unsigned int route)
 {
 	const struct carrier *carrier;
 	unsigned int count = 0;
@@ -37,7 +37,9 @@ static unsigned int serve_wanted(const struct tunnel *tunnel)
 	unsigned int paired = serve_paired(tunnel), wanted = SPARES + tunnel->taken, room;
 
 	room = paired < tunnel->config->sessions ? tunnel->config->sessions - paired : 0;
-	if (wanted > SPARES_MAX)
+	if (tunnel->config->share)
+		wanted = SPARES; /* the relay's ports for them are few */
+	else if (wanted > SPARES_MAX)
 		wanted = SPARES_MAX;
 	return wanted < room ? wanted : room;
 }
@@ -46,11 +48,15 @@ void tunnel_serve_fill(struct tunnel *tunnel)
 {
 	unsigned int wanted = serve_wanted(tunnel);
 
+	if (tunnel->config->share) {
+		tunnel_share_fill(tunnel, wanted);
+		return;
+	}
 	for (unsigned int i = 0; i < tunnel->route_count; i++) {
 		if (tunnel->routes[i].failed)
 			continue;
-		for (unsigned int n = serve_waiting(tunnel, i); n < wanted; n++) {
-			if (!tunnel_carrier_open(tunnel, i))
+		for (unsigned int n = tunnel_serve_waiting(tunnel, i); n < wanted; n++) {
+			if (!tunnel_carrier_open(tunnel, i, tunnel->config->target->relays[0].port))
 				return;
 		}
 	}
@@ -72,8 +78,10 @@ void tunnel_serve_calm(struct tunnel *tunnel)
 	struct carrier *carrier;
 
 	tunnel->taken /= 2;
+	if (tunnel->config->share)
+		return;
 	for (unsigned int i = 0; i < tunnel->route_count; i++) {
-		if (serve_waiting(tunnel, i) <= serve_wanted(tunnel) || tunnel->taken > 0)
+		if (tunnel_serve_waiting(tunnel, i) <= serve_wanted(tunnel) || tunnel->taken > 0)
 			continue;
 		carrier = serve_oldest(tunnel, i);
 		if (carrier)
@@ -93,6 +101,8 @@ void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsign
 		tunnel_session_close(session, "peer");
 	}
 	carrier->parted = false;
+	if (tunnel->config->share)
+		tunnel_share_settled(tunnel, carrier);
 	if (!(news & (1u << LANE_CLOSED)))
 		return;
 	tunnel_carrier_failed(tunnel, carrier);
@@ -123,7 +133,7 @@ static void on_inner(uv_poll_t *poll, int status, int events)
 		}
 		count = 0;
 		for (int i = 0; i < got; i++)
-			count += tunnel_stage(tunnel, (unsigned int)i, count);
+			count += tunnel_stage(session, (unsigned int)i, count);
 		if (count > 0 && !carrier_outward(session->carrier, count))
 			tunnel->counters.late += count;
 	}

@@ -34,6 +34,7 @@ struct crowd {
 	unsigned int lanes;	      /* that are not closed */
 	unsigned int offers, callers; /* that wait */
 	unsigned int pairs, queued;
+	uint64_t refused;	     /* hellos */
 	int64_t full_ms;	     /* when its allowance of operations is whole again */
 	struct lane_list waiting[2]; /* by role; the newest first */
 	LIST_HEAD(, pair) paired;
@@ -98,12 +99,15 @@ struct pair {
 	enum search search;
 	int64_t search_ms; /* when it goes on */
 	int64_t reset_ms;  /* when a change was last reason for a new search */
+	int64_t changed_ms;
+	unsigned int resets;
 	uint32_t round;
 	enum peer_plan plan, known;
 	bool holds; /* the public addresses, */
 	uint16_t busy[2];
 	bool said[2]; /* READY, FAILED or DIRECT, by phase */
 	int64_t direct_ms;
+	bool mutual; /* both have said that it is direct */
 	unsigned int failures, losses;
 	struct plan_side side[2];
 	struct plan_history history;
@@ -151,7 +155,13 @@ struct crowd *crowd_make(struct broker *broker, struct stream *stream);
 /* Takes one operation from the stream's allowance. */
 bool crowd_take(struct crowd *crowd, int64_t now_ms);
 struct lane *lane_find(const struct broker *broker, const uint8_t id[static PEER_LANE]);
-struct lane *lane_by_hole(const struct broker *broker, const struct endpoint *client);
+/* A socket that is shared has several lanes, each with a punch endpoint of its own. */
+struct lane *lane_by_hole(const struct broker *broker, const struct hole *hole);
+/* Any that is not closed. */
+struct lane *lane_by_client(const struct broker *broker, const struct endpoint *client);
+/* The socket is used by a pair other than this one too. */
+bool client_is_used(
+	const struct broker *broker, const struct endpoint *client, const struct pair *pair);
 /* NULL: the table is full. */
 struct lane *lane_make(struct broker *broker, struct crowd *crowd, const struct peer_hello *hello,
 	const struct hole *hole);

@@ -13,9 +13,9 @@ static const uint8_t *other_id(const struct lane *lane)
 {
 	if (lane->closed)
 		return NULL;
-	if (lane->claims)
-		return lane->hello.peer;
-	return lane->pair && lane->pair->committed ? lane->pair->lane[!lane->role]->id : NULL;
+	if (lane->pair && (lane->pair->committed || lane->claims))
+		return lane->pair->lane[!lane->role]->id;
+	return lane->claims ? lane->hello.peer : NULL;
 }
 
 /* Both fire at one time: who is nearer to us hears it earlier, and waits longer. */
@@ -37,9 +37,14 @@ void word_fill(const struct broker *broker, const struct lane *lane, struct peer
 		out->state = PEER_CLOSED;
 	if (config->alternate)
 		out->alternate = config->alternate(config->arg, &lane->hole.punch);
+	if (lane->hello.shared) {
+		out->share_low = config->share_low;
+		out->share_high = config->share_high;
+	}
 	if (!other)
 		return;
 	out->state = PEER_PAIRED;
+	out->pinned = lane->pair && lane->pair->lane[!lane->role]->hello.shared;
 	memcpy(out->peer, other, PEER_LANE);
 	out->round = lane->round;
 	if (out->round.go)

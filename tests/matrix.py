@@ -223,9 +223,9 @@ def cells_of(args):
     return list(dict.fromkeys(pairs))
 
 
-def batches_of(cells):
+def batches_of(cells, count):
     """In each, a host is in one pair: two searches from one address would wait for each other."""
-    left = list(cells)
+    left = sorted(cells, key=lambda cell: ((cell[1] - cell[0]) % count, cell))
     while left:
         batch, used = [], set()
         for cell in list(left):
@@ -264,7 +264,7 @@ def run_all(args):
         for copy in range(1, args.at_once + 1):
             lab.start(f"s{service}k{copy}", f"s{service}k{copy}.echo", sys.executable, __file__,
                       "echo", "--bind", "127.0.0.1:7000")
-    batches = list(batches_of(cells))
+    batches = list(batches_of(cells, len(args.nats)))
     for done in range(0, args.runs, args.at_once):
         for i, batch in enumerate(batches):
             copies = min(args.at_once, args.runs - done)
