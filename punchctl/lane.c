@@ -10,6 +10,8 @@
 #define FLOW_IDLE_MS 10000 /* without data: it has ended */
 #define FLOW_MIN     3	   /* datagrams; */
 #define FLOW_MIN_MS  300   /* so that a single question and its answer start no search */
+#define FLOW_LONE    20	   /* and of those that nobody answers, such as media: so many, */
+#define FLOW_LONE_MS 1000  /* so that a program which calls in vain starts none either */
 
 struct lane_event lane_event(const struct lane *lane, enum lane_event_type type)
 {
@@ -131,6 +133,14 @@ static void flow_tick(struct lane *lane, int64_t now_ms)
 	lane_relay_tell(lane);
 }
 
+static bool flow_is_worth_it(const struct lane_flow *flow, int64_t now_ms)
+{
+	bool lone = flow->in == 0 || flow->out == 0;
+
+	return flow->in + flow->out >= (lone ? FLOW_LONE : FLOW_MIN) &&
+	       now_ms - flow->began_ms >= (lone ? FLOW_LONE_MS : FLOW_MIN_MS);
+}
+
 static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64_t now_ms)
 {
 	struct lane_flow *flow = &lane->flow;
@@ -146,8 +156,7 @@ static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64
 		return;
 	flow->in += in;
 	flow->out += out;
-	if (flow->in == 0 || flow->out == 0 || flow->in + flow->out < FLOW_MIN ||
-		now_ms - flow->began_ms < FLOW_MIN_MS)
+	if (!flow_is_worth_it(flow, now_ms))
 		return;
 	lane->hello.wants_direct = true;
 	lane_relay_tell(lane);

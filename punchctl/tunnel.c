@@ -113,6 +113,8 @@ static void on_minute(uv_timer_t *timer)
 		tunnel_tell_waiting(tunnel);
 	if (now - tunnel->looked_ms >= LOOK_MS)
 		tunnel_net_look(tunnel);
+	if (tunnel->config->role == PEER_SERVICE)
+		tunnel_serve_calm(tunnel);
 	tunnel_fill(tunnel);
 	tunnel_gateway_fill(tunnel);
 }

@@ -90,6 +90,7 @@ struct tunnel {
 	int64_t failed_ms;     /* and the last of them */
 	int64_t retry_ms;      /* no new carrier before; 0: at once */
 	bool proven;	       /* the key was good once */
+	unsigned int taken;    /* of a service's side: lanes that clients have taken of late */
 	/* Of a service whose socket is shared. */
 	struct sharing *sharing;
 	struct watch *watch;
@@ -157,6 +158,8 @@ void tunnel_stage_data(struct session *session, unsigned int at, uint8_t *data, 
 
 /* tunnel_serve.c */
 void tunnel_serve_fill(struct tunnel *tunnel);
+/* A second has passed: spare lanes that a crowd has wanted go one by one. */
+void tunnel_serve_calm(struct tunnel *tunnel);
 void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news);
 unsigned int tunnel_serve_waiting(const struct tunnel *tunnel, unsigned int route);
 void tunnel_serve_wanted(struct tunnel *tunnel, struct carrier *carrier);

@@ -211,7 +211,7 @@ START_TEST(test_wants_direct)
 	ck_assert_int_eq(fake_input(0, &fake.relay, media, sizeof(media)), LANE_DATA);
 	fake_run(20000);
 	ck_assert(!fake.hello.wants_direct);
-	/* One way only. */
+	/* One way only, and not for long. */
 	for (unsigned int i = 0; i < 100; i++) {
 		lane_output(fake.lane, 1, fake.now_ms, &path);
 		fake_run(10);
@@ -224,6 +224,18 @@ START_TEST(test_wants_direct)
 	fake_run(9000);
 	ck_assert(fake.hello.wants_direct);
 	fake_run(2000);
+	ck_assert(!fake.hello.wants_direct);
+	/* Media that nobody answers; and one that calls in vain. */
+	for (unsigned int i = 0; i < 110; i++) {
+		fake_input(0, &fake.relay, media, sizeof(media));
+		fake_run(10);
+	}
+	ck_assert(fake.hello.wants_direct);
+	fake_run(11000);
+	for (unsigned int i = 0; i < 15; i++) {
+		lane_output(fake.lane, 1, fake.now_ms, &path);
+		fake_run(1000);
+	}
 	ck_assert(!fake.hello.wants_direct);
 	lane_close(fake.lane, fake.now_ms);
 }
