@@ -114,12 +114,12 @@ static void flow_tick(struct lane *lane, int64_t now_ms)
 	lane_relay_tell(lane);
 }
 
-static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64_t now_ms)
+static void flow_add(struct lane *lane, unsigned int count, int64_t now_ms)
 {
 	struct lane_flow *flow = &lane->flow;
 
 	if (!lane_flow_is_on(lane, now_ms)) {
-		flow->in = flow->out = 0;
+		flow->count = 0;
 		flow->began_ms = now_ms;
 	}
 	if (now_ms - flow->used_ms >= LANE_BUSY_MS)
@@ -127,10 +127,8 @@ static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64
 	flow->used_ms = now_ms;
 	if (lane->hello.wants_direct)
 		return;
-	flow->in += in;
-	flow->out += out;
-	if (flow->in == 0 || flow->out == 0 || flow->in + flow->out < FLOW_MIN ||
-		now_ms - flow->began_ms < FLOW_MIN_MS)
+	flow->count += count;
+	if (flow->count < FLOW_MIN || now_ms - flow->began_ms < FLOW_MIN_MS)
 		return;
 	lane->hello.wants_direct = true;
 	lane_relay_tell(lane);
@@ -186,7 +184,7 @@ enum lane_verdict lane_input(struct lane *lane, unsigned int socket, const struc
 				endpoint_equal(from, &lane->direct.peer)) &&
 			!lane_check_knows(lane, socket, from))
 			return LANE_FOREIGN;
-		flow_add(lane, 1, 0, now_ms);
+		flow_add(lane, 1, now_ms);
 		return LANE_DATA;
 	}
 	if (lane->failed || stun_parse(data, len, &stun) < 0)
@@ -201,7 +199,7 @@ bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct l
 {
 	if (lane->state != PEER_PAIRED || lane->failed)
 		return false;
-	flow_add(lane, 0, count, now_ms);
+	flow_add(lane, count, now_ms);
 	out->direct = lane_direct_is_fresh(lane, now_ms);
 	if (out->direct) {
 		out->socket = lane->direct.socket;

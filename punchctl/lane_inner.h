@@ -68,9 +68,9 @@ struct lane_direct {
 	int64_t next_ms;
 };
 
-/* Data of both directions, to know whether a search is worth it. */
+/* Data, to know whether a search is worth it. */
 struct lane_flow {
-	unsigned int in, out;
+	unsigned int count; /* of both directions, or of the only one */
 	int64_t began_ms, used_ms;
 };
 
