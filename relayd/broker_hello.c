@@ -20,7 +20,10 @@ static void word_closed(
 	const struct broker *broker, const struct broker_hello *hello, struct peer_word *word)
 {
 	const struct lane lane = {
-		.closed = true, .hole = hello->hole, .serial = hello->hello->heard + 1};
+		.closed = true,
+		.hole = hello->hole,
+		.serial = serial_first(broker, hello->hello->heard),
+	};
 
 	word_fill(broker, &lane, word);
 }

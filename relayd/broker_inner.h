@@ -9,6 +9,7 @@
 #define BROKER_PAIRS	 (BROKER_LANES / 2) /* those that wait for the kernel included */
 #define BROKER_LINGER	 120000		    /* ms that a lane that is closed is remembered */
 #define BROKER_QUEUED	 8		    /* searches that one stream may have in the queue */
+#define BROKER_LIFE_MIN	 (1u << 20)	    /* serials: more than one lane is ever told */
 #define BROKER_OPS_RATE	 50		    /* new lanes and moves of one stream a second; */
 #define BROKER_OPS_BURST 150
 
@@ -123,6 +124,7 @@ struct broker {
 	int64_t started_ms; /* -1: not yet */
 	bool rescan;	    /* a search may begin that had to wait */
 	uint32_t seed;
+	uint32_t life; /* added to what a lane has heard, for the first serial that it is told */
 	struct broker_heap heap;
 	struct lane *lanes; /* pools */
 	struct pair *pairs;
@@ -152,6 +154,17 @@ struct crowd *crowd_make(struct broker *broker, struct stream *stream);
 bool crowd_take(struct crowd *crowd, int64_t now_ms);
 struct lane *lane_find(const struct broker *broker, const uint8_t id[static PEER_LANE]);
 struct lane *lane_by_hole(const struct broker *broker, const struct endpoint *client);
+/*
+ * For a lane that has heard that much, maybe from an earlier relayd: newer than all that one said,
+ * also what this lane heard after it sent the hello.
+ */
+static inline uint32_t serial_first(const struct broker *broker, uint32_t heard)
+{
+	uint32_t serial = heard + broker->life;
+
+	return serial ? serial : 1;
+}
+
 /* NULL: the table is full. */
 struct lane *lane_make(struct broker *broker, struct crowd *crowd, const struct peer_hello *hello,
 	const struct hole *hole);

@@ -1099,6 +1099,32 @@ START_TEST(test_restart_moved)
 }
 END_TEST
 
+/* A hello that was on its way while the earlier relayd said one thing more. */
+START_TEST(test_restart_overtaken)
+{
+	struct straw *client, *service;
+
+	pair_of(&client, &service);
+	broker_close(broker);
+	now_ms += 2 * CONSENT_MS;
+	broker_start();
+	now_ms += 2 * CONSENT_MS;
+	broker_tick(broker, now_ms);
+	for (uint32_t behind = 1; behind < 4; behind++) {
+		client->word.state = PEER_PAIRED;
+		client->hello.heard = client->word.serial - behind;
+		memcpy(client->hello.peer, service->hello.lane, PEER_LANE);
+		say(client);
+		ck_assert_int_eq(client->word.state, PEER_CLOSED);
+	}
+	/* The same of a lane that is new to it. */
+	memset(service->hello.peer, 0, PEER_LANE);
+	service->hello.heard = service->word.serial - 1;
+	say(service);
+	ck_assert_int_eq(service->word.state, PEER_WAITING);
+}
+END_TEST
+
 /* Nobody comes back, or only one of them. */
 START_TEST(test_restart_alone)
 {
@@ -1224,6 +1250,7 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_neighbours);
 	tcase_add_test(tcase, test_restart);
 	tcase_add_test(tcase, test_restart_moved);
+	tcase_add_test(tcase, test_restart_overtaken);
 	tcase_add_test(tcase, test_restart_alone);
 	tcase_add_test(tcase, test_adopt_orphan);
 	tcase_add_test(tcase, test_forget);
