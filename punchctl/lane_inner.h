@@ -72,6 +72,10 @@ struct lane_direct {
 struct lane_flow {
 	unsigned int count; /* of both directions, or of the only one */
 	int64_t began_ms, used_ms;
+	/* Whether what goes to the other is answered. */
+	bool sent, answered;
+	int64_t alone_ms;  /* the first that went since something came; 0: none */
+	int64_t lonely_ms; /* when that was last said */
 };
 
 struct lane {
@@ -160,5 +164,7 @@ void lane_direct_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_direct_deadline(const struct lane *lane);
 bool lane_direct_is_fresh(const struct lane *lane, int64_t now_ms);
 bool lane_flow_is_on(const struct lane *lane, int64_t now_ms);
+/* The other is another: what it answers is still to be seen. */
+void lane_flow_forget(struct lane *lane);
 
 #endif

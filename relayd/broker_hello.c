@@ -191,6 +191,8 @@ static void lane_heard(struct broker *broker, struct lane *lane, const struct na
 	pair_refresh(broker, lane);
 	if (pair) {
 		pair_heard(broker, lane);
+		if (lane->hello.lonely && lane->role == PEER_CLIENT)
+			pair_doubt(broker, pair);
 		search_hello(broker, pair, lane);
 		if (!nat_equal(before, &lane->hello.nat))
 			search_reset(broker, pair, false);

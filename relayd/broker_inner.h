@@ -96,6 +96,10 @@ struct pair {
 	uint32_t serial[2]; /* of the words that said so */
 	bool heard[2];
 
+	/* Is the service still there? Its client doubts it. */
+	bool doubted;		    /* it was asked, and has said nothing since */
+	int64_t asked_ms, doubt_ms; /* when; and when it is taken to be gone */
+
 	enum search search;
 	int64_t search_ms; /* when it goes on */
 	int64_t reset_ms;  /* when a change was last reason for a new search */
@@ -193,6 +197,8 @@ void pair_move(struct broker *broker, struct lane *lane, const struct hole *hole
 void pair_refresh(struct broker *broker, struct lane *lane);
 void pair_dissolve(struct broker *broker, struct pair *pair, const char *why);
 void pair_heard(struct broker *broker, struct lane *lane);
+/* The client says that nothing comes back. */
+void pair_doubt(struct broker *broker, struct pair *pair);
 /* The kernel has answered. */
 void pair_settled(struct broker *broker, struct pair *pair, int error);
 /* The kernel has refused: both lanes are closed. */

@@ -457,6 +457,94 @@ START_TEST(test_stale_offer_alone)
 }
 END_TEST
 
+/* A pair that was heard, whose service dies, and whose client notices. */
+static void lonely_pair(struct straw **client, struct straw **service)
+{
+	pair_of(client, service);
+	run(4000);
+	(*service)->deaf = true;
+	(*service)->pushed = 0;
+	run(3000);
+	(*client)->hello.lonely = true;
+	say(*client);
+}
+
+/* The service that was started in the dead one's place gets its client. */
+START_TEST(test_lonely)
+{
+	struct straw *client, *dead, *service;
+	int64_t began_ms;
+
+	lonely_pair(&client, &dead);
+	service = straw_make(PEER_SERVICE, 3);
+	say(service);
+	began_ms = now_ms;
+	while (memcmp(client->word.peer, service->hello.lane, PEER_LANE) != 0) {
+		ck_assert_int_le(now_ms - began_ms, 2500);
+		run(10);
+	}
+	ck_assert_int_eq(client->word.state, PEER_PAIRED);
+	ck_assert_uint_ge(dead->pushed, 4);
+	assert_told("-p1001 -p1002 -c1001 -c1002; +c1001 +c1003 +p1001>1003 +p1003>1001; ");
+	assert_events("unpaired paired ");
+	dead->deaf = false;
+	say(dead);
+	ck_assert_int_eq(dead->word.state, PEER_CLOSED);
+}
+END_TEST
+
+/* It comes later than that is noticed; until then they stay together. */
+START_TEST(test_lonely_early)
+{
+	struct straw *client, *dead, *service;
+
+	service = straw_make(PEER_SERVICE, 3);
+	say(service);
+	run(1000);
+	lonely_pair(&client, &dead);
+	service->deaf = true; /* it died with the other */
+	run(6000);
+	ck_assert_mem_eq(client->word.peer, dead->hello.lane, PEER_LANE);
+	assert_events("");
+	service = straw_make(PEER_SERVICE, 4);
+	say(service);
+	run(1000);
+	ck_assert_mem_eq(client->word.peer, service->hello.lane, PEER_LANE);
+}
+END_TEST
+
+/* A service that is there is asked now and then, and stays. */
+START_TEST(test_lonely_alive)
+{
+	struct straw *client, *service, *other;
+
+	pair_of(&client, &service);
+	other = straw_make(PEER_SERVICE, 3);
+	say(other);
+	run(10000);
+	client->hello.lonely = true;
+	service->pushed = 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		say(client);
+		run(100);
+	}
+	ck_assert_mem_eq(client->word.peer, service->hello.lane, PEER_LANE);
+	ck_assert_uint_ge(service->pushed, 2);
+	ck_assert_uint_le(service->pushed, 3);
+	/* Of a service it is nothing new: its clients come and go. */
+	client->hello.lonely = false;
+	service->hello.lonely = true;
+	client->pushed = 0;
+	say(client);
+	say(service);
+	client->deaf = true;
+	run(10000);
+	ck_assert_uint_eq(client->pushed, 0);
+	ck_assert_int_eq(service->word.state, PEER_PAIRED);
+	assert_events("");
+}
+END_TEST
+
 /* Consent is refreshed, but not with every hello. */
 START_TEST(test_consent)
 {
@@ -1226,6 +1314,9 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_push);
 	tcase_add_test(tcase, test_stale_offer);
 	tcase_add_test(tcase, test_stale_offer_alone);
+	tcase_add_test(tcase, test_lonely);
+	tcase_add_test(tcase, test_lonely_early);
+	tcase_add_test(tcase, test_lonely_alive);
 	tcase_add_test(tcase, test_consent);
 	tcase_add_test(tcase, test_expire);
 	tcase_add_test(tcase, test_bye);

@@ -10,7 +10,7 @@
 #                                      2001:db8:4::9           fd02::2
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
-plan 45
+plan 47
 
 NAT2=198.18.4.9
 
@@ -67,6 +67,25 @@ while True:
     sock.sendto(data, addr)
 PYTHON
 
+# Asks from one socket twenty times a second until it is killed; the time of each answer, in ms.
+cat >"$T/talk.py" <<'PYTHON'
+import socket, sys, time
+
+host, _, port = sys.argv[1].rpartition(":")
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.connect((host, int(port)))
+sock.settimeout(0.05)
+while True:
+    due = time.monotonic() + 0.05
+    try:
+        sock.send(b"talk")
+        sock.recv(2000)
+        print(int(time.monotonic() * 1000), flush=True)
+    except OSError:
+        pass
+    time.sleep(max(0, due - time.monotonic()))
+PYTHON
+
 cat >"$T/events.py" <<'PYTHON'
 import json, sys
 
@@ -105,6 +124,23 @@ happened() { # N NAME EVENT
 
 event() { # NAME EVENT FIELD: of the newest one
 	grep "\"event\": *\"$2\"" "$T/$1.log" | tail -n 1 >"$T/event.json" && json "$T/event.json" "d[\"$3\"]"
+}
+
+answers() { # THAN: talk has had more than so many
+	[ "$(wc -l <"$T/talk.log")" -gt "$1" ]
+}
+
+# serve dies without a word, and another one is started: how long talk had no answer is in $gap.
+serve_dies() {
+	local before
+	start client talk "$PYTHON" "$T/talk.py" 127.0.0.1:9000
+	"$@" || return
+	before=$(wc -l <"$T/talk.log")
+	stop serve KILL
+	serve
+	wait_for 15 answers $((before + 20)) || return
+	stop talk
+	gap=$(awk 'NR > 1 && $1 - last > gap { gap = $1 - last } { last = $1 } END { print gap + 0 }' "$T/talk.log")
 }
 
 counted() { # HOST COUNTER
@@ -198,6 +234,9 @@ ok "as a new session for each new socket, and no others" test "$(($(events conne
 stop serve KILL
 serve
 ok "serve may be killed" ask 2 20
+ok "in the midst of a talk, which goes on" serve_dies wait_for 5 answers 20
+ok "as soon as the relay has asked for it in vain" test "$gap" -lt 8000
+figure "without an answer, ms" "$gap"
 stop connect
 is "connect ends with success at SIGTERM" "$?" 0
 ok "and has said what it carried" test "$(event connect end outward)" -ge 70
