@@ -254,6 +254,15 @@ uint16_t carrier_port(const struct carrier *carrier)
 	return volley_port(carrier->sockets[0]->fd);
 }
 
+void carrier_set_spare(struct carrier *carrier, bool spare)
+{
+	if (carrier->spare == spare)
+		return;
+	carrier->spare = spare;
+	lane_set_spare(carrier->lane, spare, carrier_now(carrier));
+	carrier_arm(carrier);
+}
+
 void carrier_network(struct carrier *carrier)
 {
 	lane_network(carrier->lane, carrier_now(carrier));

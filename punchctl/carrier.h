@@ -62,6 +62,7 @@ struct carrier {
 	unsigned int route; /* the caller's */
 	unsigned int news;  /* bits 1 << enum lane_event_type; the caller clears them */
 	bool paired;
+	bool spare;		   /* carrier_set_spare() */
 	bool silent;		   /* the relay; nothing else has been heard since */
 	bool parted;		   /* the caller's: the other side is another than its owner's */
 	struct lane_event pairing; /* when paired */
@@ -89,6 +90,8 @@ void carrier_close(struct carrier *carrier);
 
 /* The port of the lane's own socket. */
 uint16_t carrier_port(const struct carrier *carrier);
+/* It is only kept in reserve, and gives way to others when the relay has no more places. */
+void carrier_set_spare(struct carrier *carrier, bool spare);
 /* The network has changed. */
 void carrier_network(struct carrier *carrier);
 /*

@@ -90,6 +90,19 @@ void lane_set_gateway(struct lane *lane, const struct endpoint *mapped)
 	lane_relay_tell(lane);
 }
 
+void lane_set_spare(struct lane *lane, bool spare, int64_t now_ms)
+{
+	if (lane->hello.spare == spare)
+		return;
+	lane->hello.spare = spare;
+	lane_relay_tell(lane);
+	if (spare || lane->exchange.known)
+		return;
+	/* What was refused to a spare one may be given now. */
+	lane->exchange.refused = 0;
+	lane_relay_hasten(lane, now_ms);
+}
+
 void lane_network(struct lane *lane, int64_t now_ms)
 {
 	lane_relay_hasten(lane, now_ms);

@@ -96,6 +96,8 @@ void lane_set_nat(struct lane *lane, const struct nat_report *nat);
 void lane_set_hosts(struct lane *lane, const struct endpoint *hosts, unsigned int count);
 /* A port that the gateway maps to socket 0. */
 void lane_set_gateway(struct lane *lane, const struct endpoint *mapped);
+/* Of a client: it carries nothing yet, and may lose its place to a lane that does. */
+void lane_set_spare(struct lane *lane, bool spare, int64_t now_ms);
 /* The network has changed: punch anew, and what was hopeless may not be any more. */
 void lane_network(struct lane *lane, int64_t now_ms);
 

@@ -60,6 +60,9 @@ static bool is_told(
 		route->silent = false;
 		break;
 	case LANE_REFUSED:
+		/* That there is no place for one more matters when it is needed. */
+		if (event->code == FULL && carrier->spare)
+			return true;
 		told = route->refused == event->code;
 		route->refused = event->code;
 		break;

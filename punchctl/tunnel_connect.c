@@ -72,6 +72,7 @@ static bool session_assign(struct session *session)
 	carrier->sink = (struct carrier_sink){
 		.fd = tunnel->listener, .to = session->sa, .to_len = session->sa_len};
 	tunnel_session_attach(session, carrier);
+	carrier_set_spare(carrier, false);
 	session_flush(session);
 	return true;
 }
@@ -97,22 +98,49 @@ static unsigned int connect_spares(const struct tunnel *tunnel, unsigned int rou
 	return count;
 }
 
+/* So many of a route's are needed, those first that have a place already; the rest are spare. */
+static void route_mark(struct tunnel *tunnel, unsigned int route, unsigned int needed)
+{
+	struct carrier *carrier;
+
+	for (unsigned int paired = 2; paired-- > 0;) {
+		TAILQ_FOREACH(carrier, &tunnel->carriers, entry) {
+			if (carrier->route != route || carrier->owner || carrier->paired != paired)
+				continue;
+			carrier_set_spare(carrier, needed == 0);
+			needed -= needed > 0;
+		}
+	}
+}
+
 /* One is always ready, so that a new session's first datagram leaves at once. */
+static void route_fill(struct tunnel *tunnel, unsigned int route, unsigned int needed)
+{
+	struct carrier *carrier;
+	bool used = false;
+
+	for (unsigned int n = connect_spares(tunnel, route); n < needed + 1; n++) {
+		if (!tunnel_carrier_open(tunnel, route))
+			break;
+	}
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry)
+		used |= carrier->owner != NULL;
+	/* The first is no spare one: without it nothing is ready. */
+	route_mark(tunnel, route, needed > 0 || used ? needed : 1);
+}
+
 void tunnel_connect_fill(struct tunnel *tunnel)
 {
 	const struct session *session;
-	unsigned int wanted = 1;
+	unsigned int needed = 0;
 
 	connect_assign(tunnel);
 	TAILQ_FOREACH(session, &tunnel->sessions, entry)
-		wanted += session_wants(session, tunnel_now(tunnel));
+		needed += session_wants(session, tunnel_now(tunnel));
 	for (unsigned int i = 0; i < tunnel->route_count; i++) {
 		if (tunnel->routes[i].failed || (tunnel->best >= 0 && tunnel->best != (int)i))
 			continue;
-		for (unsigned int n = connect_spares(tunnel, i); n < wanted; n++) {
-			if (!tunnel_carrier_open(tunnel, i))
-				return;
-		}
+		route_fill(tunnel, i, needed);
 	}
 }
 

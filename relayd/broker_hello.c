@@ -81,7 +81,21 @@ static bool may_claim(
 	return !other || (other->claims && other->crowd == crowd);
 }
 
-static bool has_room(const struct crowd *crowd, const struct peer_hello *hello)
+/* A client that only wants one in reserve has no place that another one needs. */
+static bool spare_end(struct broker *broker, struct crowd *crowd)
+{
+	struct lane *client;
+
+	TAILQ_FOREACH(client, &crowd->waiting[PEER_CLIENT], wait_link) {
+		if (client->hello.spare) {
+			lane_end(broker, client, "gives its place to another");
+			return true;
+		}
+	}
+	return pair_make_room(broker, crowd, 0);
+}
+
+static bool has_room(struct broker *broker, struct crowd *crowd, const struct peer_hello *hello)
 {
 	unsigned int peers = crowd->stream->spec.peers;
 
@@ -91,7 +105,9 @@ static bool has_room(const struct crowd *crowd, const struct peer_hello *hello)
 		return true;
 	if (hello->role == PEER_SERVICE)
 		return crowd->offers < BROKER_OFFERS;
-	return crowd->callers < BROKER_OFFERS && crowd->pairs + crowd->callers < peers;
+	if (crowd->callers < BROKER_OFFERS && crowd->pairs + crowd->callers < peers)
+		return true;
+	return !hello->spare && spare_end(broker, crowd);
 }
 
 static void lane_update(struct broker *broker, struct lane *lane, const struct broker_hello *hello)
@@ -140,7 +156,7 @@ static int hello_new(
 	err = hole_take(broker, hello, NULL);
 	if (err)
 		return err;
-	if (!has_room(crowd, hello->hello) || !crowd_take(crowd, broker->now_ms))
+	if (!has_room(broker, crowd, hello->hello) || !crowd_take(crowd, broker->now_ms))
 		return -EBUSY;
 	lane = lane_make(broker, crowd, hello->hello, &hello->hole);
 	if (!lane)

@@ -191,6 +191,11 @@ void word_push(struct broker *broker, struct lane *lane);
 /* broker_pair.c: who is paired with whom, and what the kernel is told. */
 /* Pairs whom it can, the callers of longest standing first. */
 void pair_all(struct broker *broker, struct crowd *crowd);
+/*
+ * A client that has no use for its lane yet gives its place to one that has, and its service, which
+ * waits then. False: there is none. family 0: any.
+ */
+bool pair_make_room(struct broker *broker, struct crowd *crowd, uint8_t family);
 /* Both were paired before we began: the kernel may relay already. */
 void pair_again(struct broker *broker, struct lane *a, struct lane *b);
 void pair_move(struct broker *broker, struct lane *lane, const struct hole *hole);

@@ -66,6 +66,37 @@ static struct lane *offer_find(const struct crowd *crowd, const struct lane *cli
 	return found;
 }
 
+bool pair_make_room(struct broker *broker, struct crowd *crowd, uint8_t family)
+{
+	struct lane *client, *service;
+	struct pair *pair;
+
+	LIST_FOREACH(pair, &crowd->paired, link) {
+		client = pair->lane[PEER_CLIENT];
+		if (!client->hello.spare || (family && client->hole.client.addr.family != family))
+			continue;
+		service = pair->lane[PEER_SERVICE];
+		pair_dissolve(broker, pair, "gives its place to another");
+		lane_end(broker, client, "gives its place to another");
+		lane_wait(service);
+		word_changed(broker, service);
+		return true;
+	}
+	return false;
+}
+
+/* For a client that has data to carry also that of one that has none. */
+static struct lane *service_find(
+	struct broker *broker, struct crowd *crowd, const struct lane *client)
+{
+	struct lane *service = offer_find(crowd, client);
+
+	if (service || client->hello.spare ||
+		!pair_make_room(broker, crowd, client->hole.client.addr.family))
+		return service;
+	return offer_find(crowd, client);
+}
+
 void pair_all(struct broker *broker, struct crowd *crowd)
 {
 	struct lane *client, *next, *service;
@@ -74,7 +105,7 @@ void pair_all(struct broker *broker, struct crowd *crowd)
 		next = TAILQ_PREV(client, lane_list, wait_link);
 		if (crowd->pairs >= crowd->stream->spec.peers || LIST_EMPTY(&broker->free_pairs))
 			return;
-		service = offer_find(crowd, client);
+		service = service_find(broker, crowd, client);
 		if (service)
 			pair_two(broker, client, service);
 	}

@@ -780,6 +780,88 @@ START_TEST(test_limits)
 }
 END_TEST
 
+/* A lane in reserve gives its place, and its service, to one that has data. */
+START_TEST(test_spare)
+{
+	struct straw *clients[4], *spare, *last;
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		say(straw_make(PEER_SERVICE, 10 + i));
+		clients[i] = straw_make(PEER_CLIENT, 1 + i);
+		clients[i]->hello.spare = i % 2;
+		say(clients[i]);
+	}
+	run(1000);
+	/* One more is not for those who only want to have one. */
+	spare = straw_make(PEER_CLIENT, 5);
+	spare->hello.spare = true;
+	ck_assert_int_eq(try_say(spare), -EBUSY);
+	spare->sequence = 0;
+	told[0] = '\0';
+	for (unsigned int i = 0; i < 2; i++) {
+		last = straw_make(PEER_CLIENT, 6 + i);
+		say(last);
+		run(1000);
+		ck_assert_int_eq(last->word.state, PEER_PAIRED);
+	}
+	for (unsigned int i = 0; i < 4; i++) {
+		ck_assert_int_eq(clients[i]->word.state, i % 2 ? PEER_CLOSED : PEER_PAIRED);
+		left += straws[10 + i].word.state == PEER_PAIRED;
+	}
+	ck_assert_uint_eq(left, 4);
+	last = straw_make(PEER_CLIENT, 8);
+	ck_assert_int_eq(try_say(last), -EBUSY);
+	last->sequence = 0;
+	/* In use after all: it is not to be had any more. */
+	ck_assert_ptr_null(strstr(told, "-c1001"));
+	ck_assert_ptr_null(strstr(told, "-c1003"));
+}
+END_TEST
+
+/* The places that are waited for are given away too, and services that are short. */
+START_TEST(test_spare_waits)
+{
+	struct straw *used, *spare, *waits, *last;
+
+	say(straw_make(PEER_SERVICE, 10));
+	say(straw_make(PEER_SERVICE, 11));
+	used = straw_make(PEER_CLIENT, 1);
+	say(used);
+	spare = straw_make(PEER_CLIENT, 2);
+	spare->hello.spare = true;
+	say(spare);
+	run(1000);
+	ck_assert_int_eq(spare->word.state, PEER_PAIRED);
+	waits = straw_make(PEER_CLIENT, 3);
+	waits->hello.spare = true;
+	say(waits);
+	run(1000);
+	ck_assert_int_eq(waits->word.state, PEER_WAITING);
+	/* There are places, but no service. */
+	last = straw_make(PEER_CLIENT, 4);
+	say(last);
+	run(1000);
+	ck_assert_int_eq(last->word.state, PEER_PAIRED);
+	ck_assert_int_eq(spare->word.state, PEER_CLOSED);
+	ck_assert_int_eq(used->word.state, PEER_PAIRED);
+	ck_assert_int_eq(waits->word.state, PEER_WAITING);
+	/* Places that somebody waits for. */
+	say(straw_make(PEER_CLIENT, 5));
+	run(100);
+	ck_assert_int_eq(waits->word.state, PEER_WAITING);
+	say(straw_make(PEER_CLIENT, 6));
+	run(100);
+	ck_assert_int_eq(waits->word.state, PEER_CLOSED);
+	ck_assert_int_eq(straws[6].word.state, PEER_WAITING);
+	say(straw_make(PEER_SERVICE, 12));
+	say(straw_make(PEER_SERVICE, 13));
+	run(1000);
+	ck_assert_int_eq(straws[5].word.state, PEER_PAIRED);
+	ck_assert_int_eq(straws[6].word.state, PEER_PAIRED);
+}
+END_TEST
+
 /* Many at a time: most of them are put off. */
 START_TEST(test_flood)
 {
@@ -1328,6 +1410,8 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_hole_of_stream);
 	tcase_add_test(tcase, test_same_hole);
 	tcase_add_test(tcase, test_limits);
+	tcase_add_test(tcase, test_spare);
+	tcase_add_test(tcase, test_spare_waits);
 	tcase_add_test(tcase, test_flood);
 	tcase_add_test(tcase, test_punch);
 	tcase_add_test(tcase, test_delay);

@@ -10,7 +10,7 @@
 #                                      2001:db8:4::9           fd02::2
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
-plan 47
+plan 54
 
 NAT2=198.18.4.9
 
@@ -189,6 +189,7 @@ relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf svc 'peers = 64'
 stream_conf svc6 'peers = 4'
 stream_conf one 'peers = 1'
+stream_conf two 'peers = 2'
 stream_conf cam1 'listen = "9099"'
 cp "$T/svc.key" "$T/svc.mine"
 ok "relayd starts" relayd_start
@@ -311,6 +312,24 @@ start client one2 "$PUNCHCTL" connect "one@$RELAY4" --key-file "$T/one.key" --li
 ok "one peer more than there may be is told so" wait_for 5 contains "$T/one2.err" "486 too many peers"
 stop one1
 ok "and comes in when another has gone" wait_for 15 contains "$T/one2.err" ready
+stop one2
+stop one
+
+# Room for two: neither keeps the other out by what it has in reserve, nor by the service's limit.
+start service two "$PUNCHCTL" serve "two@$RELAY4" --key-file "$T/two.key" --to 8000 --sessions 2
+for i in 1 2; do
+	start client "two$i" "$PUNCHCTL" connect "two@$RELAY4" --key-file "$T/two.key" --listen "901$i"
+	ok "peer $i of 2 comes in" wait_for 10 contains "$T/two$i.err" ready
+	ok "and is answered" in_ns client "$PYTHON" "$T/ask.py" "127.0.0.1:901$i" 1 10
+done
+ok "without a word of too many" not grep -q 486 "$T/two1.err" "$T/two2.err"
+start client two3 "$PUNCHCTL" connect "two@$RELAY4" --key-file "$T/two.key" --listen 9013
+ok "a third is one too many" wait_for 5 contains "$T/two3.err" "486 too many peers"
+stop two1
+ok "and comes in when one has gone" wait_for 15 contains "$T/two3.err" ready
+stop two
+stop two2
+stop two3
 
 # --- a program
 
