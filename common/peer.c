@@ -9,9 +9,9 @@
 
 #define HELLO_BYE	   0x01
 #define HELLO_WANTS_DIRECT 0x02
-#define HELLO_LONELY	   0x04
-#define HELLO_SPARE	   0x08
-#define HELLO_FLAGS	   0x0f
+#define HELLO_LONELY	   0x08
+#define HELLO_SPARE	   0x10
+#define HELLO_FLAGS	   (HELLO_BYE | HELLO_WANTS_DIRECT | HELLO_LONELY | HELLO_SPARE)
 #define WORD_GO		   0x01
 
 #define WIRE_ENDPOINT 20
@@ -97,6 +97,15 @@ static unsigned int small_get(struct buf *buf, unsigned int max)
 	return 0;
 }
 
+static unsigned int flags_get(struct buf *buf, unsigned int known)
+{
+	unsigned int flags = buf_get_u8(buf);
+
+	if (flags & ~known)
+		buf->bad = true;
+	return flags;
+}
+
 static void hello_check(struct buf *buf, const struct peer_hello *hello)
 {
 	if (!lane_is_set(hello->lane) || memcmp(hello->lane, hello->peer, PEER_LANE) == 0)
@@ -130,7 +139,7 @@ int peer_hello_decode(const void *data, size_t len, struct peer_hello *out)
 	if (buf_get_u8(&buf) != KIND_HELLO)
 		return -EPROTO;
 	out->role = small_get(&buf, PEER_SERVICE);
-	flags = small_get(&buf, HELLO_FLAGS);
+	flags = flags_get(&buf, HELLO_FLAGS);
 	out->bye = flags & HELLO_BYE;
 	out->wants_direct = flags & HELLO_WANTS_DIRECT;
 	out->lonely = flags & HELLO_LONELY;

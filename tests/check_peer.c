@@ -156,7 +156,7 @@ START_TEST(test_flags)
 		hello.lonely = flags & 4;
 		hello.spare = flags & 8;
 		ck_assert_int_eq(peer_hello_decode(data, peer_hello_encode(&hello, data), &got), 0);
-		ck_assert_uint_eq(data[2], flags);
+		ck_assert_uint_eq(data[2], (flags & 3) | (flags & 12) << 1);
 		ck_assert_uint_eq(
 			got.bye + 2 * got.wants_direct + 4 * got.lonely + 8 * got.spare, flags);
 	}
@@ -238,7 +238,7 @@ START_TEST(test_hello_bad)
 		{0, 0},	 /* kind */
 		{0, 3},	 /* kind */
 		{1, 2},	 /* role */
-		{2, 16}, /* flags */
+		{2, 32}, /* flags */
 		{3, 4},	 /* progress */
 		{18, 1}, /* hosts: fewer than there are */
 		{18, 3}, /* more */
