@@ -199,6 +199,7 @@ static void carrier_inward(struct carrier *carrier, unsigned int count)
 	}
 	if (sink->to_len > 0)
 		volley_aim(carrier->shared->volley, count, &sink->to, sink->to_len);
+	volley_answer(carrier->shared->volley, count, &sink->asked);
 	sent = volley_send(carrier->shared->volley, sink->fd, count, &counters->loss);
 	carrier->inward += sent;
 	counters->inward += sent;

@@ -43,6 +43,7 @@ struct carrier_sink {
 	int fd; /* -1: nowhere */
 	struct sockaddr_storage to;
 	socklen_t to_len; /* 0: fd is connected */
+	struct volley_asked asked;
 };
 
 struct carrier_socket {

@@ -70,7 +70,11 @@ static bool session_assign(struct session *session)
 	if (!carrier)
 		return false;
 	carrier->sink = (struct carrier_sink){
-		.fd = tunnel->listener, .to = session->sa, .to_len = session->sa_len};
+		.fd = tunnel->listener,
+		.to = session->sa,
+		.to_len = session->sa_len,
+		.asked = session->asked,
+	};
 	tunnel_session_attach(session, carrier);
 	carrier_set_spare(carrier, false);
 	session_flush(session);
@@ -240,10 +244,13 @@ static struct session *session_of(struct tunnel *tunnel, unsigned int i)
 		return NULL;
 	source = source_find(&tunnel->sources, &from);
 	session = source ? session_from(source) : session_begin(tunnel, &from);
-	if (session)
-		session->used_ms = tunnel_now(tunnel); /* and does not make room for others */
-	else
+	if (!session) {
 		tunnel->counters.crowded++;
+		return NULL;
+	}
+	session->used_ms = tunnel_now(tunnel); /* and does not make room for others */
+	if (!source)
+		volley_asked(&tunnel->volley, i, &session->asked);
 	return session;
 }
 
@@ -320,6 +327,13 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 	tunnel_fill(tunnel);
 }
 
+static bool is_any(const struct addr *addr)
+{
+	const struct addr any = {.family = addr->family};
+
+	return addr_equal(addr, &any);
+}
+
 static int listener_open(struct tunnel *tunnel)
 {
 	int ret, fd = volley_socket(&tunnel->config->local);
@@ -327,6 +341,9 @@ static int listener_open(struct tunnel *tunnel)
 	if (fd < 0)
 		return fd;
 	volley_grow(fd);
+	/* A program that has asked one of many addresses waits for the answer of that one. */
+	if (is_any(&tunnel->config->local.addr))
+		(void)volley_ask(fd);
 	tunnel->poll.data = tunnel;
 	ret = uv_poll_init(&tunnel->loop, &tunnel->poll, fd);
 	if (ret < 0) {

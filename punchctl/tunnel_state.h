@@ -43,6 +43,7 @@ struct session {
 	struct source source;	    /* of a client's side: its program's socket, in the table */
 	struct sockaddr_storage sa; /* the same for the kernel */
 	socklen_t sa_len;
+	struct volley_asked asked; /* where it was listened, if that is anywhere */
 	struct tunnel *tunnel;
 	uint64_t number;
 	struct carrier *carrier; /* NULL: there is none just now */

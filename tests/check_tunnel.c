@@ -192,6 +192,46 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* An answer leaves from the address that was asked, which need not be the first of the host. */
+START_TEST(test_asked)
+{
+	bool four = families[_i] == AF_INET;
+	struct endpoint asked = loopback(families[_i], 0), from;
+	struct endpoint any = {.addr = {.family = families[_i]}};
+	struct volley_asked told;
+	struct sockaddr_storage to;
+	socklen_t len;
+	uint8_t byte = 1;
+	int c;
+
+	sockets_open(families[_i]);
+	c = volley_socket(&any);
+	ck_assert_int_ge(c, 0);
+	ck_assert_int_eq(volley_send_one(a, &at_b, 0, &byte, 1), 0);
+	ck_assert_uint_eq(receive(b), 1);
+	volley_asked(&volley, 0, &told);
+	ck_assert_uint_eq(told.len, 0); /* nobody wanted to know */
+	ck_assert_int_eq(volley_ask(c), 0);
+	asked.port = volley_port(c);
+	if (four)
+		asked.addr.bytes[3] = 77;
+	ck_assert_int_eq(volley_send_one(a, &asked, 0, &byte, 1), 0);
+	ck_assert_uint_eq(receive(c), 1);
+	volley_asked(&volley, 0, &told);
+	ck_assert_uint_gt(told.len, 0);
+	len = endpoint_to_sockaddr(&at_a, &to);
+	volley_put(&volley, 0, &byte, 1);
+	volley_aim(&volley, 1, &to, len);
+	volley_answer(&volley, 1, &told);
+	ck_assert_uint_eq(volley_send(&volley, c, 1, &loss), 1);
+	ck_assert_uint_eq(receive(a), 1);
+	ck_assert_int_eq(endpoint_from_sockaddr((struct sockaddr *)&volley.from[0], &from), 0);
+	ck_assert(endpoint_equal(&from, &asked));
+	close(c);
+	sockets_close();
+}
+END_TEST
+
 static int ttl_of(int fd)
 {
 	union {
@@ -245,6 +285,7 @@ int main(void)
 	tcase_add_test(tcase, test_sources);
 	tcase_add_loop_test(tcase, test_volley, 0, 2);
 	tcase_add_loop_test(tcase, test_oversized, 0, 2);
+	tcase_add_loop_test(tcase, test_asked, 0, 2);
 	tcase_add_loop_test(tcase, test_refused, 0, 2);
 	tcase_add_loop_test(tcase, test_ttl, 0, 2);
 	suite_add_tcase(suite, tcase);

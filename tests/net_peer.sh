@@ -10,7 +10,7 @@
 #                                      2001:db8:4::9           fd02::2
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
-plan 54
+plan 55
 
 NAT2=198.18.4.9
 
@@ -219,6 +219,13 @@ finish echo 20
 is "3000 datagrams at 1500 a second all arrive" "$(json "$T/echo.log" 'd["distinct"]')" 3000
 figure "relayed delay in ms" "$(json "$T/echo.log" 'd["delay"]')"
 echo_start
+
+# Of several addresses each answers for itself, also one that no route would choose.
+start client anywhere "$PUNCHCTL" connect "svc@$RELAY4" --key-file "$T/svc.mine" --listen 0.0.0.0:9005
+wait_for 5 contains "$T/anywhere.err" ready
+ok "where connect listens anywhere, answers come from the address that was asked" \
+	in_ns client "$PYTHON" "$T/ask.py" 127.0.0.77:9005 2 5
+stop anywhere
 
 # --- restarts
 
