@@ -111,6 +111,7 @@ static void on_minute(uv_timer_t *timer)
 		tunnel_tell_waiting(tunnel);
 	if (now - tunnel->looked_ms >= LOOK_MS)
 		tunnel_net_look(tunnel);
+	tunnel_resolve_look(tunnel);
 	tunnel_fill(tunnel);
 }
 
@@ -235,6 +236,7 @@ void tunnel_close(struct tunnel *tunnel)
 	while ((carrier = TAILQ_FIRST(&tunnel->carriers)))
 		tunnel_carrier_close(tunnel, carrier);
 	tunnel_net_fini(tunnel);
+	tunnel_resolve_fini(tunnel);
 	tunnel_connect_close(tunnel);
 	uv_close((uv_handle_t *)&tunnel->minute, NULL);
 	uv_close((uv_handle_t *)&tunnel->retry, NULL);

@@ -192,6 +192,19 @@ static bool carrier_is_stuck(const struct tunnel *tunnel, const struct carrier *
 	       !endpoint_equal(&relays[route_of(carrier)->index], &carrier->relay);
 }
 
+void tunnel_carrier_move(struct tunnel *tunnel)
+{
+	struct carrier *carrier, *next;
+
+	tunnel->best = -1;
+	for (carrier = TAILQ_FIRST(&tunnel->carriers); carrier; carrier = next) {
+		next = TAILQ_NEXT(carrier, entry);
+		if (carrier_is_stuck(tunnel, carrier))
+			tunnel_carrier_close(tunnel, carrier);
+	}
+	tunnel_fill(tunnel);
+}
+
 static void on_settled(struct carrier *carrier)
 {
 	struct tunnel *tunnel = carrier->shared->arg;

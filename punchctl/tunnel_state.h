@@ -14,6 +14,7 @@
 #include "punchctl/prober.h"
 #include "punchctl/queue.h"
 #include "punchctl/report.h"
+#include "punchctl/resolver.h"
 #include "punchctl/source.h"
 #include "punchctl/tell.h"
 #include "punchctl/tunnel.h"
@@ -73,7 +74,9 @@ struct tunnel {
 	struct volley volley;
 	unsigned int route_count;
 	struct tunnel_route routes[TUNNEL_ROUTES];
-	int64_t looked_ms; /* at the host's addresses */
+	int64_t looked_ms;	   /* at the host's addresses */
+	struct resolver *resolver; /* NULL: not at work */
+	int64_t resolved_ms;	   /* the relay's name; 0: not since the start */
 	struct carriers carriers;
 	struct sessions sessions;
 	unsigned int session_count;
@@ -105,6 +108,8 @@ struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route);
 void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier);
 /* It ends; if it was of no use, the next one comes later, and later each time. */
 void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier);
+/* A relay has another address: what is nobody's and goes to the old one is closed. */
+void tunnel_carrier_move(struct tunnel *tunnel);
 /* A client's: nobody has served for a while. */
 void tunnel_tell_waiting(struct tunnel *tunnel);
 /* True: the file holds another key now, and all carriers have gone. */
@@ -116,6 +121,11 @@ void tunnel_net_fini(struct tunnel *tunnel);
 void tunnel_net_look(struct tunnel *tunnel);
 /* What is known already, to a new carrier. */
 void tunnel_net_tell(struct tunnel *tunnel, struct carrier *carrier);
+
+/* tunnel_resolve.c */
+/* Is the relay silent? Then its name is looked up again. */
+void tunnel_resolve_look(struct tunnel *tunnel);
+void tunnel_resolve_fini(struct tunnel *tunnel);
 
 /* tunnel_session.c */
 /* NULL: memory is short. */
