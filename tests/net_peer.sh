@@ -10,7 +10,7 @@
 #                                      2001:db8:4::9           fd02::2
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
-plan 55
+plan 57
 
 NAT2=198.18.4.9
 
@@ -272,6 +272,12 @@ cut_direct
 ok "when it is lost that is noticed" wait_for 10 happened 1 connect lost
 ok "and datagrams go on through the relay" wait_for 10 relayed_more "$relayed" 50
 stop talk
+
+mend_direct
+ok "a service may die on a direct path too" serve_dies wait_for 30 happened 2 connect direct
+ok "and its client goes on as soon" test "$gap" -lt 8000
+figure "without an answer, ms" "$gap"
+cut_direct
 
 address client eth0 10.0.0.77/24
 ok "a new address of the host is noticed" wait_for 10 happened 1 connect network
