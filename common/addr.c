@@ -304,6 +304,18 @@ socklen_t endpoint_to_sockaddr(const struct endpoint *endpoint, struct sockaddr_
 }
 
 /* Copied out, as the caller's memory need not be aligned for the larger structures. */
+socklen_t endpoint_to_family(
+	const struct endpoint *endpoint, uint8_t family, struct sockaddr_storage *out)
+{
+	struct endpoint mapped = {.addr = {.family = AF_INET6}, .port = endpoint->port};
+
+	if (family != AF_INET6 || endpoint->addr.family != AF_INET)
+		return endpoint_to_sockaddr(endpoint, out);
+	memset(mapped.addr.bytes + 10, 0xff, 2);
+	memcpy(mapped.addr.bytes + 12, endpoint->addr.bytes, 4);
+	return endpoint_to_sockaddr(&mapped, out);
+}
+
 int endpoint_from_sockaddr(const struct sockaddr *sa, struct endpoint *out)
 {
 	struct endpoint endpoint = {0};

@@ -70,6 +70,9 @@ uint32_t endpoint_hash(const struct endpoint *endpoint, uint32_t seed);
 
 /* Returns the length of what was written. */
 socklen_t endpoint_to_sockaddr(const struct endpoint *endpoint, struct sockaddr_storage *out);
+/* For a socket of this family: an IPv6 one takes IPv4 addresses in its own form. */
+socklen_t endpoint_to_family(
+	const struct endpoint *endpoint, uint8_t family, struct sockaddr_storage *out);
 /* -EAFNOSUPPORT for other families. IPv4-mapped IPv6 addresses become IPv4. */
 int endpoint_from_sockaddr(const struct sockaddr *sa, struct endpoint *out);
 

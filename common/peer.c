@@ -9,14 +9,16 @@
 
 #define HELLO_BYE	   0x01
 #define HELLO_WANTS_DIRECT 0x02
+#define HELLO_SHARED	   0x04
 #define HELLO_LONELY	   0x08
 #define HELLO_SPARE	   0x10
-#define HELLO_FLAGS	   (HELLO_BYE | HELLO_WANTS_DIRECT | HELLO_LONELY | HELLO_SPARE)
+#define HELLO_FLAGS	   0x1f
 #define WORD_GO		   0x01
+#define WORD_PINNED	   0x02
 
 #define WIRE_ENDPOINT 20
 #define WIRE_HELLO    88
-#define WIRE_WORD     72
+#define WIRE_WORD     76
 #define STEP_MAX      65535
 
 _Static_assert(WIRE_HELLO + PEER_HOSTS * WIRE_ENDPOINT <= PEER_WIRE, "size of a hello");
@@ -97,15 +99,6 @@ static unsigned int small_get(struct buf *buf, unsigned int max)
 	return 0;
 }
 
-static unsigned int flags_get(struct buf *buf, unsigned int known)
-{
-	unsigned int flags = buf_get_u8(buf);
-
-	if (flags & ~known)
-		buf->bad = true;
-	return flags;
-}
-
 static void hello_check(struct buf *buf, const struct peer_hello *hello)
 {
 	if (!lane_is_set(hello->lane) || memcmp(hello->lane, hello->peer, PEER_LANE) == 0)
@@ -139,9 +132,10 @@ int peer_hello_decode(const void *data, size_t len, struct peer_hello *out)
 	if (buf_get_u8(&buf) != KIND_HELLO)
 		return -EPROTO;
 	out->role = small_get(&buf, PEER_SERVICE);
-	flags = flags_get(&buf, HELLO_FLAGS);
+	flags = small_get(&buf, HELLO_FLAGS);
 	out->bye = flags & HELLO_BYE;
 	out->wants_direct = flags & HELLO_WANTS_DIRECT;
+	out->shared = flags & HELLO_SHARED;
 	out->lonely = flags & HELLO_LONELY;
 	out->spare = flags & HELLO_SPARE;
 	out->progress = small_get(&buf, PEER_FAILED);
@@ -166,7 +160,8 @@ static uint8_t hello_flags(const struct peer_hello *hello)
 {
 	return (uint8_t)((hello->bye ? HELLO_BYE : 0) |
 			 (hello->wants_direct ? HELLO_WANTS_DIRECT : 0) |
-			 (hello->lonely ? HELLO_LONELY : 0) | (hello->spare ? HELLO_SPARE : 0));
+			 (hello->shared ? HELLO_SHARED : 0) | (hello->lonely ? HELLO_LONELY : 0) |
+			 (hello->spare ? HELLO_SPARE : 0));
 }
 
 size_t peer_hello_encode(const struct peer_hello *hello, uint8_t out[static PEER_WIRE])
@@ -212,6 +207,10 @@ static void word_check(struct buf *buf, const struct peer_word *word)
 {
 	if (lane_is_set(word->peer) != (word->state == PEER_PAIRED))
 		buf->bad = true;
+	if (word->pinned && word->state != PEER_PAIRED)
+		buf->bad = true;
+	if (word->share_low > word->share_high || !word->share_low != !word->share_high)
+		buf->bad = true;
 	round_check(buf, &word->round);
 }
 
@@ -228,11 +227,13 @@ static void word_check(struct buf *buf, const struct peer_word *word)
  * |             Count             |             Last              |
  * |                             Step                              |
  * |              Low              |             High              |
+ * |           Share low           |          Share high           |
  * |                    Targets (160 bits each)                    |
  */
 int peer_word_decode(const void *data, size_t len, struct peer_word *out)
 {
 	struct peer_round *round = &out->round;
+	unsigned int flags;
 	struct buf buf;
 
 	*out = (struct peer_word){0};
@@ -240,7 +241,9 @@ int peer_word_decode(const void *data, size_t len, struct peer_word *out)
 	if (buf_get_u8(&buf) != KIND_WORD)
 		return -EPROTO;
 	out->state = small_get(&buf, PEER_CLOSED);
-	round->go = small_get(&buf, WORD_GO) & WORD_GO;
+	flags = small_get(&buf, WORD_GO | WORD_PINNED);
+	round->go = flags & WORD_GO;
+	out->pinned = flags & WORD_PINNED;
 	round->plan = small_get(&buf, PEER_BIRTHDAY);
 	out->serial = buf_get_u32(&buf);
 	buf_get(&buf, out->peer, PEER_LANE);
@@ -256,6 +259,8 @@ int peer_word_decode(const void *data, size_t len, struct peer_word *out)
 	round->step = (int32_t)buf_get_u32(&buf);
 	round->low = buf_get_u16(&buf);
 	round->high = buf_get_u16(&buf);
+	out->share_low = buf_get_u16(&buf);
+	out->share_high = buf_get_u16(&buf);
 	for (size_t i = 0; i < round->target_count; i++)
 		endpoint_get(&buf, &round->targets[i], false);
 	word_check(&buf, out);
@@ -270,7 +275,7 @@ size_t peer_word_encode(const struct peer_word *word, uint8_t out[static PEER_WI
 	buf_init(&buf, out, PEER_WIRE);
 	buf_put_u8(&buf, KIND_WORD);
 	buf_put_u8(&buf, (uint8_t)word->state);
-	buf_put_u8(&buf, round->go ? WORD_GO : 0);
+	buf_put_u8(&buf, (round->go ? WORD_GO : 0) | (word->pinned ? WORD_PINNED : 0));
 	buf_put_u8(&buf, (uint8_t)round->plan);
 	buf_put_u32(&buf, word->serial);
 	buf_put(&buf, word->peer, PEER_LANE);
@@ -286,6 +291,8 @@ size_t peer_word_encode(const struct peer_word *word, uint8_t out[static PEER_WI
 	buf_put_u32(&buf, (uint32_t)round->step);
 	buf_put_u16(&buf, round->low);
 	buf_put_u16(&buf, round->high);
+	buf_put_u16(&buf, word->share_low);
+	buf_put_u16(&buf, word->share_high);
 	for (size_t i = 0; i < round->target_count && i < PEER_TARGETS; i++)
 		endpoint_put(&buf, &round->targets[i]);
 	return buf.at;

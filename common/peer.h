@@ -46,11 +46,12 @@ struct peer_hello {
 	uint32_t heard;		 /* serial of the newest word */
 	bool bye;		 /* the lane ends */
 	bool wants_direct;	 /* there is traffic that is worth a search */
-	bool lonely;		 /* what goes to the other was answered once, and is not any more */
-	bool spare;		 /* it carries nothing yet: whoever has data may have its place */
-	uint32_t rtt_ms;	 /* to the relay; 0: not measured yet */
-	struct nat_report nat;	 /* mapping UNKNOWN: not known yet */
-	uint8_t host_count;	 /* addresses of the host with the port of the lane's socket */
+	bool shared;	 /* the socket is another program's: no path but its own, and no move */
+	bool lonely;	 /* what goes to the other was answered once, and is not any more */
+	bool spare;	 /* it carries nothing yet: whoever has data may have its place */
+	uint32_t rtt_ms; /* to the relay; 0: not measured yet */
+	struct nat_report nat; /* mapping UNKNOWN: not known yet */
+	uint8_t host_count;    /* addresses of the host with the port of the lane's socket */
 	struct endpoint hosts[PEER_HOSTS];
 	struct endpoint
 		gateway; /* a port that the gateway maps to the lane's socket; family 0: none */
@@ -107,6 +108,9 @@ struct peer_word {
 	enum peer_state state;
 	uint8_t peer[PEER_LANE];   /* the other's lane, when PAIRED */
 	struct endpoint alternate; /* where else the relay answers plain STUN; family 0: nowhere */
+	bool pinned; /* PAIRED: the other's socket is shared, its program must not see us move */
+	/* To a shared one: more punch ports, one for each of its lanes; zeros: there are none. */
+	uint16_t share_low, share_high;
 	struct peer_round round;
 };
 

@@ -72,9 +72,12 @@ static int on_send(void *arg, unsigned int number, const struct endpoint *to, ui
 	const void *data, size_t len)
 {
 	struct carrier *carrier = arg;
+	const struct carrier_twin *twin = carrier->shared->twin;
 
 	if (number > carrier->count)
 		return -EBADF;
+	if (twin)
+		return volley_send_as(twin->fd, twin->family, to, ttl, data, len);
 	return volley_send_one(carrier->sockets[number]->fd, to, ttl, data, len);
 }
 
@@ -83,6 +86,9 @@ static unsigned int on_sockets(void *arg, unsigned int keep, unsigned int count)
 	struct carrier *carrier = arg;
 	struct carrier_socket *kept = NULL;
 	int ret = 0;
+
+	if (carrier->shared->twin)
+		return 0;
 
 	for (unsigned int i = 1; i <= carrier->count; i++) {
 		if (i == keep)
@@ -180,7 +186,7 @@ static bool carrier_take(
 	case LANE_DATA:
 		break;
 	}
-	skip = escape_skip(data, len);
+	skip = lane_is_pinned(carrier->lane) ? 0 : escape_skip(data, len);
 	volley_put(volley, at, data + skip, len - skip);
 	return true;
 }
@@ -226,6 +232,15 @@ static void on_outer(uv_poll_t *poll, int status, int events)
 	carrier_settle(carrier);
 }
 
+bool carrier_input(
+	struct carrier *carrier, const struct endpoint *from, const uint8_t *data, size_t len)
+{
+	if (lane_input(carrier->lane, 0, from, data, len, carrier_now(carrier)) != LANE_TAKEN)
+		return false;
+	carrier_settle(carrier);
+	return true;
+}
+
 bool carrier_outward(struct carrier *carrier, unsigned int count)
 {
 	struct volley *volley = carrier->shared->volley;
@@ -252,7 +267,9 @@ bool carrier_outward(struct carrier *carrier, unsigned int count)
 
 uint16_t carrier_port(const struct carrier *carrier)
 {
-	return volley_port(carrier->sockets[0]->fd);
+	const struct carrier_twin *twin = carrier->shared->twin;
+
+	return twin ? twin->port : volley_port(carrier->sockets[0]->fd);
 }
 
 void carrier_set_spare(struct carrier *carrier, bool spare)
@@ -267,6 +284,17 @@ void carrier_set_spare(struct carrier *carrier, bool spare)
 void carrier_network(struct carrier *carrier)
 {
 	lane_network(carrier->lane, carrier_now(carrier));
+	carrier_arm(carrier);
+}
+
+void carrier_told(struct carrier *carrier)
+{
+	carrier_arm(carrier);
+}
+
+void carrier_set_relayed(struct carrier *carrier, bool relayed)
+{
+	lane_set_relayed(carrier->lane, relayed, carrier_now(carrier));
 	carrier_arm(carrier);
 }
 
@@ -286,17 +314,18 @@ static int carrier_begin(struct carrier *carrier, const struct carrier_config *c
 		.key = config->key,
 		.relay = config->relay,
 		.sequence = wall_clock_us(),
+		.shared = config->shared->twin != NULL,
 		.send = on_send,
 		.sockets = on_sockets,
 		.event = on_event,
 		.arg = carrier,
 	};
-	int ret;
+	int ret = config->shared->twin ? 0 : socket_open(carrier, 0);
 
-	ret = socket_open(carrier, 0);
 	if (ret < 0)
 		return ret;
-	volley_grow(carrier->sockets[0]->fd);
+	if (!config->shared->twin)
+		volley_grow(carrier->sockets[0]->fd);
 	ret = lane_open(&lane, carrier_now(carrier), &carrier->lane);
 	if (ret == 0)
 		carrier_arm(carrier);

@@ -24,11 +24,19 @@ struct carrier_counters {
 
 struct carrier;
 
+/* A socket that carriers share with a program, which has all data; they have what is STUN. */
+struct carrier_twin {
+	int fd; /* -1: there is none, as the program is not there */
+	uint8_t family;
+	uint16_t port;
+};
+
 /* What all carriers of a run share. All pointers are the caller's. */
 struct carrier_shared {
 	uv_loop_t *loop;
 	struct volley *volley;
 	struct carrier_counters *counters;
+	const struct carrier_twin *twin; /* NULL: each has sockets of its own */
 	void *arg;
 	/* In the midst of things: to be noted and told, and acted on by settled(). */
 	void (*event)(struct carrier *carrier, const struct lane_event *event);
@@ -74,7 +82,7 @@ struct carrier {
 	uv_timer_t timer;
 	int64_t armed_ms; /* INT64_MAX: the timer does not run */
 	unsigned int count;
-	struct carrier_socket *sockets[1 + PEER_SOCKETS_MAX]; /* 0 to count */
+	struct carrier_socket *sockets[1 + PEER_SOCKETS_MAX]; /* 0 to count; with a twin, none */
 };
 
 struct carrier_config {
@@ -89,12 +97,23 @@ int carrier_open(const struct carrier_config *config, struct carrier **out);
 /* Says goodbye; the memory goes when libuv has let go of the handles. */
 void carrier_close(struct carrier *carrier);
 
+/*
+ * Of a twin, which the caller reads: true, it was for this carrier, and what came of it is settled,
+ * so that any carrier may be closed.
+ */
+bool carrier_input(
+	struct carrier *carrier, const struct endpoint *from, const uint8_t *data, size_t len);
+
 /* The port of the lane's own socket. */
 uint16_t carrier_port(const struct carrier *carrier);
+/* Its lane was told something that the relay is to know. */
+void carrier_told(struct carrier *carrier);
 /* It is only kept in reserve, and gives way to others when the relay has no more places. */
 void carrier_set_spare(struct carrier *carrier, bool spare);
 /* The network has changed. */
 void carrier_network(struct carrier *carrier);
+/* No direct path, or one again. */
+void carrier_set_relayed(struct carrier *carrier, bool relayed);
 /*
  * Sends the first `count` of the volley, which are for the other side. False, and nothing is sent:
  * there is no path yet. The carrier is not closed by it.

@@ -21,13 +21,26 @@ struct request {
 	bool help;
 };
 
-enum { OPTION_KEY_FILE = 256, OPTION_TO, OPTION_LISTEN, OPTION_SESSIONS, OPTION_IDLE, OPTION_JSON };
+enum {
+	OPTION_KEY_FILE = 256,
+	OPTION_TO,
+	OPTION_LISTEN,
+	OPTION_SESSIONS,
+	OPTION_IDLE,
+	OPTION_SHARE,
+	OPTION_RELAY_ONLY,
+	OPTION_NO_GATEWAY,
+	OPTION_JSON
+};
 
 static const struct option serve_options[] = {
 	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
 	{"to", required_argument, NULL, OPTION_TO},
 	{"sessions", required_argument, NULL, OPTION_SESSIONS},
 	{"idle", required_argument, NULL, OPTION_IDLE},
+	{"share-port", no_argument, NULL, OPTION_SHARE},
+	{"relay-only", no_argument, NULL, OPTION_RELAY_ONLY},
+	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -38,6 +51,8 @@ static const struct option connect_options[] = {
 	{"listen", required_argument, NULL, OPTION_LISTEN},
 	{"sessions", required_argument, NULL, OPTION_SESSIONS},
 	{"idle", required_argument, NULL, OPTION_IDLE},
+	{"relay-only", no_argument, NULL, OPTION_RELAY_ONLY},
+	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -108,6 +123,15 @@ static int option_take(struct request *request, int option, const char *word)
 	case OPTION_SESSIONS:
 	case OPTION_IDLE:
 		return number_take(request, option);
+	case OPTION_SHARE:
+		request->config.share = true;
+		return 0;
+	case OPTION_RELAY_ONLY:
+		request->config.relayed = true;
+		return 0;
+	case OPTION_NO_GATEWAY:
+		request->config.gateway = false;
+		return 0;
 	case OPTION_JSON:
 		request->config.json = true;
 		return 0;
@@ -118,6 +142,13 @@ static int option_take(struct request *request, int option, const char *word)
 	args_usage(request->cmd, "%s has no such option, or it lacks its value: %s",
 		request->cmd->name, word);
 	return -EINVAL;
+}
+
+static bool addr_is_loopback(const struct addr *addr)
+{
+	static const struct addr loopback6 = {AF_INET6, {[15] = 1}};
+
+	return addr->family == AF_INET ? addr->bytes[0] == 127 : addr_equal(addr, &loopback6);
 }
 
 static int options_parse(struct request *request, int argc, char **argv)
@@ -144,6 +175,8 @@ static int options_parse(struct request *request, int argc, char **argv)
 		return usage_error(request, "--key-file is missing", "");
 	if (request->config.local.addr.family == 0)
 		return usage_error(request, serves ? "--to" : "--listen", " is missing");
+	if (request->config.share && !addr_is_loopback(&request->config.local.addr))
+		return usage_error(request, "with --share-port, --to is a port of this host", "");
 	return 0;
 }
 
@@ -176,6 +209,7 @@ int cmd_tunnel_run(const struct cmd *cmd, enum peer_role role, const struct cmd_
 			.key = request.key,
 			.sessions = TUNNEL_SESSIONS,
 			.idle_ms = TUNNEL_IDLE * 1000,
+			.gateway = true,
 			.json = context->json},
 	};
 	int ret;

@@ -51,6 +51,7 @@ int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **ou
 	lane->sequence = lane->floor = config->sequence;
 	lane->base_ms = now_ms;
 	lane->hello.role = config->role;
+	lane->hello.shared = config->shared;
 	mac_random(lane->hello.lane, sizeof(lane->hello.lane));
 	mac_random(lane->secret, sizeof(lane->secret));
 	lane_relay_open(lane, now_ms);
@@ -109,6 +110,19 @@ void lane_network(struct lane *lane, int64_t now_ms)
 	lane_direct_hasten(lane, now_ms);
 }
 
+void lane_set_relayed(struct lane *lane, bool relayed, int64_t now_ms)
+{
+	if (lane->relayed == relayed)
+		return;
+	lane->relayed = relayed;
+	if (relayed) {
+		lane_direct_lost(lane, now_ms);
+		lane_check_forget(lane);
+		lane_search_leave(lane, now_ms);
+	}
+	lane_relay_tell(lane);
+}
+
 bool lane_flow_is_on(const struct lane *lane, int64_t now_ms)
 {
 	return lane->flow.used_ms && now_ms - lane->flow.used_ms < FLOW_IDLE_MS;
@@ -117,7 +131,7 @@ bool lane_flow_is_on(const struct lane *lane, int64_t now_ms)
 /* When wants_direct may change without anything coming or going. */
 static int64_t flow_deadline(const struct lane *lane)
 {
-	if (lane->hello.wants_direct)
+	if (lane->hello.wants_direct && lane->pin == LANE_FREE)
 		return lane->flow.used_ms + FLOW_IDLE_MS;
 	return INT64_MAX;
 }
@@ -125,7 +139,7 @@ static int64_t flow_deadline(const struct lane *lane)
 static void flow_tick(struct lane *lane, int64_t now_ms)
 {
 	lane->hello.lonely = lane->hello.lonely && lane_flow_is_on(lane, now_ms);
-	if (!lane->hello.wants_direct || lane_flow_is_on(lane, now_ms))
+	if (!lane->hello.wants_direct || lane->pin != LANE_FREE || lane_flow_is_on(lane, now_ms))
 		return;
 	lane->hello.wants_direct = false;
 	lane_relay_tell(lane);
@@ -142,7 +156,7 @@ static void flow_add(struct lane *lane, unsigned int count, int64_t now_ms)
 	if (now_ms - flow->used_ms >= LANE_BUSY_MS)
 		lane_direct_hasten(lane, now_ms);
 	flow->used_ms = now_ms;
-	if (lane->hello.wants_direct)
+	if (lane->hello.wants_direct || lane->pin != LANE_FREE)
 		return;
 	flow->count += count;
 	if (flow->count < FLOW_MIN || now_ms - flow->began_ms < FLOW_MIN_MS)
@@ -189,6 +203,7 @@ void lane_tick(struct lane *lane, int64_t now_ms)
 	lane_direct_tick(lane, now_ms);
 	lane_check_tick(lane, now_ms);
 	lane_search_tick(lane, now_ms);
+	lane_pin_tick(lane, now_ms);
 	lane_relay_tick(lane, now_ms); /* last: it says what has changed */
 }
 
@@ -201,6 +216,7 @@ int64_t lane_deadline(const struct lane *lane)
 	due = lane_min(due, flow_deadline(lane));
 	due = lane_min(due, lane_direct_deadline(lane));
 	due = lane_min(due, lane_check_deadline(lane));
+	due = lane_min(due, lane_pin_deadline(lane));
 	return lane_min(due, lane_search_deadline(lane));
 }
 
@@ -249,17 +265,18 @@ enum lane_verdict lane_input(struct lane *lane, unsigned int socket, const struc
 
 bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct lane_path *out)
 {
-	if (lane->state != PEER_PAIRED || lane->failed)
+	if (lane_state(lane) != PEER_PAIRED || lane->failed)
 		return false;
+	lane_pin_output(lane);
 	flow_add(lane, count, now_ms);
 	flow_alone(lane, now_ms);
-	out->direct = lane_direct_is_fresh(lane, now_ms);
+	out->direct = lane->pin == LANE_PINNED || lane_direct_is_open(lane, now_ms);
 	if (out->direct) {
 		out->socket = lane->direct.socket;
 		out->peer = lane->direct.peer;
 		return true;
 	}
-	/* A path that was idle is trusted again as soon as it answers. */
+	/* A path that was idle, or in doubt, is trusted again as soon as it answers. */
 	if (lane->direct.active)
 		lane_direct_hasten(lane, now_ms);
 	out->socket = 0;
@@ -269,7 +286,19 @@ bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct l
 
 enum peer_state lane_state(const struct lane *lane)
 {
-	return lane->state;
+	return lane->pin == LANE_HELD && lane->state == PEER_PAIRED ? PEER_WAITING : lane->state;
+}
+
+bool lane_is_pinned(const struct lane *lane)
+{
+	return lane->pin != LANE_FREE;
+}
+
+bool lane_share(const struct lane *lane, uint16_t *low, uint16_t *high)
+{
+	*low = lane->word.share_low;
+	*high = lane->word.share_high;
+	return *low;
 }
 
 bool lane_is_direct(const struct lane *lane)

@@ -20,6 +20,7 @@
 #define LANE_KEY      129
 #define LANE_CHECK_MS 400   /* between consent checks while data flow (RFC 7675) */
 #define LANE_DEAD_MS  1500  /* without an answered check: the direct path is lost */
+#define LANE_DOUBT_MS 200   /* a check waits so long, or two round trips: data go by the relay */
 #define LANE_IDLE_MS  15000 /* between checks while no data flow, +-20 % */
 
 enum lane_event_type {
@@ -54,9 +55,10 @@ struct lane_config {
 	const char *key;
 	struct endpoint relay;
 	uint64_t sequence; /* microseconds of the wall clock */
+	bool shared;	   /* of a service: socket 0 is its program's, which no data pass us from */
 	/*
 	 * Socket 0 is the lane's own. ttl 0: the system's. 0 or -errno. Only from lane_tick(),
-	 * lane_input() and lane_output().
+	 * lane_input(), lane_output() and lane_set_relayed().
 	 */
 	int (*send)(void *arg, unsigned int socket, const struct endpoint *to, uint8_t ttl,
 		const void *data, size_t len);
@@ -96,6 +98,11 @@ void lane_set_nat(struct lane *lane, const struct nat_report *nat);
 void lane_set_hosts(struct lane *lane, const struct endpoint *hosts, unsigned int count);
 /* A port that the gateway maps to socket 0. */
 void lane_set_gateway(struct lane *lane, const struct endpoint *mapped);
+/*
+ * Only the relay, or not any more: no direct path is looked for or said to be possible, and data
+ * leave one that is there at once; the other side follows when its checks are not answered.
+ */
+void lane_set_relayed(struct lane *lane, bool relayed, int64_t now_ms);
 /* Of a client: it carries nothing yet, and may lose its place to a lane that does. */
 void lane_set_spare(struct lane *lane, bool spare, int64_t now_ms);
 /* The network has changed: punch anew, and what was hopeless may not be any more. */
@@ -110,7 +117,15 @@ enum lane_verdict lane_input(struct lane *lane, unsigned int socket, const struc
 /* `count` datagrams of data are about to go out at once: where to. False: not paired yet. */
 bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct lane_path *out);
 
+/*
+ * How data stand: of a client whose other is shared, PAIRED only when it has been seen whether
+ * there is a direct path, for its data stay where they begin.
+ */
 enum peer_state lane_state(const struct lane *lane);
+/* The other side's datagrams do not pass a lane there: they are as its program sends them. */
+bool lane_is_pinned(const struct lane *lane);
+/* More punch ports of the relay for lanes of a shared socket; false: none that we know of. */
+bool lane_share(const struct lane *lane, uint16_t *low, uint16_t *high);
 bool lane_is_direct(const struct lane *lane);
 /* When data last came or went; 0: never. */
 int64_t lane_used_ms(const struct lane *lane);

@@ -16,6 +16,12 @@ static const int64_t repeat_ms[] = {50, 50, 100, 100, 200, 200, 400, 400, 400};
 /* In the time: the check said that this address is chosen. */
 #define CHOICE 0x80000000u
 
+/* What the transaction of an answer says of our check. */
+struct answer {
+	int64_t age_ms;
+	bool choice;
+};
+
 /*
  * The transaction says when it was made, and by a keyed hash that we have made it for this address:
  * nothing is kept of two thousand probes, and an answer of yesterday, or from elsewhere, is none.
@@ -39,7 +45,7 @@ static void tid_make(const struct lane *lane, const struct endpoint *to, uint32_
 }
 
 static bool tid_is_ours(const struct lane *lane, const struct endpoint *from,
-	const uint8_t tid[static STUN_TID], int64_t now_ms, bool *choice)
+	const uint8_t tid[static STUN_TID], int64_t now_ms, struct answer *answer)
 {
 	uint8_t made[STUN_TID];
 	struct buf buf;
@@ -47,9 +53,10 @@ static bool tid_is_ours(const struct lane *lane, const struct endpoint *from,
 
 	buf_init_read(&buf, tid, STUN_TID);
 	when = buf_get_u32(&buf);
-	if ((((uint32_t)(now_ms - lane->base_ms) - when) & ~CHOICE) > FRESH_MS)
+	answer->age_ms = ((uint32_t)(now_ms - lane->base_ms) - when) & ~CHOICE;
+	if (answer->age_ms > FRESH_MS)
 		return false;
-	*choice = when & CHOICE;
+	answer->choice = when & CHOICE;
 	tid_make(lane, from, when, made);
 	return mac_equal(made, tid, STUN_TID);
 }
@@ -203,16 +210,17 @@ static void input_request(struct lane *lane, unsigned int socket, const struct e
 
 /* The client's choice counts when the other has heard of it. */
 static void input_answer(struct lane *lane, unsigned int socket, const struct endpoint *from,
-	bool choice, int64_t now_ms)
+	const struct answer *answer, int64_t now_ms)
 {
 	struct lane_pair *pair = pair_get(lane, socket, from, now_ms);
 
-	lane_direct_answered(lane, socket, from, now_ms);
+	lane_direct_answered(lane, socket, from, answer->age_ms, now_ms);
 	pair->seen_ms = now_ms;
+	pair->rtt_ms = answer->age_ms;
 	pair->answered = true;
 	if (lane->direct.active)
 		return;
-	if (pair->nominated && (choice || lane->hello.role == PEER_SERVICE))
+	if (pair->nominated && (answer->choice || lane->hello.role == PEER_SERVICE))
 		lane_direct_begin(lane, pair, now_ms);
 	else if (lane->hello.role == PEER_CLIENT)
 		client_choose(lane, now_ms);
@@ -221,15 +229,16 @@ static void input_answer(struct lane *lane, unsigned int socket, const struct en
 bool lane_check_input(struct lane *lane, unsigned int socket, const struct endpoint *from,
 	const struct stun *stun, int64_t now_ms)
 {
-	bool choice;
+	struct answer answer;
 
-	if (lane->state != PEER_PAIRED || !stun->integrity256 ||
+	/* Data that are to stay on the relay have no use for another path, on either side. */
+	if (lane->state != PEER_PAIRED || lane_stays(lane) || !stun->integrity256 ||
 		!stun_verify(stun, lane->key_peer, sizeof(lane->key_peer)))
 		return false;
 	if (stun->type == STUN_REQUEST)
 		input_request(lane, socket, from, stun, now_ms);
-	else if (stun->type == STUN_SUCCESS && tid_is_ours(lane, from, stun->tid, now_ms, &choice))
-		input_answer(lane, socket, from, choice, now_ms);
+	else if (stun->type == STUN_SUCCESS && tid_is_ours(lane, from, stun->tid, now_ms, &answer))
+		input_answer(lane, socket, from, &answer, now_ms);
 	else
 		return false;
 	return true;
@@ -243,7 +252,8 @@ void lane_check_tick(struct lane *lane, int64_t now_ms)
 		if (pair_is_open(lane, pair) && now_ms >= pair->next_ms)
 			pair_check(lane, pair, now_ms);
 	}
-	if (lane->hello.role == PEER_CLIENT && !lane->direct.active && lane->state == PEER_PAIRED)
+	if (lane->hello.role == PEER_CLIENT && !lane->direct.active && lane->state == PEER_PAIRED &&
+		!lane_stays(lane))
 		client_choose(lane, now_ms);
 }
 

@@ -11,6 +11,7 @@
 #define LANE_PACE_MIN  2    /* ms between two probes, whatever the relay says */
 #define LANE_TTL_GUESS 4    /* of an opener while our NATs are unknown */
 #define LANE_BUSY_MS   2000 /* so long after data the direct path is checked closely */
+#define LANE_HOLD_MS   1000 /* that a shared service's client waits for a direct path */
 #define LANE_HOT_MS    500  /* so long after a sign of the other no more ports are searched */
 
 /* The exchange with the relay: one transaction at a time, and what came of those before. */
@@ -40,7 +41,7 @@ struct lane_pair {
 	unsigned int socket;
 	struct endpoint peer;
 	unsigned int tries;
-	int64_t seen_ms, next_ms;
+	int64_t seen_ms, next_ms, rtt_ms;
 };
 
 /* A round, from its word to its end. */
@@ -66,6 +67,7 @@ struct lane_direct {
 	int64_t answered_ms;
 	int64_t unanswered_ms; /* of the first check that was sent since; 0: none */
 	int64_t next_ms;
+	int64_t rtt_ms; /* the longest of late */
 };
 
 /* Data, to know whether a search is worth it. */
@@ -78,6 +80,15 @@ struct lane_flow {
 	int64_t lonely_ms; /* when that was last said */
 };
 
+/* Data of a client whose service shares its socket: its program must not see them move. */
+enum lane_pin {
+	LANE_FREE,    /* they may move */
+	LANE_HELD,    /* the search has just begun: they wait */
+	LANE_OPEN,    /* they may go, and have not yet */
+	LANE_RELAYED, /* they stay on the relay */
+	LANE_PINNED,  /* they stay on the direct path until it is lost */
+};
+
 struct lane {
 	struct lane_config config; /* its name and key are not used after lane_open() */
 	char key[LANE_KEY];
@@ -87,6 +98,7 @@ struct lane {
 	int64_t base_ms;
 	uint8_t secret[MAC_SHA256]; /* of the transactions with the other */
 	bool failed;
+	bool relayed; /* only */
 	enum peer_state state;
 	bool has_word;
 	struct peer_hello hello; /* what stays from one to the next */
@@ -97,7 +109,15 @@ struct lane {
 	struct lane_pair pairs[LANE_PAIRS];
 	struct lane_direct direct;
 	struct lane_flow flow;
+	enum lane_pin pin;
+	int64_t held_ms; /* until then */
 };
+
+/* Its data have no use for a direct path. */
+static inline bool lane_stays(const struct lane *lane)
+{
+	return lane->relayed || lane->pin == LANE_RELAYED;
+}
 
 static inline int64_t lane_min(int64_t a, int64_t b)
 {
@@ -115,6 +135,16 @@ void lane_emit(struct lane *lane, const struct lane_event *event);
 /* +-20 %, so that many lanes do not speak at once. */
 int64_t lane_jitter(int64_t ms);
 
+/* lane_pin.c: data that stay where they began */
+void lane_pin_begin(struct lane *lane, bool pinned, int64_t now_ms);
+/* The search has ended, in one way or the other. */
+void lane_pin_release(struct lane *lane);
+void lane_pin_lost(struct lane *lane);
+/* Data are about to go. */
+void lane_pin_output(struct lane *lane);
+void lane_pin_tick(struct lane *lane, int64_t now_ms);
+int64_t lane_pin_deadline(const struct lane *lane);
+
 /* lane_relay.c: hellos, and answers to them */
 void lane_relay_open(struct lane *lane, int64_t now_ms);
 void lane_relay_bye(struct lane *lane);
@@ -130,6 +160,8 @@ void lane_word_take(struct lane *lane, struct stun_bytes bytes, bool answer, int
 /* lane_search.c: rounds */
 void lane_search_round(struct lane *lane, const struct peer_round *round, int64_t now_ms);
 void lane_search_end(struct lane *lane, enum peer_progress progress);
+/* What is looked for is not wanted any more. */
+void lane_search_leave(struct lane *lane, int64_t now_ms);
 void lane_search_reset(struct lane *lane);
 void lane_search_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_search_deadline(const struct lane *lane);
@@ -156,13 +188,15 @@ void lane_check_forget(struct lane *lane);
 
 /* lane_direct.c: the path that was found */
 void lane_direct_begin(struct lane *lane, const struct lane_pair *pair, int64_t now_ms);
-void lane_direct_answered(
-	struct lane *lane, unsigned int socket, const struct endpoint *from, int64_t now_ms);
+/* A check was answered, age_ms after it was sent. */
+void lane_direct_answered(struct lane *lane, unsigned int socket, const struct endpoint *from,
+	int64_t age_ms, int64_t now_ms);
 void lane_direct_lost(struct lane *lane, int64_t now_ms);
 void lane_direct_hasten(struct lane *lane, int64_t now_ms);
 void lane_direct_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_direct_deadline(const struct lane *lane);
 bool lane_direct_is_fresh(const struct lane *lane, int64_t now_ms);
+bool lane_direct_is_open(const struct lane *lane, int64_t now_ms);
 bool lane_flow_is_on(const struct lane *lane, int64_t now_ms);
 /* The other is another: what it answers is still to be seen. */
 void lane_flow_forget(struct lane *lane);

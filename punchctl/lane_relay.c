@@ -38,6 +38,16 @@ static void request_resend(struct lane *lane, int64_t now_ms)
 	request_send(lane);
 }
 
+/* Without an address, and with a NAT that lets nothing through, the relay leads nobody to us. */
+static void hello_hide(struct peer_hello *hello)
+{
+	hello->nat = (struct nat_report){.blocked = true};
+	memset(hello->hosts, 0, sizeof(hello->hosts));
+	hello->host_count = 0;
+	memset(&hello->gateway, 0, sizeof(hello->gateway));
+	hello->wants_direct = false;
+}
+
 static void request_make(struct lane *lane)
 {
 	struct lane_exchange *exchange = &lane->exchange;
@@ -48,6 +58,8 @@ static void request_make(struct lane *lane)
 	hello.round = lane->search.round.number;
 	hello.progress = lane->search.progress;
 	hello.last = lane->search.last;
+	if (lane->relayed)
+		hello_hide(&hello);
 	mac_random(exchange->tid, sizeof(exchange->tid));
 	exchange->said = hello.heard;
 	exchange->proven = lane->proof.key_len > 0;

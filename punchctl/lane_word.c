@@ -59,6 +59,10 @@ static void state_set(struct lane *lane, enum peer_state state, bool other, int6
 	lane->state = state;
 	if (state == PEER_PAIRED)
 		keys_make(lane);
+	if (other || state != PEER_PAIRED)
+		lane_pin_begin(lane, state == PEER_PAIRED && lane->word.pinned, now_ms);
+	if (lane->pin == LANE_HELD)
+		return;
 	event = lane_event(lane, types[state]);
 	event.peer = lane->config.relay;
 	lane_emit(lane, &event);

@@ -38,6 +38,7 @@ struct natprobe_result {
 	struct endpoint mapped; /* as the relay sees us; family 0: no answer came */
 	struct endpoint local;	/* the socket that it is of */
 	struct endpoint other;	/* the relay's other address; family 0: it has none */
+	bool opener_guessed;	/* the opener's TTL falls short of the relay; it was not measured */
 	enum natprobe_answer hairpin;
 	uint32_t lifetime_ms; /* the longest idle time that a mapping survived; 0: not measured */
 	bool lifetime_is_minimum; /* it may live longer */

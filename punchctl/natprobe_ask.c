@@ -90,7 +90,7 @@ static void ask_send(struct natprobe *probe, struct ask *ask, int64_t now_ms)
 	stun_end(&buf);
 	ask->tries++;
 	ask->last_ms = now_ms;
-	send_datagram(probe, ask->socket, &ask->to, 0, &buf);
+	send_datagram(probe, ask->socket, &ask->to, ask->ttl, &buf);
 }
 
 void ask_start(struct natprobe *probe, struct ask *ask, int64_t now_ms)

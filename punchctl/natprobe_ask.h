@@ -32,6 +32,7 @@ struct ask {
 	uint32_t change; /* CHANGE-REQUEST */
 	uint16_t response_port;
 	struct endpoint to;
+	uint8_t ttl;	    /* of the request; 0: the system's */
 	uint8_t opener_ttl; /* before each try an indication goes to the opener, if not 0 */
 	struct endpoint opener;
 	bool patient; /* waits longer with each try, as the round trip is not known yet */

@@ -12,6 +12,7 @@
 #define PORTS_QUICK	8 /* enough for RFC 4787's classes, and for a block of ports */
 #define LAYERS_TTL_MIN	2 /* the first router drops what comes with 1 */
 #define LAYERS_ASKS	7 /* one TTL each */
+#define LAYERS_HOPS	4 /* the same, to learn how far the relay is */
 #define LIFETIME_POINTS 8
 
 enum probe_stage { PROBE_WAITING, PROBE_RUNNING, PROBE_DONE };
@@ -46,6 +47,7 @@ struct probe_ports {
 
 struct probe_layers {
 	enum probe_stage stage;
+	bool hops; /* the asks have the TTLs, and no openers */
 	uint8_t asked;
 	struct ask asks[LAYERS_ASKS];
 };

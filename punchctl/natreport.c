@@ -59,13 +59,15 @@ static void print_ports(const struct nat_ports *ports)
 	}
 }
 
-static void print_layers(const struct nat_report *report)
+static void print_layers(const struct natprobe_result *result)
 {
+	const struct nat_report *report = &result->report;
+
 	if (report->layers == 0)
 		return;
 	out_print(
 		"layers        %s", report->layers == 1 ? "at least one NAT" : "two NATs or more");
-	if (report->opener_ttl)
+	if (report->opener_ttl && !result->opener_guessed)
 		out_print(", passed with a TTL of %u", report->opener_ttl);
 	out_print("\n");
 }
@@ -187,7 +189,7 @@ void natreport_print(const struct natrun_config *config, const struct natrun_out
 		filtering_sentence(report->filtering));
 	if (report->mapping != NAT_MAPPING_NONE)
 		print_ports(&report->ports);
-	print_layers(report);
+	print_layers(result);
 	print_hairpin(result->hairpin);
 	print_lifetime(config, result);
 	print_gateway(outcome);
@@ -306,8 +308,8 @@ json_t *natreport_json(const struct natrun_config *config, const struct natrun_o
 	json_object_set_new(object, "high", number_json(random, ports->high));
 	json_object_set_new(object, "samples", samples_json(result));
 	json_object_set_new(object, "layers", json_integer(report->layers));
-	json_object_set_new(
-		object, "opener_ttl", number_json(report->opener_ttl > 0, report->opener_ttl));
+	json_object_set_new(object, "opener_ttl",
+		number_json(report->opener_ttl > 0 && !result->opener_guessed, report->opener_ttl));
 	json_object_set_new(object, "hairpinning", answer_json(result->hairpin));
 	json_object_set_new(object, "lifetime",
 		result->lifetime_ms ? json_real(result->lifetime_ms / 1000.0) : json_null());

@@ -267,12 +267,5 @@ enum share_state share_check(struct share *share)
 socklen_t share_sockaddr(
 	const struct share *share, const struct endpoint *to, struct sockaddr_storage *out)
 {
-	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
-
-	if (share->local.ss_family != AF_INET6 || to->addr.family != AF_INET)
-		return endpoint_to_sockaddr(to, out);
-	memset(mapped.sin6_addr.s6_addr + 10, 0xff, 2);
-	memcpy(mapped.sin6_addr.s6_addr + 12, to->addr.bytes, 4);
-	memcpy(out, &mapped, sizeof(mapped));
-	return sizeof(mapped);
+	return endpoint_to_family(to, (uint8_t)share->local.ss_family, out);
 }

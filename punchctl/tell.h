@@ -14,6 +14,7 @@
  *   direct   session, peer, plan, ms and probes: of the search
  *   lost     session, peer: the direct path; through the relay again
  *   nopath   session, plan: it has found nothing
+ *   shared   local: the port of a service whose socket we share; unshared: not any more, reason
  *   closed   session, reason ("idle", "peer", "room", "key", "error", "end"), inward, outward:
  * datagrams silent   relay, seconds back     relay refused  relay, code, reason; tried again failed
  * relay, code, reason; not tried again unless there is hope network  (the addresses of this host
@@ -45,6 +46,8 @@ void tell_lane(const struct tell *tell, const struct lane_event *event);
 void tell_nat(const struct tell *tell, const struct nat_report *nat);
 void tell_ready(const struct tell *tell);
 void tell_network(const struct tell *tell);
+void tell_gateway(const struct tell *tell, const struct endpoint *mapped, const char *protocol);
+void tell_relayed(const struct tell *tell, bool relayed);
 void tell_open(const struct tell *tell, const struct endpoint *local);
 void tell_closed(const struct tell *tell, const char *reason, uint64_t inward, uint64_t outward);
 void tell_end(const struct tell *tell, const struct carrier_counters *counters);

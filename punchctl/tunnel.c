@@ -104,7 +104,9 @@ static void on_minute(uv_timer_t *timer)
 
 	for (session = TAILQ_FIRST(&tunnel->sessions); session; session = next) {
 		next = TAILQ_NEXT(session, entry);
-		if (now - tunnel_session_used_ms(session) >= tunnel->config->idle_ms)
+		/* Of what does not pass us its client knows when it is idle. */
+		if (!tunnel->config->share &&
+			now - tunnel_session_used_ms(session) >= tunnel->config->idle_ms)
 			tunnel_session_close(session, "idle");
 	}
 	if (tunnel->config->role == PEER_CLIENT)
@@ -113,6 +115,7 @@ static void on_minute(uv_timer_t *timer)
 		tunnel_net_look(tunnel);
 	tunnel_resolve_look(tunnel);
 	tunnel_fill(tunnel);
+	tunnel_gateway_fill(tunnel);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -125,6 +128,23 @@ static void on_hangup(uv_signal_t *handle, int signum)
 {
 	(void)signum;
 	tunnel_reread_key(handle->data);
+}
+
+/* SIGUSR1: by the relay only; SIGUSR2: direct paths again. */
+static void on_user(uv_signal_t *handle, int signum)
+{
+	struct tunnel *tunnel = handle->data;
+	struct tell tell = tunnel_tell(tunnel, NULL);
+	struct carrier *carrier;
+
+	if (tunnel->relayed == (signum == SIGUSR1))
+		return;
+	tunnel->relayed = signum == SIGUSR1;
+	tell_relayed(&tell, tunnel->relayed);
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry)
+		carrier_set_relayed(carrier, tunnel->relayed);
+	tunnel_gateway_reset(tunnel);
+	tunnel_gateway_fill(tunnel);
 }
 
 /* A search may want many sockets at once. */
@@ -167,6 +187,7 @@ static void routes_init(struct tunnel *tunnel)
 static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *config)
 {
 	tunnel->config = config;
+	tunnel->relayed = config->relayed;
 	tunnel->listener = tunnel->best = -1;
 	snprintf(tunnel->key, sizeof(tunnel->key), "%s", config->key);
 	tunnel->report = (struct report){
@@ -177,8 +198,12 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 	};
 	TAILQ_INIT(&tunnel->carriers);
 	TAILQ_INIT(&tunnel->sessions);
+	TAILQ_INIT(&tunnel->mappings);
 	mac_random(&tunnel->sources.seed, sizeof(tunnel->sources.seed));
 	routes_init(tunnel);
+	tunnel->twin = (struct carrier_twin){.fd = -1, .port = config->local.port};
+	if (config->share)
+		tunnel->route_count = 1; /* one socket, one family */
 	tunnel_carrier_init(tunnel);
 	uv_timer_init(&tunnel->loop, &tunnel->minute);
 	uv_timer_init(&tunnel->loop, &tunnel->retry);
@@ -187,6 +212,8 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 	tunnel_signal(tunnel, &tunnel->sigint, on_signal, SIGINT);
 	tunnel_signal(tunnel, &tunnel->sigterm, on_signal, SIGTERM);
 	tunnel_signal(tunnel, &tunnel->sighup, on_hangup, SIGHUP);
+	tunnel_signal(tunnel, &tunnel->sigusr1, on_user, SIGUSR1);
+	tunnel_signal(tunnel, &tunnel->sigusr2, on_user, SIGUSR2);
 }
 
 int tunnel_open(const struct tunnel_config *config, struct tunnel **out)
@@ -205,6 +232,8 @@ int tunnel_open(const struct tunnel_config *config, struct tunnel **out)
 	tunnel_init(tunnel, config);
 	if (config->role == PEER_CLIENT)
 		ret = tunnel_connect_open(tunnel);
+	else if (config->share)
+		ret = tunnel_share_open(tunnel);
 	if (ret < 0)
 		tunnel_close(tunnel);
 	else
@@ -238,11 +267,14 @@ void tunnel_close(struct tunnel *tunnel)
 	tunnel_net_fini(tunnel);
 	tunnel_resolve_fini(tunnel);
 	tunnel_connect_close(tunnel);
+	tunnel_share_close(tunnel);
 	uv_close((uv_handle_t *)&tunnel->minute, NULL);
 	uv_close((uv_handle_t *)&tunnel->retry, NULL);
 	uv_close((uv_handle_t *)&tunnel->sigint, NULL);
 	uv_close((uv_handle_t *)&tunnel->sigterm, NULL);
 	uv_close((uv_handle_t *)&tunnel->sighup, NULL);
+	uv_close((uv_handle_t *)&tunnel->sigusr1, NULL);
+	uv_close((uv_handle_t *)&tunnel->sigusr2, NULL);
 	uv_run(&tunnel->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&tunnel->loop);
 	mac_wipe(tunnel->key, sizeof(tunnel->key));

@@ -100,6 +100,9 @@ static void on_event(struct carrier *carrier, const struct lane_event *event)
 
 	if (carrier->owner && (event->type == LANE_WAITING || event->type == LANE_PAIRED))
 		carrier->parted = true;
+	/* We say nothing ourselves while the program is not there whose socket it is. */
+	if (event->type == LANE_SILENT && carrier->shared->twin && carrier->shared->twin->fd < 0)
+		return;
 	/* Of a refusal is told when the file has been looked at. */
 	if (event->type == LANE_FAILED)
 		carrier->refusal = *event;
@@ -175,7 +178,7 @@ static void route_turn(struct tunnel *tunnel, const struct carrier *silent)
 	struct tunnel_route *route = route_of(silent);
 	unsigned int index = route->index;
 
-	if (!endpoint_equal(&target->relays[index], &silent->relay))
+	if (!addr_equal(&target->relays[index].addr, &silent->relay.addr))
 		return; /* has been turned already */
 	do {
 		index = (index + 1) % target->count;
@@ -189,7 +192,7 @@ static bool carrier_is_stuck(const struct tunnel *tunnel, const struct carrier *
 	const struct endpoint *relays = tunnel->config->target->relays;
 
 	return !carrier->owner &&
-	       !endpoint_equal(&relays[route_of(carrier)->index], &carrier->relay);
+	       !addr_equal(&relays[route_of(carrier)->index].addr, &carrier->relay.addr);
 }
 
 void tunnel_carrier_move(struct tunnel *tunnel)
@@ -245,6 +248,7 @@ void tunnel_carrier_init(struct tunnel *tunnel)
 		.loop = &tunnel->loop,
 		.volley = &tunnel->volley,
 		.counters = &tunnel->counters,
+		.twin = tunnel->config->share ? &tunnel->twin : NULL,
 		.arg = tunnel,
 		.event = on_event,
 		.settled = on_settled,
@@ -285,7 +289,7 @@ void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier)
 		tunnel_back_off(tunnel);
 }
 
-struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route)
+struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route, uint16_t port)
 {
 	struct carrier_config config = {
 		.shared = &tunnel->shared,
@@ -297,6 +301,7 @@ struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route)
 	struct carrier *carrier;
 	int ret;
 
+	config.relay.port = port;
 	ret = carrier_open(&config, &carrier);
 	if (ret < 0) {
 		log_warning("a socket: %s", strerror(-ret));
@@ -306,11 +311,14 @@ struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route)
 	carrier->route = route;
 	TAILQ_INSERT_TAIL(&tunnel->carriers, carrier, entry);
 	tunnel_net_tell(tunnel, carrier);
+	carrier_set_relayed(carrier, tunnel->relayed);
+	tunnel_gateway_fill(tunnel);
 	return carrier;
 }
 
 void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier)
 {
 	TAILQ_REMOVE(&tunnel->carriers, carrier, entry);
+	tunnel_gateway_drop(tunnel, carrier);
 	carrier_close(carrier);
 }

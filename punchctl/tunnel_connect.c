@@ -49,7 +49,7 @@ static void session_flush(struct session *session)
 	while (session->queue) {
 		data = queue_take(session->queue, tunnel_now(tunnel), &len, &tunnel->counters.late);
 		if (data)
-			tunnel_stage_data(tunnel, count++, data, len);
+			tunnel_stage_data(session, count++, data, len);
 		if ((!data || count == VOLLEY_COUNT) && count > 0) {
 			if (!carrier_outward(session->carrier, count))
 				tunnel->counters.late += count;
@@ -124,7 +124,7 @@ static void route_fill(struct tunnel *tunnel, unsigned int route, unsigned int n
 	bool used = false;
 
 	for (unsigned int n = connect_spares(tunnel, route); n < needed + 1; n++) {
-		if (!tunnel_carrier_open(tunnel, route))
+		if (!tunnel_carrier_open(tunnel, route, tunnel->config->target->relays[0].port))
 			break;
 	}
 	TAILQ_FOREACH(carrier, &tunnel->carriers, entry)
@@ -286,7 +286,7 @@ static void session_send(
 	if (session->carrier && lane_state(session->carrier->lane) == PEER_PAIRED) {
 		for (i = first; i < got; i++) {
 			if (owners[i] == session)
-				count += tunnel_stage(tunnel, i, count);
+				count += tunnel_stage(session, i, count);
 		}
 		if (count > 0 && !carrier_outward(session->carrier, count))
 			tunnel->counters.late += count;

@@ -20,7 +20,7 @@ static unsigned int serve_paired(const struct tunnel *tunnel)
 	return count;
 }
 
-static unsigned int serve_waiting(const struct tunnel *tunnel, unsigned int route)
+unsigned int tunnel_serve_waiting(const struct tunnel *tunnel, unsigned int route)
 {
 	const struct carrier *carrier;
 	unsigned int count = 0;
@@ -36,11 +36,15 @@ void tunnel_serve_fill(struct tunnel *tunnel)
 
 	room = paired < tunnel->config->sessions ? tunnel->config->sessions - paired : 0;
 	wanted = room < SPARES ? room : SPARES;
+	if (tunnel->config->share) {
+		tunnel_share_fill(tunnel, wanted);
+		return;
+	}
 	for (unsigned int i = 0; i < tunnel->route_count; i++) {
 		if (tunnel->routes[i].failed)
 			continue;
-		for (unsigned int n = serve_waiting(tunnel, i); n < wanted; n++) {
-			if (!tunnel_carrier_open(tunnel, i))
+		for (unsigned int n = tunnel_serve_waiting(tunnel, i); n < wanted; n++) {
+			if (!tunnel_carrier_open(tunnel, i, tunnel->config->target->relays[0].port))
 				return;
 		}
 	}
@@ -56,6 +60,8 @@ void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsign
 		tunnel_session_close(session, "peer");
 	}
 	carrier->parted = false;
+	if (tunnel->config->share)
+		tunnel_share_settled(tunnel, carrier);
 	if (!(news & (1u << LANE_CLOSED)))
 		return;
 	tunnel_carrier_failed(tunnel, carrier);
@@ -86,7 +92,7 @@ static void on_inner(uv_poll_t *poll, int status, int events)
 		}
 		count = 0;
 		for (int i = 0; i < got; i++)
-			count += tunnel_stage(tunnel, (unsigned int)i, count);
+			count += tunnel_stage(session, (unsigned int)i, count);
 		if (count > 0 && !carrier_outward(session->carrier, count))
 			tunnel->counters.late += count;
 	}

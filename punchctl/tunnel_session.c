@@ -88,21 +88,25 @@ int64_t tunnel_session_used_ms(const struct session *session)
 	return used > session->used_ms ? used : session->used_ms;
 }
 
-void tunnel_stage_data(struct tunnel *tunnel, unsigned int at, uint8_t *data, size_t len)
+void tunnel_stage_data(struct session *session, unsigned int at, uint8_t *data, size_t len)
 {
-	volley_put(&tunnel->volley, at, data, len);
-	if (escape_is_needed(data, len))
-		volley_put_behind(&tunnel->volley, at, escape_marker, ESCAPE_LEN);
+	struct volley *volley = &session->tunnel->volley;
+
+	volley_put(volley, at, data, len);
+	/* A program whose socket is shared gets what we send, and knows of no mark. */
+	if (!lane_is_pinned(session->carrier->lane) && escape_is_needed(data, len))
+		volley_put_behind(volley, at, escape_marker, ESCAPE_LEN);
 }
 
-bool tunnel_stage(struct tunnel *tunnel, unsigned int i, unsigned int at)
+bool tunnel_stage(struct session *session, unsigned int i, unsigned int at)
 {
+	struct tunnel *tunnel = session->tunnel;
 	struct volley *volley = &tunnel->volley;
 
 	if (!volley_is_whole(volley, i)) {
 		tunnel->counters.loss.oversized++;
 		return false;
 	}
-	tunnel_stage_data(tunnel, at, volley->data[i], volley_len(volley, i));
+	tunnel_stage_data(session, at, volley->data[i], volley_len(volley, i));
 	return true;
 }

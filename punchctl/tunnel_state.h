@@ -15,9 +15,11 @@
 #include "punchctl/queue.h"
 #include "punchctl/report.h"
 #include "punchctl/resolver.h"
+#include "punchctl/sharing.h"
 #include "punchctl/source.h"
 #include "punchctl/tell.h"
 #include "punchctl/tunnel.h"
+#include "punchctl/watch.h"
 
 #define TUNNEL_ROUTES 2 /* IPv4, IPv6 */
 
@@ -32,8 +34,10 @@ struct tunnel_route {
 	int64_t waiting_ms; /* since when; 0: it does not */
 	bool failed;	    /* for good */
 	uint16_t refused;   /* what has been told */
+	bool no_gateway;    /* that would serve us */
 	struct nat_report nat;
-	struct prober *prober; /* NULL: not at work */
+	struct endpoint mapped; /* as the relay saw a socket of ours */
+	struct prober *prober;	/* NULL: not at work */
 	unsigned int host_count;
 	struct endpoint hosts[PEER_HOSTS]; /* without ports */
 };
@@ -58,6 +62,7 @@ struct session {
 
 TAILQ_HEAD(carriers, carrier);
 TAILQ_HEAD(sessions, session);
+TAILQ_HEAD(mappings, mapping);
 
 struct tunnel {
 	const struct tunnel_config *config;
@@ -65,8 +70,9 @@ struct tunnel {
 	struct report report;
 	uv_loop_t loop;
 	uv_timer_t minute, retry;
-	uv_signal_t sigint, sigterm, sighup;
+	uv_signal_t sigint, sigterm, sighup, sigusr1, sigusr2;
 	bool ending, ready;
+	bool relayed; /* no direct paths */
 	int ret;
 	struct player player;
 	struct carrier_shared shared;
@@ -78,6 +84,8 @@ struct tunnel {
 	struct resolver *resolver; /* NULL: not at work */
 	int64_t resolved_ms;	   /* the relay's name; 0: not since the start */
 	struct carriers carriers;
+	struct mappings mappings;
+	unsigned int mapping_count;
 	struct sessions sessions;
 	unsigned int session_count;
 	uint64_t session_number;
@@ -86,6 +94,11 @@ struct tunnel {
 	int64_t failed_ms;     /* and the last of them */
 	int64_t retry_ms;      /* no new carrier before; 0: at once */
 	bool proven;	       /* the key was good once */
+	/* Of a service whose socket is shared. */
+	struct sharing *sharing;
+	struct watch *watch;
+	struct carrier_twin twin;
+	uint16_t share_low, share_high; /* the relay's ports for its lanes */
 	/* Of a client's side. */
 	uv_poll_t poll;
 	int listener;
@@ -103,8 +116,8 @@ void tunnel_fill(struct tunnel *tunnel);
 
 /* tunnel_carrier.c */
 void tunnel_carrier_init(struct tunnel *tunnel);
-/* Through this route; NULL: said, and tried again later. */
-struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route);
+/* Through this route, to this port of the relay; NULL: said, and tried again later. */
+struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route, uint16_t port);
 void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier);
 /* It ends; if it was of no use, the next one comes later, and later each time. */
 void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier);
@@ -121,6 +134,14 @@ void tunnel_net_fini(struct tunnel *tunnel);
 void tunnel_net_look(struct tunnel *tunnel);
 /* What is known already, to a new carrier. */
 void tunnel_net_tell(struct tunnel *tunnel, struct carrier *carrier);
+
+/* tunnel_gateway.c */
+/* Asks the router for ports where they are missing and of use. */
+void tunnel_gateway_fill(struct tunnel *tunnel);
+/* The carrier closes: what was mapped to it is given back. */
+void tunnel_gateway_drop(struct tunnel *tunnel, const struct carrier *carrier);
+/* All are given back: there is another network, or nobody shall reach us. */
+void tunnel_gateway_reset(struct tunnel *tunnel);
 
 /* tunnel_resolve.c */
 /* Is the relay silent? Then its name is looked up again. */
@@ -140,14 +161,23 @@ struct carrier *tunnel_session_release(struct session *session);
 void tunnel_session_detach(struct session *session);
 /* When data last came or went. */
 int64_t tunnel_session_used_ms(const struct session *session);
-/* The i-th of what was received becomes the at-th that is sent; false: it is dropped, counted. */
-bool tunnel_stage(struct tunnel *tunnel, unsigned int i, unsigned int at);
-void tunnel_stage_data(struct tunnel *tunnel, unsigned int at, uint8_t *data, size_t len);
+/* It has a carrier: the i-th of what was received becomes the at-th that is sent; false: it is
+ * dropped, counted. */
+bool tunnel_stage(struct session *session, unsigned int i, unsigned int at);
+void tunnel_stage_data(struct session *session, unsigned int at, uint8_t *data, size_t len);
 
 /* tunnel_serve.c */
 void tunnel_serve_fill(struct tunnel *tunnel);
 void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news);
+unsigned int tunnel_serve_waiting(const struct tunnel *tunnel, unsigned int route);
 void tunnel_serve_wanted(struct tunnel *tunnel, struct carrier *carrier);
+
+/* tunnel_share.c: the service's own socket has the lanes, each at a port of the relay of its own */
+int tunnel_share_open(struct tunnel *tunnel);
+void tunnel_share_close(struct tunnel *tunnel);
+/* As many as `wanted` shall wait for a client. */
+void tunnel_share_fill(struct tunnel *tunnel, unsigned int wanted);
+void tunnel_share_settled(struct tunnel *tunnel, struct carrier *carrier);
 
 /* tunnel_connect.c */
 int tunnel_connect_open(struct tunnel *tunnel);

@@ -78,21 +78,27 @@ static void message_set_ttl(struct msghdr *message, void *room, int family, int 
 	memcpy(CMSG_DATA(cmsg), &ttl, sizeof(ttl));
 }
 
-int volley_send_one(int fd, const struct endpoint *to, uint8_t ttl, const void *data, size_t len)
+int volley_send_as(int fd, uint8_t family, const struct endpoint *to, uint8_t ttl, const void *data,
+	size_t len)
 {
 	_Alignas(struct cmsghdr) uint8_t room[CMSG_SPACE(sizeof(int))] = {0};
 	struct sockaddr_storage sa;
 	struct iovec iov = {(void *)(uintptr_t)data, len};
 	struct msghdr message = {
 		.msg_name = &sa,
-		.msg_namelen = endpoint_to_sockaddr(to, &sa),
+		.msg_namelen = endpoint_to_family(to, family, &sa),
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 	};
 
 	if (ttl > 0)
-		message_set_ttl(&message, room, sa.ss_family, ttl);
+		message_set_ttl(&message, room, to->addr.family, ttl);
 	return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int volley_send_one(int fd, const struct endpoint *to, uint8_t ttl, const void *data, size_t len)
+{
+	return volley_send_as(fd, to->addr.family, to, ttl, data, len);
 }
 
 static void volley_init(struct volley *volley)

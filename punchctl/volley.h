@@ -52,6 +52,9 @@ int volley_local(int fd, struct endpoint *out);
 uint16_t volley_port(int fd);
 /* One datagram, with this TTL or hop limit; 0: the system's. 0 or -errno. */
 int volley_send_one(int fd, const struct endpoint *to, uint8_t ttl, const void *data, size_t len);
+/* The same from a socket of that family. */
+int volley_send_as(int fd, uint8_t family, const struct endpoint *to, uint8_t ttl, const void *data,
+	size_t len);
 
 /* How many have come, up to VOLLEY_COUNT, into in, from and data; 0: none; -errno. */
 int volley_receive(struct volley *volley, int fd);

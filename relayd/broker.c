@@ -142,9 +142,7 @@ void broker_forget(struct broker *broker, const struct stream *stream)
 
 bool broker_has_hole(const struct broker *broker, const struct endpoint *client)
 {
-	const struct lane *lane = lane_by_hole(broker, client);
-
-	return (lane && !lane->closed) || adopted_has_hole(broker, client);
+	return lane_by_client(broker, client) || adopted_has_hole(broker, client);
 }
 
 void broker_each(const struct broker *broker, const struct stream *stream,

@@ -63,6 +63,8 @@ struct broker_config {
 	/* Something that those who watch want to hear of. */
 	void (*event)(void *arg, const char *what, const struct stream *stream,
 		const struct endpoint *client, const char *text);
+	/* Punch ports of the lanes that share their socket; zeros: there are none. */
+	uint16_t share_low, share_high;
 };
 
 int broker_open(const struct broker_config *config, struct broker **out);

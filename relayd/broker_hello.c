@@ -41,19 +41,24 @@ static bool nat_equal(const struct nat_report *a, const struct nat_report *b)
 }
 
 /*
- * Nobody else has the hole. A lane of the same stream lets it go: that socket proves now that it
- * has begun anew.
+ * Nobody else has the socket, and all lanes of it share it, or it has one. A lane of the same
+ * stream lets the hole go: that socket proves now that it has begun anew.
  */
 static int hole_take(struct broker *broker, const struct broker_hello *hello, struct lane *lane)
 {
-	struct lane *other = lane_by_hole(broker, &hello->hole.client);
+	const struct endpoint *client = &hello->hole.client;
+	struct lane *other = lane_by_client(broker, client);
 
-	if (slot_by_client(broker->config.table, &hello->hole.client))
+	if (slot_by_client(broker->config.table, client) ||
+		(other && other->crowd->stream != hello->stream))
 		return -EADDRINUSE;
+	while (!hello->hello->shared && other && other != lane) {
+		lane_end(broker, other, "its socket has a new lane");
+		other = lane_by_client(broker, client);
+	}
+	other = lane_by_hole(broker, &hello->hole);
 	if (!other || other == lane || other->closed)
 		return 0;
-	if (other->crowd->stream != hello->stream)
-		return -EADDRINUSE;
 	lane_end(broker, other, "its socket has a new lane");
 	return 0;
 }

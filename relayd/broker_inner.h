@@ -157,7 +157,6 @@ struct crowd *crowd_make(struct broker *broker, struct stream *stream);
 /* Takes one operation from the stream's allowance. */
 bool crowd_take(struct crowd *crowd, int64_t now_ms);
 struct lane *lane_find(const struct broker *broker, const uint8_t id[static PEER_LANE]);
-struct lane *lane_by_hole(const struct broker *broker, const struct endpoint *client);
 /*
  * For a lane that has heard that much, maybe from an earlier relayd: newer than all that one said,
  * also what this lane heard after it sent the hello.
@@ -169,6 +168,13 @@ static inline uint32_t serial_first(const struct broker *broker, uint32_t heard)
 	return serial ? serial : 1;
 }
 
+/* A socket that is shared has several lanes, each with a punch endpoint of its own. */
+struct lane *lane_by_hole(const struct broker *broker, const struct hole *hole);
+/* Any that is not closed. */
+struct lane *lane_by_client(const struct broker *broker, const struct endpoint *client);
+/* The socket is used by a pair other than this one too. */
+bool client_is_used(
+	const struct broker *broker, const struct endpoint *client, const struct pair *pair);
 /* NULL: the table is full. */
 struct lane *lane_make(struct broker *broker, struct crowd *crowd, const struct peer_hello *hello,
 	const struct hole *hole);

@@ -30,6 +30,7 @@ static struct rules_op op_peer(const struct pair *pair, enum rules_op_kind kind,
 	struct rules_op op = op_make(kind, pair->name, &pair->told[which]);
 
 	op.peer = pair->told[!which].client;
+	op.from = pair->told[!which].punch;
 	op.number = pair->number;
 	return op;
 }
@@ -73,36 +74,48 @@ int kernel_move(
 	struct broker *broker, struct pair *pair, unsigned int which, const struct hole *hole)
 {
 	struct rules_op ops[6];
+	size_t count = 0;
 
-	ops[0] = op_peer(pair, RULES_UNPEER, which);
-	ops[1] = op_peer(pair, RULES_UNPEER, !which);
-	ops[2] = op_client(broker, pair, RULES_UNCLIENT, which);
+	ops[count++] = op_peer(pair, RULES_UNPEER, which);
+	ops[count++] = op_peer(pair, RULES_UNPEER, !which);
+	if (!client_is_used(broker, &pair->told[which].client, pair))
+		ops[count++] = op_client(broker, pair, RULES_UNCLIENT, which);
 	pair->before = pair->told[which];
 	pair->told[which] = *hole;
-	ops[3] = op_client(broker, pair, RULES_CLIENT, which);
-	ops[4] = op_peer(pair, RULES_PEER, which);
-	ops[5] = op_peer(pair, RULES_PEER, !which);
-	return pair_apply(broker, pair, ops, 6);
+	ops[count++] = op_client(broker, pair, RULES_CLIENT, which);
+	ops[count++] = op_peer(pair, RULES_PEER, which);
+	ops[count++] = op_peer(pair, RULES_PEER, !which);
+	return pair_apply(broker, pair, ops, count);
+}
+
+/* The consent of a socket ends with the last of its pairs. */
+static size_t op_unclient(const struct broker *broker, const struct pair *pair,
+	const struct hole *hole, struct rules_op *out)
+{
+	if (client_is_used(broker, &hole->client, pair))
+		return 0;
+	*out = op_make(RULES_UNCLIENT, pair->name, hole);
+	return 1;
 }
 
 void kernel_unpair(struct broker *broker, const struct pair *pair)
 {
 	struct rules_op ops[4];
+	size_t count = 2;
 
 	for (unsigned int i = 0; i < 2; i++) {
 		ops[i] = op_peer(pair, RULES_UNPEER, i);
-		ops[2 + i] = op_make(RULES_UNCLIENT, pair->name, &pair->told[i]);
+		count += op_unclient(broker, pair, &pair->told[i], &ops[count]);
 	}
-	apply(broker, ops, 4);
+	apply(broker, ops, count);
 }
 
 void kernel_forget(struct broker *broker, const struct pair *pair, const struct hole *hole)
 {
-	struct rules_op ops[2] = {
-		op_make(RULES_UNPEER, pair->name, hole), op_make(RULES_UNCLIENT, pair->name, hole)};
+	struct rules_op ops[2] = {op_make(RULES_UNPEER, pair->name, hole)};
 
 	if (hole->client.addr.family)
-		apply(broker, ops, 2);
+		apply(broker, ops, 1 + op_unclient(broker, pair, hole, &ops[1]));
 }
 
 void kernel_consent(struct broker *broker, const struct lane *lane)
@@ -122,15 +135,29 @@ static void adopted_free(struct broker *broker, struct adopted *adopted)
 	free(adopted);
 }
 
-static void adopted_remove(struct broker *broker, const struct rules_peer *peer)
+static bool adopted_uses(
+	const struct broker *broker, const struct endpoint *client, const struct rules_peer *but)
+{
+	const struct adopted *adopted;
+
+	LIST_FOREACH(adopted, &broker->adopted, link)
+		if (&adopted->peer != but && endpoint_equal(&adopted->peer.client, client))
+			return true;
+	return false;
+}
+
+static void adopted_remove(
+	struct broker *broker, const struct rules_peer *peer, const struct pair *pair)
 {
 	const struct hole hole = {peer->client, peer->punch};
 	struct rules_op ops[2] = {op_make(RULES_UNPEER, peer->name, &hole),
 		op_make(RULES_UNCLIENT, peer->name, &hole)};
+	bool used = client_is_used(broker, &peer->client, pair) ||
+		    adopted_uses(broker, &peer->client, peer);
 
 	ops[0].peer = peer->peer;
 	ops[0].number = peer->number;
-	apply(broker, ops, 2);
+	apply(broker, ops, used ? 1 : 2);
 }
 
 static bool adopted_is(const struct adopted *adopted, const struct pair *pair, unsigned int which)
@@ -139,7 +166,18 @@ static bool adopted_is(const struct adopted *adopted, const struct pair *pair, u
 
 	return endpoint_equal(&peer->client, &pair->told[which].client) &&
 	       endpoint_equal(&peer->punch, &pair->told[which].punch) &&
-	       endpoint_equal(&peer->peer, &pair->told[!which].client);
+	       endpoint_equal(&peer->peer, &pair->told[!which].client) &&
+	       endpoint_equal(&peer->from, &pair->told[!which].punch);
+}
+
+/* Of an earlier one that did not say from where, all holes of that socket. */
+static bool adopted_has(const struct rules_peer *peer, const struct hole *hole)
+{
+	if (endpoint_equal(&peer->client, &hole->client) &&
+		endpoint_equal(&peer->punch, &hole->punch))
+		return true;
+	return endpoint_equal(&peer->peer, &hole->client) &&
+	       (!peer->from.addr.family || endpoint_equal(&peer->from, &hole->punch));
 }
 
 /*
@@ -157,13 +195,10 @@ bool adopted_take(struct broker *broker, const struct pair *pair)
 	for (adopted = LIST_FIRST(&broker->adopted); adopted; adopted = next) {
 		next = LIST_NEXT(adopted, link);
 		for (unsigned int i = 0; i < 2; i++) {
-			const struct endpoint *client = &pair->told[i].client;
-
-			if (!endpoint_equal(&adopted->peer.client, client) &&
-				!endpoint_equal(&adopted->peer.peer, client))
+			if (!adopted_has(&adopted->peer, &pair->told[i]))
 				continue;
 			if (found != 2)
-				adopted_remove(broker, &adopted->peer);
+				adopted_remove(broker, &adopted->peer, pair);
 			adopted_free(broker, adopted);
 			break;
 		}
@@ -176,19 +211,14 @@ void adopted_expire(struct broker *broker)
 	struct adopted *adopted;
 
 	while ((adopted = LIST_FIRST(&broker->adopted))) {
-		adopted_remove(broker, &adopted->peer);
+		adopted_remove(broker, &adopted->peer, NULL);
 		adopted_free(broker, adopted);
 	}
 }
 
 bool adopted_has_hole(const struct broker *broker, const struct endpoint *client)
 {
-	const struct adopted *adopted;
-
-	LIST_FOREACH(adopted, &broker->adopted, link)
-		if (endpoint_equal(&adopted->peer.client, client))
-			return true;
-	return false;
+	return adopted_uses(broker, client, NULL);
 }
 
 void broker_adopt(struct broker *broker, const struct rules_peer *peer, int64_t now_ms)
@@ -201,7 +231,7 @@ void broker_adopt(struct broker *broker, const struct rules_peer *peer, int64_t 
 		broker->adopted_count < BROKER_LANES)
 		adopted = malloc(sizeof(*adopted));
 	if (!adopted) {
-		adopted_remove(broker, peer);
+		adopted_remove(broker, peer, NULL);
 		return;
 	}
 	adopted->peer = *peer;

@@ -73,14 +73,35 @@ struct lane *lane_find(const struct broker *broker, const uint8_t id[static PEER
 	return NULL;
 }
 
-struct lane *lane_by_hole(const struct broker *broker, const struct endpoint *client)
+struct lane *lane_by_hole(const struct broker *broker, const struct hole *hole)
+{
+	struct lane *lane;
+
+	LIST_FOREACH(lane, &broker->holes[bucket_of_hole(broker, &hole->client)], hole_link)
+		if (hole_equal(&lane->hole, hole))
+			return lane;
+	return NULL;
+}
+
+struct lane *lane_by_client(const struct broker *broker, const struct endpoint *client)
 {
 	struct lane *lane;
 
 	LIST_FOREACH(lane, &broker->holes[bucket_of_hole(broker, client)], hole_link)
-		if (endpoint_equal(&lane->hole.client, client))
+		if (!lane->closed && endpoint_equal(&lane->hole.client, client))
 			return lane;
 	return NULL;
+}
+
+bool client_is_used(
+	const struct broker *broker, const struct endpoint *client, const struct pair *pair)
+{
+	const struct lane *lane;
+
+	LIST_FOREACH(lane, &broker->holes[bucket_of_hole(broker, client)], hole_link)
+		if (lane->pair && lane->pair != pair && endpoint_equal(&lane->hole.client, client))
+			return true;
+	return false;
 }
 
 static void lane_unhash_hole(struct lane *lane)
@@ -92,7 +113,7 @@ static void lane_unhash_hole(struct lane *lane)
 
 void lane_set_hole(struct broker *broker, struct lane *lane, const struct hole *hole)
 {
-	struct lane *before = lane_by_hole(broker, &hole->client);
+	struct lane *before = lane_by_hole(broker, hole);
 
 	/* What a closed one is told would be taken for what this one is. */
 	if (before && before != lane) {

@@ -75,6 +75,7 @@ void round_begin(struct broker *broker, struct pair *pair)
 			.nat = pair->lane[i]->hello.nat,
 			.hole = pair->lane[i]->hole.client,
 			.listed = target_fill(broker, pair->lane[!i], pair->lane[i], targets) > 1,
+			.fixed = pair->lane[i]->hello.shared,
 		};
 	pair->plan = plan_choose(pair->side, &pair->history, pair->known);
 	if (pair->plan == PEER_REST || !search_wanted(pair)) {

@@ -37,9 +37,14 @@ void word_fill(const struct broker *broker, const struct lane *lane, struct peer
 		out->state = PEER_CLOSED;
 	if (config->alternate)
 		out->alternate = config->alternate(config->arg, &lane->hole.punch);
+	if (lane->hello.shared) {
+		out->share_low = config->share_low;
+		out->share_high = config->share_high;
+	}
 	if (!other)
 		return;
 	out->state = PEER_PAIRED;
+	out->pinned = lane->pair && lane->pair->lane[!lane->role]->hello.shared;
 	memcpy(out->peer, other, PEER_LANE);
 	out->round = lane->round;
 	if (out->round.go)

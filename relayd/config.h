@@ -17,8 +17,9 @@
 #define CONFIG_REALM	 64
 #define CONFIG_PATH	 100 /* fits sun_path */
 #define CONFIG_ERROR	 512
-#define CONFIG_KEY	 129 /* a key of 128 characters */
-#define CONFIG_PORTS	 4   /* that relayd itself may have at one address */
+#define CONFIG_KEY	 129		    /* a key of 128 characters */
+#define CONFIG_SHARE	 64		    /* punch ports of shared sockets, at most */
+#define CONFIG_PORTS	 (4 + CONFIG_SHARE) /* that relayd itself may have at one address */
 
 struct config_advertise {
 	struct addr local, public;
@@ -31,9 +32,10 @@ struct config {
 	size_t advertise_count;
 	struct config_advertise advertise[CONFIG_ADDRESSES];
 	uint16_t punch;
-	uint16_t alternate;	 /* the second port of plain STUN, 0: none */
-	uint16_t rfc3489;	 /* the first of two ports for clients of RFC 3489, 0: none */
-	struct endpoint partner; /* another relayd's punch port; family 0: none */
+	uint16_t alternate; /* the second port of plain STUN, 0: none */
+	uint16_t rfc3489;   /* the first of two ports for clients of RFC 3489, 0: none */
+	uint16_t share_low, share_high; /* punch ports of sockets that are shared, 0: none */
+	struct endpoint partner;	/* another relayd's punch port; family 0: none */
 	char partner_key[CONFIG_KEY];
 	char realm[CONFIG_REALM];
 	uint32_t consent; /* seconds, 10 to 3600 */
@@ -64,9 +66,12 @@ bool config_is_local(const struct config *config, const struct addr *addr);
 bool config_second(const struct config *config, const struct addr *local, struct addr *out);
 /* The ports that relayd itself has at every address, the punch port first; how many. */
 size_t config_ports(const struct config *config, uint16_t out[static CONFIG_PORTS]);
+/* Lanes of shared sockets alone punch there. */
+bool config_is_share(const struct config *config, uint16_t port);
 /* The option that takes this port from the streams, or NULL. */
 const char *config_port_option(const struct config *config, uint16_t port);
-/* That port for people: "the punch port", "the alternate port", "a port of rfc3489". */
+/* That port for people: "the punch port", "the alternate port", "a port of rfc3489",
+ * "a port of share". */
 const char *config_port_text(const struct config *config, uint16_t port);
 
 #endif

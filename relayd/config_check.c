@@ -18,7 +18,8 @@ static void settle_alternate(struct config_reader *reader)
 {
 	struct config *config = reader->config;
 	uint16_t port = config->alternate;
-	bool old = config->rfc3489 && (port == config->rfc3489 || port == config->rfc3489 + 1);
+	bool old = (config->rfc3489 && (port == config->rfc3489 || port == config->rfc3489 + 1)) ||
+		   config_is_share(config, port);
 
 	if (!is_set(reader, "alternate") && (port == config->punch || old || reader->owner[port]))
 		config->alternate = 0;
@@ -33,13 +34,17 @@ static int check_ports(struct config_reader *reader)
 	if (config->alternate == config->punch)
 		return config_reader_error(reader, root_line(reader, "alternate"),
 			"alternate: %u is the punch port; choose another, or 0", config->punch);
-	/* Those of rfc3489 come last. */
+	/* Those of rfc3489 and then those of share come last. */
 	for (size_t i = 1; i < count; i++) {
 		for (size_t j = 0; j < i; j++) {
-			if (port[i] == port[j])
-				return config_reader_error(reader, root_line(reader, "rfc3489"),
-					"rfc3489: port %u is %s; choose another, or 0", port[i],
-					config_port_text(config, port[i]));
+			const char *option;
+
+			if (port[i] != port[j])
+				continue;
+			option = config_is_share(config, port[i]) ? "share" : "rfc3489";
+			return config_reader_error(reader, root_line(reader, option),
+				"%s: port %u is %s; choose another%s", option, port[i],
+				config_port_text(config, port[i]), *option == 's' ? "" : ", or 0");
 		}
 	}
 	for (size_t i = 0; i < count; i++) {

@@ -11,7 +11,14 @@ size_t config_ports(const struct config *config, uint16_t out[static CONFIG_PORT
 		out[count++] = config->alternate;
 	for (uint16_t i = 0; config->rfc3489 && i < 2; i++)
 		out[count++] = (uint16_t)(config->rfc3489 + i);
+	for (unsigned int port = config->share_low; port && port <= config->share_high; port++)
+		out[count++] = (uint16_t)port;
 	return count;
+}
+
+bool config_is_share(const struct config *config, uint16_t port)
+{
+	return config->share_low && port >= config->share_low && port <= config->share_high;
 }
 
 const char *config_port_option(const struct config *config, uint16_t port)
@@ -22,12 +29,16 @@ const char *config_port_option(const struct config *config, uint16_t port)
 		return "alternate";
 	if (config->rfc3489 && (port == config->rfc3489 || port == config->rfc3489 + 1))
 		return "rfc3489";
-	return NULL;
+	return config_is_share(config, port) ? "share" : NULL;
 }
 
 const char *config_port_text(const struct config *config, uint16_t port)
 {
 	if (port == config->punch)
 		return "the punch port";
-	return port == config->alternate ? "the alternate port" : "a port of rfc3489";
+	if (config->alternate && port == config->alternate)
+		return "the alternate port";
+	if (config->rfc3489 && (port == config->rfc3489 || port == config->rfc3489 + 1))
+		return "a port of rfc3489";
+	return "a port of share";
 }

@@ -62,6 +62,8 @@ void config_print(const struct config *config, FILE *out)
 		fprintf(out, "rfc3489 = %u # and %u\n", config->rfc3489, config->rfc3489 + 1U);
 	else
 		fprintf(out, "rfc3489 = 0\n");
+	if (config->share_low)
+		fprintf(out, "share = \"%u-%u\"\n", config->share_low, config->share_high);
 	if (config->partner.addr.family)
 		fprintf(out, "partner = \"%s\"\npartner-key = \"(set)\"\n",
 			endpoint_format(&config->partner, partner));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/config_reader.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -203,6 +204,29 @@ static int set_partner_key(struct config_reader *reader, const char *text)
 	return 0;
 }
 
+/* Ports in a row: a word has room for the first and the last. */
+static int set_share(struct config_reader *reader, const char *text)
+{
+	unsigned long low, high;
+	char *end;
+
+	low = high = strtoul(text, &end, 10);
+	if (end != text && *end == '-')
+		high = strtoul(end + 1, &end, 10);
+	if (*text == '\0') {
+		low = high = 0;
+	} else if (!isdigit((unsigned char)*text) || *end || low == 0 || high < low ||
+		   high > UINT16_MAX || high - low >= CONFIG_SHARE) {
+		return refuse(reader,
+			"\"%.40s\" is not a range of ports; write one like 3490-3521, of at most "
+			"%d, or \"\"",
+			text, CONFIG_SHARE);
+	}
+	reader->config->share_low = (uint16_t)low;
+	reader->config->share_high = (uint16_t)high;
+	return 0;
+}
+
 static int set_consent(struct config_reader *reader, const char *text)
 {
 	long long seconds;
@@ -273,6 +297,7 @@ const struct config_option config_reader_options[] = {
 	{.name = "punch", .set = set_punch},
 	{.name = "alternate", .set = set_alternate},
 	{.name = "rfc3489", .set = set_rfc3489},
+	{.name = "share", .set = set_share},
 	{.name = "partner", .set = set_partner},
 	{.name = "partner-key", .set = set_partner_key},
 	{.name = "realm", .set = set_realm},

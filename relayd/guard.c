@@ -49,6 +49,8 @@ static const char *check(const struct config *config, const struct rules_op *op)
 		return "a client at an address where no client can be";
 	if (op->kind == RULES_PEER && !hole(config, &op->peer))
 		return "a peer at an address where no peer can be";
+	if (op->kind == RULES_PEER && op->from.addr.family && !ours(config, &op->from))
+		return "a peer's hole at an address that is not the relay's";
 	if (op->kind == RULES_PEER && endpoint_equal(&op->client, &op->peer))
 		return "a peer that is its own peer";
 	if (op->kind == RULES_PEER && op->peer.addr.family != op->client.addr.family)

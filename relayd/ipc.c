@@ -98,6 +98,7 @@ static void put_op(struct buf *buf, const struct rules_op *op)
 	put_endpoint(buf, &op->client);
 	put_endpoint(buf, &op->punch);
 	put_endpoint(buf, &op->peer);
+	put_endpoint(buf, &op->from);
 	buf_put_u8(buf, op->raw);
 	buf_put_u32(buf, op->consent_ms);
 	buf_put_u64(buf, op->rate);
@@ -117,6 +118,7 @@ static void get_op(struct buf *buf, struct rules_op *op)
 	get_endpoint(buf, &op->client);
 	get_endpoint(buf, &op->punch);
 	get_endpoint(buf, &op->peer);
+	get_endpoint(buf, &op->from);
 	op->raw = get_bool(buf);
 	op->consent_ms = buf_get_u32(buf);
 	op->rate = buf_get_u64(buf);
@@ -161,6 +163,7 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		put_endpoint(buf, &record->peer.client);
 		put_endpoint(buf, &record->peer.punch);
 		put_endpoint(buf, &record->peer.peer);
+		put_endpoint(buf, &record->peer.from);
 		buf_put_u32(buf, record->peer.number);
 		put_text(buf, record->peer.name, sizeof record->peer.name);
 		break;
@@ -208,6 +211,7 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		get_endpoint(buf, &record->peer.client);
 		get_endpoint(buf, &record->peer.punch);
 		get_endpoint(buf, &record->peer.peer);
+		get_endpoint(buf, &record->peer.from);
 		record->peer.number = buf_get_u32(buf);
 		get_text(buf, record->peer.name, sizeof record->peer.name);
 		break;

@@ -176,6 +176,8 @@ static const char *needs_restart(const struct config *was, const struct config *
 		return "alternate";
 	if (was->rfc3489 != is->rfc3489)
 		return "rfc3489";
+	if (was->share_low != is->share_low || was->share_high != is->share_high)
+		return "share";
 	if (!endpoint_equal(&was->partner, &is->partner))
 		return "partner";
 	if (strcmp(was->partner_key, is->partner_key))

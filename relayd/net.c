@@ -262,6 +262,8 @@ static int start_punch(struct net *net)
 	net->punch.own = own_address;
 	net->punch.own_data = net;
 	net->punch.broker = net->broker;
+	net->punch.share_low = net->config->share_low;
+	net->punch.share_high = net->config->share_high;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	behaviour_configure(&net->punch.behaviour, net->config,
 		(uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000);

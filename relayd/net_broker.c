@@ -69,6 +69,8 @@ int net_broker_open(struct net *net)
 		.apply = apply,
 		.send = push,
 		.alternate = alternate,
+		.share_low = net->config->share_low,
+		.share_high = net->config->share_high,
 		.own = own,
 		.event = event,
 	};

@@ -60,9 +60,12 @@ static void side_chances(const struct plan_side side[static 2], enum chance out[
 			out[i] = PREDICTABLE;
 }
 
-/* Can it work at all between these two? */
-static bool plan_fits(enum peer_plan plan, const enum chance chance[static 2])
+/* Can it work at all between these two? Who is looked for by his next port has a fresh socket. */
+static bool plan_fits(enum peer_plan plan, const struct plan_side side[static 2],
+	const enum chance chance[static 2])
 {
+	bool fixed = (side[0].fixed && chance[0] != PREDICTABLE) ||
+		     (side[1].fixed && chance[1] != PREDICTABLE);
 	bool sure = chance[0] == PREDICTABLE || chance[1] == PREDICTABLE;
 	bool sequential = chance[0] == SEQUENTIAL || chance[1] == SEQUENTIAL;
 	bool random = chance[0] == RANDOM || chance[1] == RANDOM;
@@ -73,12 +76,12 @@ static bool plan_fits(enum peer_plan plan, const enum chance chance[static 2])
 	case PEER_PUNCH:
 		return chance[0] != BLOCKED && chance[1] != BLOCKED;
 	case PEER_PREDICT:
-		return sure && sequential;
+		return sure && sequential && !fixed;
 	case PEER_STEP:
-		return chance[0] == SEQUENTIAL && chance[1] == SEQUENTIAL;
+		return chance[0] == SEQUENTIAL && chance[1] == SEQUENTIAL && !fixed;
 	case PEER_BIRTHDAY:
 		/* Of a sequential NAT with much traffic the next ports are a small block. */
-		return sure && (random || sequential);
+		return sure && (random || sequential) && !fixed;
 	}
 	return false;
 }
@@ -110,17 +113,17 @@ enum peer_plan plan_choose(const struct plan_side side[static 2],
 	bool likely;
 
 	side_chances(side, chance);
-	if (known != PEER_REST && !history->tries[known] && plan_fits(known, chance))
+	if (known != PEER_REST && !history->tries[known] && plan_fits(known, side, chance))
 		return known;
 	likely = punch_is_likely(side, chance);
 	for (enum peer_plan plan = PEER_PUNCH; plan <= PEER_BIRTHDAY; plan++) {
 		if (plan == PEER_PUNCH && !likely)
 			continue;
-		if (plan_fits(plan, chance) && history->tries[plan] < tries[plan])
+		if (plan_fits(plan, side, chance) && history->tries[plan] < tries[plan])
 			return plan;
 	}
 	/* What is known of a NAT may be wrong. */
-	if (!likely && plan_fits(PEER_PUNCH, chance) && !history->tries[PEER_PUNCH])
+	if (!likely && plan_fits(PEER_PUNCH, side, chance) && !history->tries[PEER_PUNCH])
 		return PEER_PUNCH;
 	return PEER_REST;
 }

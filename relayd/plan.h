@@ -17,6 +17,7 @@ struct plan_side {
 	struct nat_report nat;
 	struct endpoint hole; /* its proven address */
 	uint16_t last;	      /* READY: its newest mapping */
+	bool fixed;	      /* it has no socket but the one of its hole */
 	bool listed; /* it may be reached elsewhere too: a neighbour, or its gateway maps a port */
 };
 

@@ -52,6 +52,12 @@ const char *punch_count_text(enum punch_count count)
 	return text[count];
 }
 
+bool punch_is_share(const struct punch *punch, const struct punch_packet *packet)
+{
+	return punch->share_low && packet->local.port >= punch->share_low &&
+	       packet->local.port <= punch->share_high;
+}
+
 /* An answer to somebody unproven leaves if it is no larger than the question, or the prefix has a
  * token. */
 static void answer_unproven(struct punch *punch, const struct request *request,
@@ -186,6 +192,10 @@ static enum punch_count proven(struct punch *punch, const struct request *reques
 		answer->len = punch_error(request, 403, "not from this address", answer->data);
 		return PUNCH_FORBIDDEN;
 	}
+	if (!request->stun.peer.p && punch_is_share(punch, request->packet)) {
+		answer->len = punch_error(request, 403, "this port is for peers", answer->data);
+		return PUNCH_FORBIDDEN;
+	}
 	if (request->stun.peer.p)
 		return punch_hello(punch, request, now_ms, answer);
 	return punch_claim(punch, request, now_ms, answer);
@@ -297,6 +307,8 @@ void punch_handle(struct punch *punch, const struct punch_packet *packet, int64_
 	} else if (stun->username.p) {
 		punch->counts[PUNCH_CHALLENGED]++;
 		punch_challenge(punch, &request, 401, now_ms, answer);
+	} else if (punch_is_share(punch, packet)) {
+		punch->counts[PUNCH_NOT_REQUEST]++;
 	} else {
 		punch->counts[plain(punch, packet, stun, now_ms, answer)]++;
 	}

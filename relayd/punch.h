@@ -49,8 +49,9 @@ struct punch {
 	const char *realm;
 	struct nonce nonce;
 	struct limit limit;
-	struct behaviour behaviour; /* requests without credentials */
-	struct broker *broker;	    /* hellos of peers; NULL: nobody takes them */
+	struct behaviour behaviour;	/* requests without credentials */
+	struct broker *broker;		/* hellos of peers; NULL: nobody takes them */
+	uint16_t share_low, share_high; /* ports that take hellos of shared sockets only; 0: none */
 	/* The relay's own addresses: no hole leads there. */
 	bool (*own)(void *data, const struct addr *addr);
 	void *own_data;

@@ -12,7 +12,7 @@ static void write_word(const struct punch *punch, const struct request *request,
 	size_t len = peer_word_encode(word, message);
 	struct buf buf;
 
-	_Static_assert(STUN_HEADER + 24 + 12 + 16 + 8 + 4 + 192 + 36 <= PUNCH_ANSWER_MAX,
+	_Static_assert(STUN_HEADER + 24 + 12 + 16 + 8 + 4 + 196 + 36 <= PUNCH_ANSWER_MAX,
 		"room for the largest word");
 	punch_begin(&buf, answer->data, STUN_SUCCESS, request);
 	stun_put_endpoint(&buf, STUN_XOR_MAPPED_ADDRESS, &request->packet->source);
@@ -66,6 +66,9 @@ enum punch_count punch_hello(struct punch *punch, const struct request *request,
 			request, 403, "this stream is not for peers", PUNCH_FORBIDDEN, answer);
 	if (!stun->has_sequence || peer_hello_decode(stun->peer.p, stun->peer.len, &hello) < 0)
 		return refuse(request, 400, "no hello", PUNCH_INCOMPLETE, answer);
+	if (punch_is_share(punch, request->packet) && (hello.role != PEER_SERVICE || !hello.shared))
+		return refuse(request, 403, "this port is for services that share theirs",
+			PUNCH_FORBIDDEN, answer);
 	memcpy(in.key, request->key, request->key_len);
 	err = broker_hello(punch->broker, &in, now_ms, &word);
 	mac_wipe(in.key, sizeof in.key);

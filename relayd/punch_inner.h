@@ -21,6 +21,9 @@ struct request {
 void punch_challenge(struct punch *punch, const struct request *request, uint16_t code,
 	int64_t now_ms, struct punch_answer *answer);
 
+/* Its port takes hellos of shared sockets, and nothing else. */
+bool punch_is_share(const struct punch *punch, const struct punch_packet *packet);
+
 /* punch_claim.c */
 void punch_begin(struct buf *buf, uint8_t *out, uint16_t type, const struct request *request);
 void punch_sign(struct buf *buf, const struct request *request);

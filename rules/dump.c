@@ -54,11 +54,21 @@ static void client_tell(const struct dump *dump, const struct elem *elem)
 	dump->reader->client(dump->reader->data, &client);
 }
 
-static void peer_tell(const struct dump *dump, const struct elem *elem)
+static int hole_compare(const void *a, const void *b)
+{
+	const struct elem *x = a, *y = b;
+	int order = elem_compare(a, b);
+
+	return order ? order : elem_endpoint_compare(&x->to, &y->to);
+}
+
+static void peer_tell(const struct dump *dump, const struct elem *elem, const struct endpoint *from)
 {
 	struct rules_peer peer = {
 		.client = elem->key, .punch = elem->to, .peer = elem->data, .number = elem->number};
 
+	if (from)
+		peer.from = *from;
 	memcpy(peer.name, elem->name, sizeof(peer.name));
 	dump->reader->peer(dump->reader->data, &peer);
 }
@@ -104,6 +114,28 @@ static int clients_read(const struct dump *dump, uint8_t family)
 	return err;
 }
 
+static int peers_read(const struct dump *dump, uint8_t family)
+{
+	struct elems peers = {0}, from = {0};
+	int err = elem_dump(dump->nl, SET_PEER, family, &peers);
+
+	if (!err && peers.count)
+		err = elem_dump(dump->nl, SET_PEER_FROM, family, &from);
+	if (!err && from.count)
+		qsort(from.list, from.count, sizeof(struct elem), hole_compare);
+	for (size_t i = 0; !err && i < peers.count; i++) {
+		const struct elem *found = from.count
+						   ? bsearch(&peers.list[i], from.list, from.count,
+							     sizeof(struct elem), hole_compare)
+						   : NULL;
+
+		peer_tell(dump, &peers.list[i], found ? &found->data : NULL);
+	}
+	free(peers.list);
+	free(from.list);
+	return err;
+}
+
 static void flow_tell(void *data, const struct ct *ct)
 {
 	const struct dump *dump = data;
@@ -133,7 +165,7 @@ static int family_read(const struct dump *dump, uint8_t family)
 	if (!err && reader->client)
 		err = clients_read(dump, family);
 	if (!err && reader->peer)
-		err = set_read(dump, SET_PEER, family, peer_tell);
+		err = peers_read(dump, family);
 	return err;
 }
 

@@ -18,7 +18,7 @@
 
 bool elem_is_peer(enum set_id set)
 {
-	return set == SET_PEER || set == SET_PEER_MARK;
+	return set == SET_PEER || set == SET_PEER_MARK || set == SET_PEER_FROM;
 }
 
 enum set_id elem_source_set(const struct prefix *source)
@@ -84,7 +84,8 @@ static void put_data(struct nlmsghdr *nlh, const struct elem *elem)
 		uint32_t mark = RULES_MARK | elem->number; /* registers are in host order */
 
 		buf_put(&buf, &mark, sizeof(mark));
-	} else if (elem->set == SET_INGRESS || elem->set == SET_EGRESS || elem->set == SET_PEER) {
+	} else if (elem->set == SET_INGRESS || elem->set == SET_EGRESS || elem->set == SET_PEER ||
+		   elem->set == SET_PEER_FROM) {
 		put_endpoint(&buf, &elem->data);
 	} else {
 		return;

@@ -16,9 +16,9 @@ struct elem {
 	/* EXACT, PREFIX: part of the key. LISTEN: a note for us, as is the number,
 	 * that of PEER too. */
 	struct prefix source;
-	struct endpoint to;	 /* PEER, PEER_MARK: part of the key, the hole's local end */
-	uint32_t number;	 /* LISTEN, MARK, PEER, PEER_MARK */
-	struct endpoint data;	 /* INGRESS, EGRESS, PEER */
+	struct endpoint to; /* PEER, PEER_MARK, PEER_FROM: part of the key, the hole's local end */
+	uint32_t number;    /* LISTEN, MARK, PEER, PEER_MARK */
+	struct endpoint data;	 /* INGRESS, EGRESS, PEER, PEER_FROM */
 	uint32_t timeout_ms;	 /* CONSENT; what is left when it was read */
 	uint64_t packets, bytes; /* LISTEN, CONSENT */
 	uint64_t rate;		 /* CONSENT: bytes a second, 0: no limit */

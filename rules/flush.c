@@ -39,6 +39,10 @@ static bool flow_is_right(struct nl *nl, const struct ct *ct)
 	}
 	if (err || !endpoint_equal(&elem.data, &ct->reply.src))
 		return false;
+	key = (struct elem){.set = SET_PEER_FROM, .key = ct->orig.src, .to = ct->orig.dst};
+	err = elem_get(nl, &key, &elem);
+	if (!err)
+		return endpoint_equal(&elem.data, &ct->reply.dst);
 	key = (struct elem){.set = SET_EGRESS, .key = ct->reply.src};
 	return !elem_get(nl, &key, &elem) && endpoint_equal(&elem.data, &ct->reply.dst);
 }

@@ -48,6 +48,7 @@ struct rules_op {
 	struct endpoint punch; /* CLIENT, UNCLIENT, FLUSH, PUNCH, UNPUNCH, PEER, UNPEER: the relay's
 				  end of the hole */
 	struct endpoint peer;  /* PEER: the public side of the other's hole */
+	struct endpoint from;  /* PEER: the relay's end of it; family 0: as its CLIENT says */
 	bool raw;	       /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
 	uint32_t consent_ms;   /* CLIENT, CONSENT: milliseconds until the kernel stops */
 	uint64_t rate;	       /* CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
@@ -85,6 +86,7 @@ struct rules_peer {
 	struct endpoint client, punch, peer;
 	uint32_t number;
 	char name[RULES_NAME];
+	struct endpoint from; /* the relay's end of the peer's hole; family 0: not told */
 };
 /* Of a stream, or of peers: then listen is the relay's end of the hole of who opened the flow. */
 struct rules_flow {

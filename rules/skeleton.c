@@ -113,6 +113,13 @@ static const struct set_spec {
 			.data = DATA_MARK,
 			.hole = true,
 		},
+	[SET_PEER_FROM] =
+		{
+			.name = {"peer_from4", "peer_from6"},
+			.comment = "from where the other peer expects it",
+			.data = DATA_ENDPOINT,
+			.hole = true,
+		},
 };
 
 const char *set_name(enum set_id set, uint8_t family)

@@ -31,6 +31,7 @@ enum set_id {
 	SET_OPENING,   /* limits the log of each listening endpoint */
 	SET_PEER,      /* a hole, as seen from its client, to the client of the other's hole */
 	SET_PEER_MARK, /* the conntrack mark of what comes through a hole */
+	SET_PEER_FROM, /* a hole to the relay's end of the other's */
 	SET_COUNT,
 };
 

@@ -158,16 +158,31 @@ static void add_pair(struct batch *batch, const struct kernel *kernel, uint8_t f
 	expr_end(&rule, batch);
 }
 
-static void add_from_relay(struct batch *batch, uint8_t family)
+static void begin_from_relay(struct expr_rule *rule)
 {
 	static const uint32_t dnat = IPS_DST_NAT, zero;
+
+	expr_begin(rule, CHAIN_FROM_RELAY);
+	expr_ct(rule, NFT_CT_STATUS);
+	expr_bitwise(rule, &dnat, sizeof(dnat));
+	expr_cmp(rule, NFT_CMP_NEQ, &zero, sizeof(zero));
+	expr_is_marked(rule, true);
+}
+
+/* A peer's socket may have several holes: who sent it says through which one it goes. */
+static void add_from_relay(struct batch *batch, uint8_t family)
+{
 	struct expr_rule rule;
 
-	expr_begin(&rule, CHAIN_FROM_RELAY);
-	expr_ct(&rule, NFT_CT_STATUS);
-	expr_bitwise(&rule, &dnat, sizeof(dnat));
-	expr_cmp(&rule, NFT_CMP_NEQ, &zero, sizeof(zero));
-	expr_is_marked(&rule, true);
+	begin_from_relay(&rule);
+	expr_is_family(&rule, family);
+	expr_is_proto(&rule, IPPROTO_UDP);
+	expr_ct_original(&rule, family, true);
+	expr_lookup(&rule, set_name(SET_PEER_FROM, family), true);
+	expr_nat(&rule, NFT_NAT_SNAT, family);
+	expr_end(&rule, batch);
+
+	begin_from_relay(&rule);
 	expr_load_key(&rule, family, EXPR_DST);
 	expr_lookup(&rule, set_name(SET_EGRESS, family), true);
 	expr_nat(&rule, NFT_NAT_SNAT, family);
@@ -215,7 +230,7 @@ static void add_relayed(struct batch *batch)
 	FOR_EACH_FAMILY(f)
 	{
 		expr_begin(&rule, CHAIN_RELAYED);
-		expr_ct_original(&rule, *f);
+		expr_ct_original(&rule, *f, false);
 		expr_lookup(&rule, set_name(SET_PUNCH, *f), false);
 		expr_verdict(&rule, NF_DROP, NULL);
 		expr_end(&rule, batch);

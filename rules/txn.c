@@ -62,6 +62,9 @@ static const char *peer_check(const struct rules_op *op)
 		return "the peers are of different IP versions";
 	if (op->number > RULES_NUMBER_MAX)
 		return "the stream's number is too large";
+	if (op->from.addr.family &&
+		(!endpoint_is_valid(&op->from) || op->from.addr.family != op->peer.addr.family))
+		return "the relay's end of the peer's hole is wrong";
 	return client_check(op);
 }
 
@@ -261,18 +264,18 @@ static int punch_set(struct txn *txn, int i)
 
 static int peer_set(struct txn *txn, int i)
 {
-	static const enum set_id sets[] = {SET_PEER, SET_PEER_MARK};
+	static const enum set_id sets[] = {SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
 	const struct rules_op *op = &txn->ops[i];
 
 	for (size_t s = 0; s < sizeof(sets) / sizeof(sets[0]); s++) {
 		struct elem elem = {.set = sets[s],
 			.key = op->client,
 			.to = op->punch,
-			.data = op->peer,
+			.data = sets[s] == SET_PEER_FROM ? op->from : op->peer,
 			.number = op->number};
 
 		memcpy(elem.name, op->name, sizeof(elem.name));
-		if (op->kind == RULES_PEER)
+		if (op->kind == RULES_PEER && elem.data.addr.family)
 			elem_replace(txn, i, &elem);
 		else
 			elem_remove(txn, i, &elem);

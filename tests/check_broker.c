@@ -57,6 +57,9 @@ static struct endpoint endpoint(const char *text)
 	return out;
 }
 
+/* The relay's end of the hole of the peer with this port. */
+static uint16_t port_of_1002;
+
 static const char *op_text(const struct rules_op *op)
 {
 	static const char *const kinds[] = {[RULES_CLIENT] = "+c",
@@ -68,15 +71,17 @@ static const char *op_text(const struct rules_op *op)
 
 	ck_assert(kinds[op->kind] != NULL);
 	ck_assert_str_eq(op->name, "cam1");
-	ck_assert_uint_eq(op->punch.port, 3478);
 	if (op->kind == RULES_CLIENT || op->kind == RULES_CONSENT)
 		ck_assert_uint_eq(op->consent_ms, CONSENT_MS);
 	snprintf(text, sizeof(text), "%s%u", kinds[op->kind], op->client.port);
 	if (op->kind == RULES_PEER) {
 		ck_assert_uint_eq(op->number, 7);
+		ck_assert_uint_eq(op->from.port, op->peer.port == 1002 ? port_of_1002 : 3478);
 		snprintf(text, sizeof(text), "%s%u>%u", kinds[op->kind], op->client.port,
 			op->peer.port);
 	}
+	if (op->kind != RULES_CONSENT && op->punch.port != 3478)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "@%u", op->punch.port);
 	return text;
 }
 
@@ -158,7 +163,7 @@ static void receive(void *arg, const struct hole *hole, const void *data, size_t
 static struct endpoint alternate(void *arg, const struct endpoint *punch)
 {
 	(void)arg;
-	ck_assert_uint_eq(punch->port, 3478);
+	ck_assert(punch->port == 3478 || (punch->port >= 3490 && punch->port <= 3493));
 	return alternate_is;
 }
 
@@ -190,7 +195,7 @@ static void assert_events(const char *expected)
 static void broker_start(void)
 {
 	const struct broker_config config = {
-		&table, CONSENT_MS, &table, apply, receive, alternate, own, event};
+		&table, CONSENT_MS, &table, apply, receive, alternate, own, event, 3490, 3493};
 
 	ck_assert_int_eq(broker_open(&config, &broker), 0);
 	broker_tick(broker, now_ms);
@@ -221,6 +226,7 @@ static void set_up(void)
 	told[0] = events[0] = '\0';
 	memset(straws, 0, sizeof(straws));
 	alternate_is.addr.family = 0;
+	port_of_1002 = 3478;
 	ck_assert_int_eq(stream_table_init(&table, both, CONSENT_MS), 0);
 	stream = stream_make("cam1", "9099", 7);
 	other_stream = stream_make("cam2", "9100", 8);
@@ -1026,6 +1032,162 @@ START_TEST(test_silent_rounds)
 END_TEST
 
 /* Random and random: one punch, and then no more until something changes. */
+static void adopt(const struct straw *a, const struct straw *b, uint32_t number)
+{
+	struct rules_peer peer = {
+		a->hole.client, a->hole.punch, b->hole.client, number, "cam1", b->hole.punch};
+
+	broker_adopt(broker, &peer, now_ms);
+}
+
+/* Two lanes of one socket, paired with peers 1 and 4. */
+static void shared_pairs(struct straw *clients[static 2], struct straw *services[static 2])
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		services[i] = straw_make(PEER_SERVICE, 2 + i);
+		services[i]->hole.client = endpoint("192.0.2.2:1002");
+		services[i]->hole.punch.port = i ? 3490 : 3478;
+		services[i]->hello.shared = true;
+		clients[i] = straw_make(PEER_CLIENT, i ? 4 : 1);
+	}
+	say(services[0]);
+	ck_assert_uint_eq(services[0]->word.share_low, 3490);
+	ck_assert_uint_eq(services[0]->word.share_high, 3493);
+	say(clients[0]);
+	run(1000);
+	ck_assert_uint_eq(clients[0]->word.share_low, 0);
+	assert_told("+c1001 +c1002 +p1001>1002 +p1002>1001; ");
+	port_of_1002 = 3490;
+	say(services[1]);
+	say(clients[1]);
+	run(1000);
+	assert_told("+c1004 +c1002@3490 +p1004>1002 +p1002>1004@3490; ");
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_int_eq(services[i]->word.state, PEER_PAIRED);
+		ck_assert_int_eq(clients[i]->word.state, PEER_PAIRED);
+		ck_assert(clients[i]->word.pinned && !services[i]->word.pinned);
+		ck_assert_mem_eq(clients[i]->word.peer, services[i]->hello.lane, PEER_LANE);
+	}
+}
+
+/* The consent of the socket ends with the last of its lanes. */
+START_TEST(test_shared)
+{
+	struct straw *clients[2], *services[2];
+
+	shared_pairs(clients, services);
+	clients[0]->hello.bye = true;
+	say(clients[0]);
+	run(1000);
+	assert_told("-p1001 -p1002 -c1001; ");
+	ck_assert_int_eq(services[0]->word.state, PEER_CLOSED);
+	ck_assert_int_eq(services[1]->word.state, PEER_PAIRED);
+	clients[1]->hello.bye = true;
+	say(clients[1]);
+	run(1000);
+	assert_told("-p1004 -p1002@3490 -c1004 -c1002@3490; ");
+	ck_assert(!broker_has_hole(broker, &services[0]->hole.client));
+}
+END_TEST
+
+/* A lane may begin anew at its hole; who does not share has the socket alone, and no stranger. */
+START_TEST(test_shared_again)
+{
+	struct straw *clients[2], *services[2], *again, *alone;
+
+	shared_pairs(clients, services);
+	again = straw_make(PEER_SERVICE, 5);
+	again->hole = services[1]->hole;
+	again->hello.shared = true;
+	services[1]->sequence = 0;
+	say(again);
+	run(100);
+	assert_told("-p1004 -p1002@3490 -c1004; ");
+	ck_assert_int_eq(again->word.state, PEER_WAITING);
+	ck_assert_int_eq(services[0]->word.state, PEER_PAIRED);
+	again->stream = other_stream;
+	memset(again->hello.lane, 6, PEER_LANE);
+	again->hole.punch.port = 3491;
+	ck_assert_int_eq(try_say(again), -EADDRINUSE);
+	again->sequence = 0;
+	alone = straw_make(PEER_SERVICE, 7);
+	alone->hole.client = services[0]->hole.client;
+	alone->hole.punch.port = 3492;
+	say(alone);
+	run(100);
+	assert_told("-p1001 -p1002 -c1001 -c1002; ");
+	ck_assert_int_eq(services[0]->word.state, PEER_CLOSED);
+	ck_assert_uint_eq(broker_offers(broker, stream), 1);
+}
+END_TEST
+
+/* relayd was restarted: what it finds is each pair's own. */
+START_TEST(test_shared_restart)
+{
+	struct straw *clients[2], *services[2];
+
+	shared_pairs(clients, services);
+	broker_close(broker);
+	broker_start();
+	for (unsigned int i = 0; i < 2; i++) {
+		adopt(clients[i], services[i], 7);
+		adopt(services[i], clients[i], 7);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		say(clients[i]);
+		say(services[i]);
+	}
+	run(2 * CONSENT_MS);
+	ck_assert_ptr_null(strstr(told, "-p"));
+	ck_assert_ptr_null(strstr(told, "+c"));
+	for (unsigned int i = 0; i < 2; i++)
+		ck_assert_int_eq(clients[i]->word.state, PEER_PAIRED);
+}
+END_TEST
+
+/* And of one that has not come back the socket's consent stays. */
+START_TEST(test_shared_restart_alone)
+{
+	struct straw *clients[2], *services[2];
+
+	shared_pairs(clients, services);
+	broker_close(broker);
+	broker_start();
+	for (unsigned int i = 0; i < 2; i++) {
+		adopt(clients[i], services[i], 7);
+		adopt(services[i], clients[i], 7);
+	}
+	clients[0]->deaf = services[0]->deaf = true;
+	say(clients[1]);
+	say(services[1]);
+	run(2 * CONSENT_MS);
+	ck_assert_ptr_nonnull(strstr(told, "-p1001"));
+	ck_assert_ptr_nonnull(strstr(told, "-c1001"));
+	ck_assert_ptr_nonnull(strstr(told, "-p1002;"));
+	ck_assert_ptr_null(strstr(told, "-c1002"));
+	ck_assert_int_eq(clients[1]->word.state, PEER_PAIRED);
+}
+END_TEST
+
+/* Of a service behind a NAT like that only the socket's own mapping is known: a punch, or the
+ * relay. */
+START_TEST(test_shared_hopeless)
+{
+	struct straw *clients[2], *services[2];
+
+	shared_pairs(clients, services);
+	clients[0]->hello.wants_direct = true;
+	nat_set(clients[0], NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
+	nat_set(services[0], NAT_MAPPING_PORT, NAT_ALLOCATION_RANDOM, 0);
+	say(services[0]);
+	say(clients[0]);
+	run(600000);
+	ck_assert_uint_eq(broker_counter(broker, BROKER_HOPELESS), 1);
+	ck_assert_int_eq(clients[0]->word.state, PEER_PAIRED);
+	ck_assert_int_le(clients[0]->word.round.plan, PEER_PUNCH);
+}
+END_TEST
+
 START_TEST(test_hopeless)
 {
 	struct straw *client, *service;
@@ -1207,13 +1369,6 @@ START_TEST(test_neighbours)
 	ck_assert(has_target(service, "192.0.2.1:7000"));
 }
 END_TEST
-
-static void adopt(const struct straw *a, const struct straw *b, uint32_t number)
-{
-	struct rules_peer peer = {a->hole.client, a->hole.punch, b->hole.client, number, "cam1"};
-
-	broker_adopt(broker, &peer, now_ms);
-}
 
 /* relayd was restarted; the kernel relays on, and both come back. */
 START_TEST(test_restart)
@@ -1417,6 +1572,11 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_delay);
 	tcase_add_test(tcase, test_predict);
 	tcase_add_test(tcase, test_silent_rounds);
+	tcase_add_test(tcase, test_shared);
+	tcase_add_test(tcase, test_shared_again);
+	tcase_add_test(tcase, test_shared_restart);
+	tcase_add_test(tcase, test_shared_restart_alone);
+	tcase_add_test(tcase, test_shared_hopeless);
 	tcase_add_test(tcase, test_hopeless);
 	tcase_add_test(tcase, test_backoff);
 	tcase_add_test(tcase, test_lost);

@@ -158,6 +158,15 @@ static const struct bad ports[] = {
 	{"alternate = 65536", 1, "65536 is out of range; write 0 to 65535"},
 	{"rfc3489 = 65535", 1, "65535 is out of range; write 0 to 65534"},
 	{"rfc3489 = true", 1, "is not a number"},
+	{"share = \"3490-3489\"", 1, "is not a range of ports; write one like 3490-3521"},
+	{"share = \"3490-3554\"", 1, "of at most 64"},
+	{"share = \"3490,3491\"", 1, "is not a range of ports"},
+	{"share = \"0-3\"", 1, "is not a range of ports"},
+	{"share = \"65530-65536\"", 1, "is not a range of ports"},
+	{HOME "share = \"3470-3480\"\n", 2, "share: port 3478 is the punch port; choose another"},
+	{HOME "rfc3489 = 3490\nshare = \"3491-3495\"\n", 3,
+		"share: port 3491 is a port of rfc3489; choose another"},
+	{HOME "share = \"9090-9099\"\n" A, 3, "stream \"a\": port 9099 is a port of share"},
 	{HOME "alternate = 3478\n", 2, "alternate: 3478 is the punch port; choose another, or 0"},
 	{HOME "\nrfc3489 = 3478\n", 3, "rfc3489: port 3478 is the punch port"},
 	{HOME "rfc3489 = 3477\n", 2, "rfc3489: port 3478 is the punch port"},
@@ -235,6 +244,7 @@ START_TEST(test_alternate)
 		{HOME "rfc3489 = 3478\npunch = 4000\n", 0},
 		{HOME "stream a { listen = 3479 key = '" KEY_TEXT "' }\n", 0},
 		{HOME "alternate = 0\n", 0},
+		{HOME "share = \"3479\"\n", 0},
 		{HOME "alternate = 5000\n", 5000},
 	};
 
@@ -249,26 +259,30 @@ END_TEST
 
 START_TEST(test_own_ports)
 {
-	struct config *config = read_good(HOME "rfc3489 = 3480\n" PARTNER PARTNER_KEY);
-	static const char *const option[] = {"punch", "alternate", "rfc3489", "rfc3489", NULL};
+	struct config *config =
+		read_good(HOME "rfc3489 = 3480\nshare = \"3482-3484\"\n" PARTNER PARTNER_KEY);
+	static const char *const option[] = {
+		"punch", "alternate", "rfc3489", "rfc3489", "share", "share", "share", NULL};
 	uint16_t port[CONFIG_PORTS];
 	char text[1000] = "";
 	FILE *out = fmemopen(text, sizeof(text), "w");
 
-	ck_assert_uint_eq(config_ports(config, port), 4);
+	ck_assert_uint_eq(config_ports(config, port), 7);
 	for (uint16_t i = 0; i < COUNT(option); i++) {
 		const char *got = config_port_option(config, (uint16_t)(3478 + i));
 
 		ck_assert_int_eq(got == NULL, option[i] == NULL);
 		if (got)
 			ck_assert_str_eq(got, option[i]);
-		if (i < 4)
+		ck_assert_int_eq(config_is_share(config, (uint16_t)(3478 + i)), i >= 4 && i < 7);
+		if (i < 7)
 			ck_assert_uint_eq(port[i], 3478 + i);
 	}
 	config_print(config, out);
 	fclose(out);
-	ck_assert_ptr_nonnull(strstr(text, "alternate = 3479\nrfc3489 = 3480 # and 3481\n" PARTNER
-					   "partner-key = \"(set)\"\n"));
+	ck_assert_ptr_nonnull(
+		strstr(text, "alternate = 3479\nrfc3489 = 3480 # and 3481\n"
+			     "share = \"3482-3484\"\n" PARTNER "partner-key = \"(set)\"\n"));
 	ck_assert_ptr_null(strstr(text, KEY_TEXT));
 	config_free(config);
 }

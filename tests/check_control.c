@@ -70,7 +70,7 @@ START_TEST(rules_held)
 	records[2].listening = (struct rules_listening){
 		.listen = listen, .number = 7, .name = "cam1", .refused_packets = 9};
 	endpoint_parse("10.0.0.4:3478", 0, &punch);
-	records[3].peer = (struct rules_peer){client, punch, listen, 7, "cam1"};
+	records[3].peer = (struct rules_peer){client, punch, listen, 7, "cam1", punch};
 	records[4].flow = (struct rules_flow){7, client, punch, client, punch};
 	t.snapshot = (struct sync_snapshot){records, sizeof(records) / sizeof(records[0])};
 	granted(fd, ADD ",\"rate\":5000,\"peers\":2}");

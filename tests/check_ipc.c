@@ -8,7 +8,7 @@
 #include "relayd/ipc.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define OP_SIZE	     176
+#define OP_SIZE	     195
 #define RECORDS	     6 /* one of each kind */
 #define LIST_HEAD    7 /* kind, id, count */
 
@@ -295,7 +295,7 @@ static size_t records_make(struct ipc_record *out)
 	out[4].kind = IPC_FLOW;
 	out[4].flow = (struct rules_flow){0xffffff, v4, v6, v6, v4};
 	out[5].kind = IPC_PEER;
-	out[5].peer = (struct rules_peer){v4, v6, v4, 0xfffffe, "cam2"};
+	out[5].peer = (struct rules_peer){v4, v6, v4, 0xfffffe, "cam2", v6};
 	return RECORDS;
 }
 

@@ -225,6 +225,22 @@ START_TEST(test_far)
 }
 END_TEST
 
+/* Where a mapping hides it, the opener is to fall short of the relay. */
+START_TEST(test_guess)
+{
+	struct sim_config config = behind(nat(NAT_PORT, NAT_PORT, NAT_RANDOM));
+	static const uint8_t guesses[] = {2, 2, 3, 4, 4};
+	struct sim sim;
+
+	config.hops = 2 + (unsigned int)_i;
+	sim_run(&config, &quick, &sim);
+	ck_assert(sim.result.opener_guessed);
+	ck_assert_uint_eq(sim.result.report.opener_ttl, guesses[_i]);
+	ck_assert_uint_eq(sim.result.report.layers, 1);
+	ck_assert_int_le(sim.now_ms, 2500);
+}
+END_TEST
+
 START_TEST(test_hairpin)
 {
 	struct sim_config config = behind(nat(NAT_ENDPOINT, scopes[_i], NAT_RANDOM));
@@ -336,6 +352,7 @@ static TCase *probe_case(void)
 	tcase_add_test(tcase, test_block);
 	tcase_add_loop_test(tcase, test_layers, 0, 2);
 	tcase_add_test(tcase, test_far);
+	tcase_add_loop_test(tcase, test_guess, 0, 5);
 	tcase_add_loop_test(tcase, test_hairpin, 0, 3);
 	tcase_add_loop_test(tcase, test_lifetime, 0, 5);
 	tcase_add_test(tcase, test_lifetime_unknown);

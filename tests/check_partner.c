@@ -250,12 +250,12 @@ START_TEST(test_forward_limit)
 	struct mail out;
 
 	pass(4);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 64; i++) {
 		ck_assert_int_eq(ask(&a, A ":3478", 6), BEHAVIOUR_FORWARDED);
 		ck_assert_int_eq(deliver(&b, &answer, &out), BEHAVIOUR_EMITTED);
 	}
 	ck_assert_int_eq(ask(&a, A ":3478", 6), BEHAVIOUR_LIMITED);
-	limit_init(&a.behaviour.elsewhere, 5, 20, 200);
+	limit_init(&a.behaviour.elsewhere, 10, 64, 200);
 	ck_assert_int_eq(ask(&a, A ":3478", 6), BEHAVIOUR_FORWARDED);
 	ck_assert_int_eq(deliver(&b, &answer, &out), BEHAVIOUR_LIMITED);
 	ck_assert_uint_eq(out.len, 0);

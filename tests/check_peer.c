@@ -16,7 +16,7 @@
 #define HELLO_LANE    20
 #define HELLO_PEER    36
 #define HELLO_GATEWAY 68
-#define WORD_SIZE     72
+#define WORD_SIZE     76
 #define WORD_PEER     8
 #define WORD_ROUND    44
 #define ENDPOINT_SIZE 20
@@ -33,6 +33,7 @@ static struct peer_hello hello_full(void)
 		.role = PEER_SERVICE,
 		.heard = 0x01020304,
 		.wants_direct = true,
+		.shared = true,
 		.rtt_ms = 250,
 		.nat = {.mapping = NAT_MAPPING_PORT,
 			.filtering = NAT_FILTERING_PORT,
@@ -58,6 +59,9 @@ static struct peer_word word_full(void)
 		.serial = 0xfffffffe,
 		.state = PEER_PAIRED,
 		.alternate = six,
+		.pinned = true,
+		.share_low = 3490,
+		.share_high = 3521,
 		.round = {.number = 7,
 			.plan = PEER_BIRTHDAY,
 			.part = 0,
@@ -97,7 +101,7 @@ START_TEST(test_hello)
 	ck_assert_mem_eq(got.lane, lane_a, PEER_LANE);
 	ck_assert_mem_eq(got.peer, lane_b, PEER_LANE);
 	ck_assert_uint_eq(got.heard, 0x01020304);
-	ck_assert(!got.bye && got.wants_direct);
+	ck_assert(!got.bye && got.wants_direct && got.shared);
 	ck_assert_uint_eq(got.rtt_ms, 250);
 	ck_assert_int_eq(got.nat.mapping, NAT_MAPPING_PORT);
 	ck_assert_int_eq(got.nat.ports.step, -2);
@@ -122,6 +126,9 @@ START_TEST(test_word)
 
 	ck_assert_uint_eq(len, WORD_SIZE + 3 * ENDPOINT_SIZE);
 	ck_assert_int_eq(peer_word_decode(data, len, &got), 0);
+	ck_assert(got.pinned);
+	ck_assert_uint_eq(got.share_low, 3490);
+	ck_assert_uint_eq(got.share_high, 3521);
 	ck_assert_uint_eq(got.serial, 0xfffffffe);
 	ck_assert_int_eq(got.state, PEER_PAIRED);
 	ck_assert_mem_eq(got.peer, lane_b, PEER_LANE);
@@ -147,18 +154,20 @@ END_TEST
 
 START_TEST(test_flags)
 {
-	for (unsigned int flags = 0; flags < 16; flags++) {
+	for (unsigned int flags = 0; flags < 32; flags++) {
 		struct peer_hello hello = hello_full(), got;
 		uint8_t data[PEER_WIRE];
 
 		hello.bye = flags & 1;
 		hello.wants_direct = flags & 2;
-		hello.lonely = flags & 4;
-		hello.spare = flags & 8;
+		hello.shared = flags & 4;
+		hello.lonely = flags & 8;
+		hello.spare = flags & 16;
 		ck_assert_int_eq(peer_hello_decode(data, peer_hello_encode(&hello, data), &got), 0);
-		ck_assert_uint_eq(data[2], (flags & 3) | (flags & 12) << 1);
-		ck_assert_uint_eq(
-			got.bye + 2 * got.wants_direct + 4 * got.lonely + 8 * got.spare, flags);
+		ck_assert_uint_eq(data[2], flags);
+		ck_assert_uint_eq(got.bye + 2 * got.wants_direct + 4 * got.shared + 8 * got.lonely +
+					  16 * got.spare,
+			flags);
 	}
 }
 END_TEST
@@ -174,7 +183,7 @@ START_TEST(test_bytes)
 		"bbbbbbbbbbbbbbb\0\0\x02\x13\x8c"
 		"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x09\0\0\0\x09"
 		"\x01\x01\0\x0a\0\0\x01\0\0\0\x02\0\x04\0\xc3\x50\xff\xff\xff\xff"
-		"\0\x01\0\x02\0\x01\x9c\xbb\xc0\0\x02\x09";
+		"\0\x01\0\x02\x0d\xa2\x0d\xc1\0\x01\x9c\xbb\xc0\0\x02\x09";
 	struct peer_hello hello = {.heard = 5,
 		.wants_direct = true,
 		.rtt_ms = 100,
@@ -183,6 +192,8 @@ START_TEST(test_bytes)
 	struct peer_word word = {.serial = 5,
 		.state = PEER_PAIRED,
 		.alternate = six,
+		.share_low = 3490,
+		.share_high = 3521,
 		.round = {.number = 9,
 			.plan = PEER_STEP,
 			.part = 1,
@@ -283,7 +294,7 @@ START_TEST(test_word_bad)
 		{1, PEER_WAITING},  /* with a peer */
 		{1, PEER_CLOSED},   /* with a peer */
 		{1, 3},		    /* state */
-		{2, 2},		    /* flags */
+		{2, 4},		    /* flags */
 		{3, PEER_REST},	    /* go, and nothing to do */
 		{3, 5},		    /* plan */
 		{25, 0},	    /* alternate: none, with a port */
@@ -296,6 +307,7 @@ START_TEST(test_word_bad)
 		{64, 0x01},	    /* step */
 		{64, 0x80},	    /* step */
 		{70, 0x03},	    /* high below low */
+		{74, 0x0c},	    /* the same of the shared ports */
 		{WORD_SIZE + 1, 0}, /* a target that is none */
 		{WORD_SIZE + 8, 1}, /* behind 32 bits */
 		{WORD_SIZE + ENDPOINT_SIZE, 1},

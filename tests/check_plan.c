@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which plan, in which order, how large, and what is remembered of it. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,40 @@ START_TEST(test_order)
 	ck_assert_str_eq(got, orders[_i].tries);
 	search(orders[_i].b, orders[_i].a, orders[_i].known, got);
 	ck_assert_str_eq(got, orders[_i].tries);
+}
+END_TEST
+
+/* A socket that is somebody else's is the only one: its side is found by what is proven, or not. */
+START_TEST(test_fixed)
+{
+	static const struct {
+		const struct nat_report *a, *fixed;
+		enum peer_plan known;
+		bool finds[PEER_BIRTHDAY + 1];
+	} list[] = {
+		{&cone, &cone, PEER_REST, {[PEER_PUNCH] = true}},
+		{&sequential, &cone, PEER_REST, {[PEER_PREDICT] = true}},
+		{&random_all, &cone, PEER_BIRTHDAY, {[PEER_BIRTHDAY] = true}},
+		{&none, &random_all, PEER_REST, {[PEER_PUNCH] = true}},
+		{&none, &random_all, PEER_BIRTHDAY, {[PEER_PUNCH] = true}},
+		{&none, &sequential, PEER_PREDICT, {[PEER_PUNCH] = true}},
+		{&sequential, &sequential, PEER_STEP, {[PEER_PUNCH] = true}},
+	};
+
+	for (unsigned int swap = 0; swap < 2; swap++) {
+		struct plan_side side[2] = {0};
+		struct plan_history history = {0};
+		enum peer_plan plan;
+
+		side[swap].nat = *list[_i].a;
+		side[!swap].nat = *list[_i].fixed;
+		side[!swap].fixed = true;
+		plan = plan_choose(side, &history, list[_i].known);
+		ck_assert(list[_i].finds[plan]);
+		history.tries[PEER_PUNCH] = UINT_MAX;
+		plan = plan_choose(side, &history, PEER_REST);
+		ck_assert(plan == PEER_REST || list[_i].finds[PEER_PUNCH] == false);
+	}
 }
 END_TEST
 
@@ -317,6 +352,7 @@ static Suite *plan_suite(void)
 	tcase_add_loop_test(tcase, test_order, 0, COUNT(orders));
 	tcase_add_test(tcase, test_punch);
 	tcase_add_test(tcase, test_listed);
+	tcase_add_loop_test(tcase, test_fixed, 0, 7);
 	tcase_add_test(tcase, test_predict);
 	tcase_add_test(tcase, test_step);
 	tcase_add_loop_test(tcase, test_birthday, 0, COUNT(blocks));

@@ -25,6 +25,7 @@ static size_t key_len;
 /* What is asked; what is NULL or 0 is left out. */
 struct ask {
 	const char *user, *source, *key;
+	const char *local; /* where it arrives; NULL: RELAY */
 	uint64_t sequence;
 	struct peer_hello hello;
 	bool cut; /* a byte of the hello is missing */
@@ -99,7 +100,8 @@ static struct ask ask_make(uint8_t lane, enum peer_role role)
 
 static void ask_send(const struct ask *ask)
 {
-	const struct nonce_binding binding = {endpoint(ask->source), endpoint(RELAY)};
+	const struct nonce_binding binding = {
+		endpoint(ask->source), endpoint(ask->local ? ask->local : RELAY)};
 	struct punch_packet packet = {.source = binding.source, .local = binding.local};
 	struct stun_bytes user = {(const uint8_t *)ask->user, (uint16_t)strlen(ask->user)};
 	struct stun_bytes realm = {(const uint8_t *)"relayd", 6};
@@ -260,6 +262,35 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* Ports for the lanes of shared sockets take those, and nothing else. */
+START_TEST(test_share)
+{
+	struct ask ask = ask_make(1, PEER_SERVICE);
+
+	punch.share_low = 3490;
+	punch.share_high = 3493;
+	ask.local = "203.0.113.7:3493";
+	assert_refused(&ask, 403);
+	ask.hello.shared = true;
+	ask.hello.role = PEER_CLIENT;
+	assert_refused(&ask, 403);
+	ask.punch = true;
+	assert_refused(&ask, 401); /* a stream without ports */
+	ask.user = "cam1";
+	assert_refused(&ask, 403);
+	ask = ask_make(1, PEER_SERVICE);
+	ask.hello.shared = true;
+	assert_word(&ask, PEER_WAITING);
+	/* Another lane of the same socket, by another port of ours. */
+	ask = ask_make(2, PEER_SERVICE);
+	ask.hello.shared = true;
+	ask.local = "203.0.113.7:3490";
+	assert_word(&ask, PEER_WAITING);
+	ck_assert_uint_eq(broker_offers(punch.broker, peers), 2);
+	ck_assert_uint_eq(word.share_low, 0); /* the broker's to say */
+}
+END_TEST
+
 static Suite *punch_peer_suite(void)
 {
 	Suite *suite = suite_create("punch_peer");
@@ -271,6 +302,7 @@ static Suite *punch_peer_suite(void)
 	tcase_add_test(tcase, test_senseless);
 	tcase_add_test(tcase, test_unproven);
 	tcase_add_test(tcase, test_refused);
+	tcase_add_test(tcase, test_share);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

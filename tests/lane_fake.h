@@ -52,6 +52,9 @@ static struct fake {
 	struct lane_event events[EVENT_MAX];
 } fake;
 
+/* A lane that begins shares its socket. */
+static bool fake_shared;
+
 static inline int fake_send(void *arg, unsigned int socket, const struct endpoint *to, uint8_t ttl,
 	const void *data, size_t len)
 {
@@ -193,6 +196,7 @@ static inline void fake_run(int64_t ms)
 static inline void fake_start(enum peer_role role)
 {
 	struct lane_config config = {.role = role,
+		.shared = fake_shared,
 		.name = "files",
 		.key = KEY,
 		.sequence = 50000,

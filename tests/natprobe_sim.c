@@ -113,7 +113,8 @@ static int sim_send(
 			return 0;
 		}
 	}
-	if (left + world->config->nats + world->config->routers > HOPS)
+	if (left + world->config->nats + world->config->routers >
+		(world->config->hops ? world->config->hops : HOPS))
 		post(world, false, &from, to, data, len);
 	return 0;
 }

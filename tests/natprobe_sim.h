@@ -18,6 +18,7 @@ struct sim_config {
 	unsigned int nats;
 	struct nat_config nat[SIM_NATS]; /* the host's own router first; public is filled in */
 	unsigned int routers;		 /* without NAT, before the outermost NAT */
+	unsigned int hops;		 /* from the host to the relay; 0: 12 */
 	bool two;			 /* the relay has two addresses, else two ports only */
 	bool plain;			 /* it has neither, and ignores CHANGE-REQUEST */
 	bool dead;			 /* it says nothing */

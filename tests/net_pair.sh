@@ -159,8 +159,8 @@ value() { # LINE-BEGINNING WORD
 join() { # A PUNCH-OF-A B PUNCH-OF-B
 	echo "client pair $1 $2 60000 0"
 	echo "client pair $3 $4 60000 0"
-	echo "peer pair $1 $2 $3 9"
-	echo "peer pair $3 $4 $1 9"
+	echo "peers pair $1 $2 $3 9 $4"
+	echo "peers pair $3 $4 $1 9 $2"
 }
 
 # --- set-up

@@ -323,12 +323,15 @@ tool_kill
 is "what an older relayd left" "$(in_ns relay nft -f - <<-'RULES' 2>&1
 	flush chain inet relayd to_client
 	flush chain inet relayd relayed
+	flush chain inet relayd from_relay
 	delete chain inet relayd pair4
 	delete chain inet relayd pair6
 	delete map inet relayd peer4
 	delete map inet relayd peer6
 	delete map inet relayd peer_mark4
 	delete map inet relayd peer_mark6
+	delete map inet relayd peer_from4
+	delete map inet relayd peer_from6
 RULES
 )" ""
 tool_start

@@ -7,6 +7,7 @@
  *   client NAME CLIENT PUNCH MS RATE    unclient CLIENT PUNCH
  *   consent NAME CLIENT MS RATE         flush CLIENT PUNCH
  *   peer NAME CLIENT PUNCH PEER NUMBER  unpeer CLIENT PUNCH
+ *   peers NAME CLIENT PUNCH PEER NUMBER FROM
  *   commit        what was collected, as one transaction: "ok", or "error -CODE OP TEXT"
  *   fill N        N streams in as few transactions as it takes
  *   read          everything that the kernel holds, then "."
@@ -194,6 +195,8 @@ static bool field_parse(struct rules_op *op, char field, const char *word)
 		return !endpoint_parse(word, 0, &op->punch);
 	case 'o':
 		return !endpoint_parse(word, 0, &op->peer);
+	case 'f':
+		return !endpoint_parse(word, 0, &op->from);
 	case 's':
 		return !strcmp(word, "any") || !prefix_parse(word, &op->source);
 	case 'i':
@@ -229,6 +232,7 @@ static bool op_parse(struct rules_op *op, const char *verb, char *words[], int c
 		{"consent", "ncmr", RULES_CONSENT},
 		{"flush", "cp", RULES_FLUSH},
 		{"peer", "ncpoi", RULES_PEER},
+		{"peers", "ncpoif", RULES_PEER},
 		{"unpeer", "cp", RULES_UNPEER},
 	};
 	const char *fields = NULL;
