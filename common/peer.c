@@ -10,6 +10,9 @@
 #define HELLO_BYE	   0x01
 #define HELLO_WANTS_DIRECT 0x02
 #define HELLO_SHARED	   0x04
+#define HELLO_LONELY	   0x08
+#define HELLO_SPARE	   0x10
+#define HELLO_FLAGS	   0x1f
 #define WORD_GO		   0x01
 #define WORD_PINNED	   0x02
 
@@ -129,10 +132,12 @@ int peer_hello_decode(const void *data, size_t len, struct peer_hello *out)
 	if (buf_get_u8(&buf) != KIND_HELLO)
 		return -EPROTO;
 	out->role = small_get(&buf, PEER_SERVICE);
-	flags = small_get(&buf, HELLO_BYE | HELLO_WANTS_DIRECT | HELLO_SHARED);
+	flags = small_get(&buf, HELLO_FLAGS);
 	out->bye = flags & HELLO_BYE;
 	out->wants_direct = flags & HELLO_WANTS_DIRECT;
 	out->shared = flags & HELLO_SHARED;
+	out->lonely = flags & HELLO_LONELY;
+	out->spare = flags & HELLO_SPARE;
 	out->progress = small_get(&buf, PEER_FAILED);
 	out->heard = buf_get_u32(&buf);
 	out->rtt_ms = buf_get_u32(&buf);
@@ -151,6 +156,14 @@ int peer_hello_decode(const void *data, size_t len, struct peer_hello *out)
 	return buf.bad || buf_left(&buf) ? -EPROTO : 0;
 }
 
+static uint8_t hello_flags(const struct peer_hello *hello)
+{
+	return (uint8_t)((hello->bye ? HELLO_BYE : 0) |
+			 (hello->wants_direct ? HELLO_WANTS_DIRECT : 0) |
+			 (hello->shared ? HELLO_SHARED : 0) | (hello->lonely ? HELLO_LONELY : 0) |
+			 (hello->spare ? HELLO_SPARE : 0));
+}
+
 size_t peer_hello_encode(const struct peer_hello *hello, uint8_t out[static PEER_WIRE])
 {
 	struct buf buf;
@@ -158,9 +171,7 @@ size_t peer_hello_encode(const struct peer_hello *hello, uint8_t out[static PEER
 	buf_init(&buf, out, PEER_WIRE);
 	buf_put_u8(&buf, KIND_HELLO);
 	buf_put_u8(&buf, (uint8_t)hello->role);
-	buf_put_u8(&buf, (hello->bye ? HELLO_BYE : 0) |
-				 (hello->wants_direct ? HELLO_WANTS_DIRECT : 0) |
-				 (hello->shared ? HELLO_SHARED : 0));
+	buf_put_u8(&buf, hello_flags(hello));
 	buf_put_u8(&buf, (uint8_t)hello->progress);
 	buf_put_u32(&buf, hello->heard);
 	buf_put_u32(&buf, hello->rtt_ms);

@@ -47,6 +47,8 @@ struct peer_hello {
 	bool bye;		 /* the lane ends */
 	bool wants_direct;	 /* there is traffic that is worth a search */
 	bool shared;	 /* the socket is another program's: no path but its own, and no move */
+	bool lonely;	 /* what goes to the other was answered once, and is not any more */
+	bool spare;	 /* it carries nothing yet: whoever has data may have its place */
 	uint32_t rtt_ms; /* to the relay; 0: not measured yet */
 	struct nat_report nat; /* mapping UNKNOWN: not known yet */
 	uint8_t host_count;    /* addresses of the host with the port of the lane's socket */

@@ -205,6 +205,7 @@ static void carrier_inward(struct carrier *carrier, unsigned int count)
 	}
 	if (sink->to_len > 0)
 		volley_aim(carrier->shared->volley, count, &sink->to, sink->to_len);
+	volley_answer(carrier->shared->volley, count, &sink->asked);
 	sent = volley_send(carrier->shared->volley, sink->fd, count, &counters->loss);
 	carrier->inward += sent;
 	counters->inward += sent;
@@ -269,6 +270,15 @@ uint16_t carrier_port(const struct carrier *carrier)
 	const struct carrier_twin *twin = carrier->shared->twin;
 
 	return twin ? twin->port : volley_port(carrier->sockets[0]->fd);
+}
+
+void carrier_set_spare(struct carrier *carrier, bool spare)
+{
+	if (carrier->spare == spare)
+		return;
+	carrier->spare = spare;
+	lane_set_spare(carrier->lane, spare, carrier_now(carrier));
+	carrier_arm(carrier);
 }
 
 void carrier_network(struct carrier *carrier)

@@ -51,6 +51,7 @@ struct carrier_sink {
 	int fd; /* -1: nowhere */
 	struct sockaddr_storage to;
 	socklen_t to_len; /* 0: fd is connected */
+	struct volley_asked asked;
 };
 
 struct carrier_socket {
@@ -70,6 +71,7 @@ struct carrier {
 	unsigned int route; /* the caller's */
 	unsigned int news;  /* bits 1 << enum lane_event_type; the caller clears them */
 	bool paired;
+	bool spare;		   /* carrier_set_spare() */
 	bool silent;		   /* the relay; nothing else has been heard since */
 	bool parted;		   /* the caller's: the other side is another than its owner's */
 	struct lane_event pairing; /* when paired */
@@ -106,6 +108,8 @@ bool carrier_input(
 uint16_t carrier_port(const struct carrier *carrier);
 /* Its lane was told something that the relay is to know. */
 void carrier_told(struct carrier *carrier);
+/* It is only kept in reserve, and gives way to others when the relay has no more places. */
+void carrier_set_spare(struct carrier *carrier, bool spare);
 /* The network has changed. */
 void carrier_network(struct carrier *carrier);
 /* No direct path, or one again. */

@@ -2,24 +2,14 @@
 #include "punchctl/carry.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/stun.h"
 
-#define BATCHES_MAX 8 /* of one lane, before it is the others' turn */
+#define BATCHES_MAX 4 /* of one lane, before it is the others' turn */
 
 static const struct endpoint loopback = {.addr = {AF_INET, {127, 0, 0, 1}}};
-
-/* Beyond net.core.rmem_max only a privileged process gets what it asks for. */
-static void socket_grow(int fd)
-{
-	int size = CARRY_RCVBUF;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-}
 
 /*
  * Not connected: the kernel then chooses the source address of each datagram, so that the socket
@@ -27,21 +17,11 @@ static void socket_grow(int fd)
  */
 static int socket_open(const struct endpoint *local)
 {
-	struct sockaddr_storage sa;
-	socklen_t len = endpoint_to_sockaddr(local, &sa);
-	int fd, ret, one = 1;
+	int fd = volley_socket(local);
 
-	fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	socket_grow(fd);
-	if (sa.ss_family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&sa, len) == 0)
-		return fd;
-	ret = -errno;
-	close(fd);
-	return ret;
+	if (fd >= 0)
+		volley_grow(fd);
+	return fd;
 }
 
 static int outer_open(const struct carry *carry)
@@ -49,18 +29,6 @@ static int outer_open(const struct carry *carry)
 	struct endpoint any = {.addr = {.family = carry->relay.addr.family}};
 
 	return socket_open(&any);
-}
-
-static uint16_t socket_port(int fd)
-{
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
-	struct endpoint local;
-
-	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0 ||
-		endpoint_from_sockaddr((struct sockaddr *)&sa, &local) < 0)
-		return 0;
-	return local.port;
 }
 
 /*
@@ -73,7 +41,7 @@ static int inner_open(const struct carry *carry, const struct carry_lane *lane)
 	int fd;
 
 	if (lane > carry->lanes)
-		local.port = (uint16_t)(socket_port(lane[-1].inner) + 1);
+		local.port = (uint16_t)(volley_port(lane[-1].inner) + 1);
 	fd = socket_open(&local);
 	return fd < 0 ? socket_open(&loopback) : fd;
 }
@@ -160,103 +128,59 @@ int carry_send(struct carry *carry, unsigned int lane, const void *data, size_t 
 	return sent < 0 ? -errno : 0;
 }
 
-/* The number of datagrams, 0 when there are none. */
-static int batch_receive(struct carry *carry, int fd)
-{
-	int got;
-
-	for (unsigned int i = 0; i < CARRY_BATCH; i++) {
-		carry->in_iov[i] = (struct iovec){carry->data[i], CARRY_DATAGRAM};
-		carry->in[i].msg_hdr = (struct msghdr){
-			.msg_name = &carry->from[i],
-			.msg_namelen = sizeof(carry->from[i]),
-			.msg_iov = &carry->in_iov[i],
-			.msg_iovlen = 1,
-		};
-	}
-	got = recvmmsg(fd, carry->in, CARRY_BATCH, 0, NULL);
-	if (got < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	return got;
-}
-
-/* A datagram that the kernel does not take is dropped, as any router would. */
-static unsigned int batch_send(struct carry *carry, int fd, unsigned int count)
-{
-	unsigned int done = 0, sent = 0;
-	int ret;
-
-	while (done < count) {
-		ret = sendmmsg(fd, carry->out + done, count - done, MSG_NOSIGNAL);
-		if (ret < 0 && errno == EINTR)
-			continue;
-		if (ret <= 0) {
-			carry->counters.unsent++;
-			done++;
-			continue;
-		}
-		done += (unsigned int)ret;
-		sent += (unsigned int)ret;
-	}
-	return sent;
-}
-
-static void batch_add(struct carry *carry, unsigned int at, unsigned int i,
-	struct sockaddr_storage *to, socklen_t len)
-{
-	carry->out_iov[at] = (struct iovec){carry->data[i], carry->in[i].msg_len};
-	carry->out[at].msg_hdr = (struct msghdr){
-		.msg_name = to,
-		.msg_namelen = len,
-		.msg_iov = &carry->out_iov[at],
-		.msg_iovlen = 1,
-	};
-}
-
 static bool datagram_is_whole(struct carry *carry, unsigned int i)
 {
-	if (!(carry->in[i].msg_hdr.msg_flags & MSG_TRUNC))
+	if (volley_is_whole(&carry->volley, i))
 		return true;
-	carry->counters.oversized++;
+	carry->counters.loss.oversized++;
 	return false;
 }
 
 /* The source is the relay's punch port for answers and, by its SNAT, for media. */
 static bool datagram_is_media(struct carry *carry, unsigned int lane, unsigned int i)
 {
+	const struct volley *volley = &carry->volley;
+	size_t len = volley_len(volley, i);
 	struct endpoint from;
 
-	if (endpoint_from_sockaddr((struct sockaddr *)&carry->from[i], &from) < 0 ||
+	if (endpoint_from_sockaddr((struct sockaddr *)&volley->from[i], &from) < 0 ||
 		!endpoint_equal(&from, &carry->relay)) {
 		carry->counters.foreign++;
 		return false;
 	}
 	if (!datagram_is_whole(carry, i))
 		return false;
-	if (stun_is(carry->data[i], carry->in[i].msg_len) &&
-		carry->take(carry->arg, lane, carry->data[i], carry->in[i].msg_len))
+	if (stun_is(volley->data[i], len) && carry->take(carry->arg, lane, volley->data[i], len))
 		return false;
 	carry->counters.foreign += carry->shared;
 	return !carry->shared;
 }
 
+static unsigned int batch_send(
+	struct carry *carry, int fd, unsigned int count, struct sockaddr_storage *to, socklen_t len)
+{
+	volley_aim(&carry->volley, count, to, len);
+	return volley_send(&carry->volley, fd, count, &carry->counters.loss);
+}
+
 int carry_inward(struct carry *carry, unsigned int index)
 {
 	struct carry_lane *lane = &carry->lanes[index];
+	struct volley *volley = &carry->volley;
 	unsigned int total = 0, media;
-	int got = CARRY_BATCH;
+	int got = VOLLEY_COUNT;
 
-	for (unsigned int turn = 0; turn < BATCHES_MAX && got == CARRY_BATCH; turn++) {
+	for (unsigned int turn = 0; turn < BATCHES_MAX && got == VOLLEY_COUNT; turn++) {
 		/* take() may have renewed the outer socket. */
-		got = batch_receive(carry, lane->outer);
+		got = volley_receive(volley, lane->outer);
 		if (got < 0)
 			return got;
 		media = 0;
 		for (unsigned int i = 0; i < (unsigned int)got; i++) {
 			if (datagram_is_media(carry, index, i))
-				batch_add(carry, media++, i, &lane->player, lane->player_len);
+				volley_put(volley, media++, volley->data[i], volley_len(volley, i));
 		}
-		batch_send(carry, lane->inner, media);
+		batch_send(carry, lane->inner, media, &lane->player, lane->player_len);
 		total += media;
 	}
 	carry->counters.inward += total;
@@ -266,19 +190,20 @@ int carry_inward(struct carry *carry, unsigned int index)
 int carry_outward(struct carry *carry, unsigned int index)
 {
 	struct carry_lane *lane = &carry->lanes[index];
+	struct volley *volley = &carry->volley;
 	unsigned int total = 0, count;
-	int got = CARRY_BATCH;
+	int got = VOLLEY_COUNT;
 
-	for (unsigned int turn = 0; turn < BATCHES_MAX && got == CARRY_BATCH; turn++) {
-		got = batch_receive(carry, lane->inner);
+	for (unsigned int turn = 0; turn < BATCHES_MAX && got == VOLLEY_COUNT; turn++) {
+		got = volley_receive(volley, lane->inner);
 		if (got < 0)
 			return got;
 		count = 0;
 		for (unsigned int i = 0; i < (unsigned int)got; i++) {
 			if (datagram_is_whole(carry, i))
-				batch_add(carry, count++, i, &lane->relay, lane->relay_len);
+				volley_put(volley, count++, volley->data[i], volley_len(volley, i));
 		}
-		total += batch_send(carry, lane->outer, count);
+		total += batch_send(carry, lane->outer, count, &lane->relay, lane->relay_len);
 	}
 	carry->counters.outward += total;
 	return (int)total;

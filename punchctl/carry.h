@@ -13,10 +13,7 @@
 #include <sys/socket.h>
 
 #include "common/addr.h"
-
-#define CARRY_BATCH    32
-#define CARRY_DATAGRAM 9216 /* bytes; larger ones are dropped and counted */
-#define CARRY_RCVBUF   (4 * 1024 * 1024)
+#include "punchctl/volley.h"
 
 struct carry_lane {
 	int outer, inner;
@@ -28,8 +25,7 @@ struct carry_lane {
 struct carry_counters {
 	uint64_t inward, outward;
 	uint64_t foreign; /* not from the relay, or not for us where a port is shared */
-	uint64_t oversized;
-	uint64_t unsent; /* the kernel did not take them */
+	struct volley_loss loss;
 };
 
 struct carry {
@@ -41,12 +37,7 @@ struct carry {
 	struct carry_counters counters;
 	unsigned int count;
 	struct carry_lane lanes[PORTS_MAX];
-
-	/* The batch that is being carried. */
-	struct mmsghdr in[CARRY_BATCH], out[CARRY_BATCH];
-	struct iovec in_iov[CARRY_BATCH], out_iov[CARRY_BATCH];
-	struct sockaddr_storage from[CARRY_BATCH];
-	uint8_t data[CARRY_BATCH][CARRY_DATAGRAM];
+	struct volley volley; /* what is being carried */
 };
 
 struct carry_config {

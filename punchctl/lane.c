@@ -13,6 +13,9 @@
 #define FLOW_LONE    20	   /* and of those that nobody answers, such as media: so many, */
 #define FLOW_LONE_MS 1000  /* so that a program which calls in vain starts none either */
 
+#define LONELY_MS	3000 /* data without any answer: is the other still there? */
+#define LONELY_AGAIN_MS 5000
+
 struct lane_event lane_event(const struct lane *lane, enum lane_event_type type)
 {
 	return (struct lane_event){.type = type, .mapped = lane->exchange.mapped};
@@ -93,6 +96,19 @@ void lane_set_gateway(struct lane *lane, const struct endpoint *mapped)
 	lane_relay_tell(lane);
 }
 
+void lane_set_spare(struct lane *lane, bool spare, int64_t now_ms)
+{
+	if (lane->hello.spare == spare)
+		return;
+	lane->hello.spare = spare;
+	lane_relay_tell(lane);
+	if (spare || lane->exchange.known)
+		return;
+	/* What was refused to a spare one may be given now. */
+	lane->exchange.refused = 0;
+	lane_relay_hasten(lane, now_ms);
+}
+
 void lane_network(struct lane *lane, int64_t now_ms)
 {
 	lane_relay_hasten(lane, now_ms);
@@ -127,6 +143,7 @@ static int64_t flow_deadline(const struct lane *lane)
 
 static void flow_tick(struct lane *lane, int64_t now_ms)
 {
+	lane->hello.lonely = lane->hello.lonely && lane_flow_is_on(lane, now_ms);
 	if (!lane->hello.wants_direct || lane->pin != LANE_FREE || lane_flow_is_on(lane, now_ms))
 		return;
 	lane->hello.wants_direct = false;
@@ -160,6 +177,36 @@ static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64
 		return;
 	lane->hello.wants_direct = true;
 	lane_relay_tell(lane);
+}
+
+/* A sign of the other: data, or a check that is proven. */
+static void flow_answered(struct lane *lane)
+{
+	lane->flow.alone_ms = 0;
+	lane->hello.lonely = false;
+}
+
+/* The relay may know better than we whether the other is still there. */
+static void flow_alone(struct lane *lane, int64_t now_ms)
+{
+	struct lane_flow *flow = &lane->flow;
+
+	flow->sent = true;
+	if (!flow->answered)
+		return;
+	if (flow->alone_ms == 0)
+		flow->alone_ms = now_ms;
+	if (now_ms - flow->alone_ms < LONELY_MS || now_ms - flow->lonely_ms < LONELY_AGAIN_MS)
+		return;
+	flow->lonely_ms = now_ms;
+	lane->hello.lonely = true;
+	lane_relay_tell(lane);
+}
+
+void lane_flow_forget(struct lane *lane)
+{
+	lane->flow.sent = lane->flow.answered = false;
+	flow_answered(lane);
 }
 
 void lane_tick(struct lane *lane, int64_t now_ms)
@@ -200,7 +247,10 @@ static enum lane_verdict stun_input(struct lane *lane, unsigned int socket,
 	}
 	if (relay || endpoint_equal(from, &lane->word.alternate))
 		return lane_search_input(lane, socket, stun, now_ms) ? LANE_TAKEN : LANE_FOREIGN;
-	return lane_check_input(lane, socket, from, stun, now_ms) ? LANE_TAKEN : LANE_FOREIGN;
+	if (!lane_check_input(lane, socket, from, stun, now_ms))
+		return LANE_FOREIGN;
+	flow_answered(lane);
+	return LANE_TAKEN;
 }
 
 enum lane_verdict lane_input(struct lane *lane, unsigned int socket, const struct endpoint *from,
@@ -216,6 +266,8 @@ enum lane_verdict lane_input(struct lane *lane, unsigned int socket, const struc
 			!lane_check_knows(lane, socket, from))
 			return LANE_FOREIGN;
 		flow_add(lane, 1, 0, now_ms);
+		lane->flow.answered = lane->flow.sent;
+		flow_answered(lane);
 		return LANE_DATA;
 	}
 	if (lane->failed || stun_parse(data, len, &stun) < 0)
@@ -232,6 +284,7 @@ bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct l
 		return false;
 	lane_pin_output(lane);
 	flow_add(lane, 0, count, now_ms);
+	flow_alone(lane, now_ms);
 	out->direct = lane->pin == LANE_PINNED || lane_direct_is_open(lane, now_ms);
 	if (out->direct) {
 		out->socket = lane->direct.socket;

@@ -103,6 +103,8 @@ void lane_set_gateway(struct lane *lane, const struct endpoint *mapped);
  * leave one that is there at once; the other side follows when its checks are not answered.
  */
 void lane_set_relayed(struct lane *lane, bool relayed, int64_t now_ms);
+/* Of a client: it carries nothing yet, and may lose its place to a lane that does. */
+void lane_set_spare(struct lane *lane, bool spare, int64_t now_ms);
 /* The network has changed: punch anew, and what was hopeless may not be any more. */
 void lane_network(struct lane *lane, int64_t now_ms);
 

@@ -72,10 +72,14 @@ struct lane_direct {
 	int64_t rtt_ms; /* the longest of late */
 };
 
-/* Data of both directions, to know whether a search is worth it. */
+/* Data, to know whether a search is worth it. */
 struct lane_flow {
-	unsigned int in, out;
+	unsigned int in, out; /* datagrams, until it is worth it */
 	int64_t began_ms, used_ms;
+	/* Whether what goes to the other is answered. */
+	bool sent, answered;
+	int64_t alone_ms;  /* the first that went since something came; 0: none */
+	int64_t lonely_ms; /* when that was last said */
 };
 
 /* Data of a client whose service shares its socket: its program must not see them move. */
@@ -197,5 +201,7 @@ int64_t lane_direct_deadline(const struct lane *lane);
 bool lane_direct_is_fresh(const struct lane *lane, int64_t now_ms);
 bool lane_direct_is_open(const struct lane *lane, int64_t now_ms);
 bool lane_flow_is_on(const struct lane *lane, int64_t now_ms);
+/* The other is another: what it answers is still to be seen. */
+void lane_flow_forget(struct lane *lane);
 
 #endif

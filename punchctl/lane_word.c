@@ -39,6 +39,7 @@ static void peer_forget(struct lane *lane, int64_t now_ms)
 	lane_direct_lost(lane, now_ms);
 	lane_search_reset(lane);
 	lane_check_forget(lane);
+	lane_flow_forget(lane);
 	memset(&lane->direct, 0, sizeof(lane->direct));
 	mac_wipe(lane->key_own, sizeof(lane->key_own));
 	mac_wipe(lane->key_peer, sizeof(lane->key_peer));

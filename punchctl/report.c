@@ -101,7 +101,8 @@ void report_player(const struct report *report, int64_t status, int signal)
 void report_end(const struct report *report, const struct carry_counters *counters)
 {
 	unsigned long long in = counters->inward, out = counters->outward;
-	unsigned long long dropped = counters->foreign + counters->oversized + counters->unsent;
+	unsigned long long dropped =
+		counters->foreign + counters->loss.oversized + counters->loss.unsent;
 
 	if (report->json)
 		report_line(report, "end",

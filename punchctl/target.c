@@ -2,7 +2,6 @@
 #include "punchctl/target.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,9 +56,51 @@ int target_parse(const char *text, struct target *out, char why[static TARGET_WH
 	return ret;
 }
 
+const struct addrinfo target_hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
+
+bool target_is_address(const struct target *target)
+{
+	struct addr addr;
+
+	return addr_parse(target->host, &addr) == 0;
+}
+
+unsigned int target_take(struct target *target, const struct addrinfo *found)
+{
+	target->count = 0;
+	for (; found && target->count < TARGET_ADDRESSES; found = found->ai_next) {
+		struct endpoint *relay = &target->relays[target->count];
+
+		if (endpoint_from_sockaddr(found->ai_addr, relay) < 0)
+			continue;
+		relay->port = target->port;
+		target->count++;
+	}
+	return target->count;
+}
+
+unsigned int target_keep(struct target *target, const struct endpoint *relay)
+{
+	unsigned int other = TARGET_ADDRESSES;
+
+	for (unsigned int i = 0; i < target->count; i++) {
+		if (endpoint_equal(&target->relays[i], relay))
+			return i;
+		if (target->relays[i].addr.family == relay->addr.family &&
+			other == TARGET_ADDRESSES)
+			other = i;
+	}
+	if (other < TARGET_ADDRESSES)
+		return other;
+	if (target->count == TARGET_ADDRESSES)
+		target->count--;
+	target->relays[target->count] = *relay;
+	return target->count++;
+}
+
 int target_resolve(struct target *target, char why[static TARGET_WHY])
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG}, *found;
+	struct addrinfo *found;
 	int ret;
 
 	target->count = 1;
@@ -67,20 +108,12 @@ int target_resolve(struct target *target, char why[static TARGET_WHY])
 	if (addr_parse(target->host, &target->relays[0].addr) == 0)
 		return 0;
 	target->count = 0;
-	ret = getaddrinfo(target->host, NULL, &hints, &found);
+	ret = getaddrinfo(target->host, NULL, &target_hints, &found);
 	if (ret != 0) {
 		snprintf(why, TARGET_WHY, "%.180s: %.60s", target->host, gai_strerror(ret));
 		return -ENOENT;
 	}
-	for (struct addrinfo *ai = found; ai && target->count < TARGET_ADDRESSES;
-		ai = ai->ai_next) {
-		struct endpoint *relay = &target->relays[target->count];
-
-		if (endpoint_from_sockaddr(ai->ai_addr, relay) < 0)
-			continue;
-		relay->port = target->port;
-		target->count++;
-	}
+	target_take(target, found);
 	freeaddrinfo(found);
 	if (target->count > 0)
 		return 0;

@@ -4,6 +4,8 @@
 #ifndef PUNCHCTL_TARGET_H
 #define PUNCHCTL_TARGET_H
 
+#include <netdb.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +32,13 @@ int target_parse(const char *text, struct target *out, char why[static TARGET_WH
 int target_parse_relay(const char *text, struct target *out, char why[static TARGET_WHY]);
 /* Asks the resolver, which may take seconds. -ENOENT and why. */
 int target_resolve(struct target *target, char why[static TARGET_WHY]);
+/* The same for who asks the resolver himself. */
+extern const struct addrinfo target_hints;
+bool target_is_address(const struct target *target);
+/* In place of the addresses of before, as many as fit; NULL: none. Returns how many. */
+unsigned int target_take(struct target *target, const struct addrinfo *found);
+/* Where this address is now, or another one of its family; without any it is added. */
+unsigned int target_keep(struct target *target, const struct endpoint *relay);
 /* The first line of the file; -errno and why. Says by log_warning() when others may read the file.
  */
 int target_read_key(const char *path, char key[static TARGET_KEY], char why[static TARGET_WHY]);

@@ -115,6 +115,7 @@ static void on_minute(uv_timer_t *timer)
 		tunnel_net_look(tunnel);
 	if (tunnel->config->role == PEER_SERVICE)
 		tunnel_serve_calm(tunnel);
+	tunnel_resolve_look(tunnel);
 	tunnel_fill(tunnel);
 	tunnel_gateway_fill(tunnel);
 }
@@ -266,6 +267,7 @@ void tunnel_close(struct tunnel *tunnel)
 	while ((carrier = TAILQ_FIRST(&tunnel->carriers)))
 		tunnel_carrier_close(tunnel, carrier);
 	tunnel_net_fini(tunnel);
+	tunnel_resolve_fini(tunnel);
 	tunnel_connect_close(tunnel);
 	tunnel_share_close(tunnel);
 	uv_close((uv_handle_t *)&tunnel->minute, NULL);

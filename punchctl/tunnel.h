@@ -17,7 +17,7 @@
 /* All pointers are the caller's and must outlive the tunnel. */
 struct tunnel_config {
 	enum peer_role role;
-	const struct target *target; /* resolved */
+	struct target *target; /* resolved, and again when it is silent */
 	const char *key_file;
 	const char *key;
 	struct endpoint local; /* of a service: where it is; of a client: where to listen */

@@ -60,6 +60,9 @@ static bool is_told(
 		route->silent = false;
 		break;
 	case LANE_REFUSED:
+		/* That there is no place for one more matters when it is needed. */
+		if (event->code == FULL && carrier->spare)
+			return true;
 		told = route->refused == event->code;
 		route->refused = event->code;
 		break;
@@ -190,6 +193,19 @@ static bool carrier_is_stuck(const struct tunnel *tunnel, const struct carrier *
 
 	return !carrier->owner &&
 	       !addr_equal(&relays[route_of(carrier)->index].addr, &carrier->relay.addr);
+}
+
+void tunnel_carrier_move(struct tunnel *tunnel)
+{
+	struct carrier *carrier, *next;
+
+	tunnel->best = -1;
+	for (carrier = TAILQ_FIRST(&tunnel->carriers); carrier; carrier = next) {
+		next = TAILQ_NEXT(carrier, entry);
+		if (carrier_is_stuck(tunnel, carrier))
+			tunnel_carrier_close(tunnel, carrier);
+	}
+	tunnel_fill(tunnel);
 }
 
 static void on_settled(struct carrier *carrier)

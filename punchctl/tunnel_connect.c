@@ -72,8 +72,13 @@ static bool session_assign(struct session *session)
 	if (!carrier)
 		return false;
 	carrier->sink = (struct carrier_sink){
-		.fd = tunnel->listener, .to = session->sa, .to_len = session->sa_len};
+		.fd = tunnel->listener,
+		.to = session->sa,
+		.to_len = session->sa_len,
+		.asked = session->asked,
+	};
 	tunnel_session_attach(session, carrier);
+	carrier_set_spare(carrier, false);
 	session_flush(session);
 	return true;
 }
@@ -99,22 +104,49 @@ static unsigned int connect_spares(const struct tunnel *tunnel, unsigned int rou
 	return count;
 }
 
+/* So many of a route's are needed, those first that have a place already; the rest are spare. */
+static void route_mark(struct tunnel *tunnel, unsigned int route, unsigned int needed)
+{
+	struct carrier *carrier;
+
+	for (unsigned int paired = 2; paired-- > 0;) {
+		TAILQ_FOREACH(carrier, &tunnel->carriers, entry) {
+			if (carrier->route != route || carrier->owner || carrier->paired != paired)
+				continue;
+			carrier_set_spare(carrier, needed == 0);
+			needed -= needed > 0;
+		}
+	}
+}
+
 /* One is always ready, so that a new session's first datagram leaves at once. */
+static void route_fill(struct tunnel *tunnel, unsigned int route, unsigned int needed)
+{
+	struct carrier *carrier;
+	bool used = false;
+
+	for (unsigned int n = connect_spares(tunnel, route); n < needed + 1; n++) {
+		if (!tunnel_carrier_open(tunnel, route, tunnel->config->target->relays[0].port))
+			break;
+	}
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry)
+		used |= carrier->owner != NULL;
+	/* The first is no spare one: without it nothing is ready. */
+	route_mark(tunnel, route, needed > 0 || used ? needed : 1);
+}
+
 void tunnel_connect_fill(struct tunnel *tunnel)
 {
 	const struct session *session;
-	unsigned int wanted = 1;
+	unsigned int needed = 0;
 
 	connect_assign(tunnel);
 	TAILQ_FOREACH(session, &tunnel->sessions, entry)
-		wanted += session_wants(session, tunnel_now(tunnel));
+		needed += session_wants(session, tunnel_now(tunnel));
 	for (unsigned int i = 0; i < tunnel->route_count; i++) {
 		if (tunnel->routes[i].failed || (tunnel->best >= 0 && tunnel->best != (int)i))
 			continue;
-		for (unsigned int n = connect_spares(tunnel, i); n < wanted; n++) {
-			if (!tunnel_carrier_open(tunnel, i, tunnel->config->target->relays[0].port))
-				return;
-		}
+		route_fill(tunnel, i, needed);
 	}
 }
 
@@ -241,10 +273,13 @@ static struct session *session_of(struct tunnel *tunnel, unsigned int i)
 		return NULL;
 	source = source_find(&tunnel->sources, &from);
 	session = source ? session_from(source) : session_begin(tunnel, &from);
-	if (session)
-		session->used_ms = tunnel_now(tunnel); /* and does not make room for others */
-	else
+	if (!session) {
 		tunnel->counters.crowded++;
+		return NULL;
+	}
+	session->used_ms = tunnel_now(tunnel); /* and does not make room for others */
+	if (!source)
+		volley_asked(&tunnel->volley, i, &session->asked);
 	return session;
 }
 
@@ -321,6 +356,13 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 	tunnel_fill(tunnel);
 }
 
+static bool is_any(const struct addr *addr)
+{
+	const struct addr any = {.family = addr->family};
+
+	return addr_equal(addr, &any);
+}
+
 static int listener_open(struct tunnel *tunnel)
 {
 	int ret, fd = volley_socket(&tunnel->config->local);
@@ -328,6 +370,9 @@ static int listener_open(struct tunnel *tunnel)
 	if (fd < 0)
 		return fd;
 	volley_grow(fd);
+	/* A program that has asked one of many addresses waits for the answer of that one. */
+	if (is_any(&tunnel->config->local.addr))
+		(void)volley_ask(fd);
 	tunnel->poll.data = tunnel;
 	ret = uv_poll_init(&tunnel->loop, &tunnel->poll, fd);
 	if (ret < 0) {

@@ -14,6 +14,7 @@
 #include "punchctl/prober.h"
 #include "punchctl/queue.h"
 #include "punchctl/report.h"
+#include "punchctl/resolver.h"
 #include "punchctl/sharing.h"
 #include "punchctl/source.h"
 #include "punchctl/tell.h"
@@ -47,6 +48,7 @@ struct session {
 	struct source source;	    /* of a client's side: its program's socket, in the table */
 	struct sockaddr_storage sa; /* the same for the kernel */
 	socklen_t sa_len;
+	struct volley_asked asked; /* where it was listened, if that is anywhere */
 	struct tunnel *tunnel;
 	uint64_t number;
 	struct carrier *carrier; /* NULL: there is none just now */
@@ -78,7 +80,9 @@ struct tunnel {
 	struct volley volley;
 	unsigned int route_count;
 	struct tunnel_route routes[TUNNEL_ROUTES];
-	int64_t looked_ms; /* at the host's addresses */
+	int64_t looked_ms;	   /* at the host's addresses */
+	struct resolver *resolver; /* NULL: not at work */
+	int64_t resolved_ms;	   /* the relay's name; 0: not since the start */
 	struct carriers carriers;
 	struct mappings mappings;
 	unsigned int mapping_count;
@@ -118,6 +122,8 @@ struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route, u
 void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier);
 /* It ends; if it was of no use, the next one comes later, and later each time. */
 void tunnel_carrier_failed(struct tunnel *tunnel, const struct carrier *carrier);
+/* A relay has another address: what is nobody's and goes to the old one is closed. */
+void tunnel_carrier_move(struct tunnel *tunnel);
 /* A client's: nobody has served for a while. */
 void tunnel_tell_waiting(struct tunnel *tunnel);
 /* True: the file holds another key now, and all carriers have gone. */
@@ -137,6 +143,11 @@ void tunnel_gateway_fill(struct tunnel *tunnel);
 void tunnel_gateway_drop(struct tunnel *tunnel, const struct carrier *carrier);
 /* All are given back: there is another network, or nobody shall reach us. */
 void tunnel_gateway_reset(struct tunnel *tunnel);
+
+/* tunnel_resolve.c */
+/* Is the relay silent? Then its name is looked up again. */
+void tunnel_resolve_look(struct tunnel *tunnel);
+void tunnel_resolve_fini(struct tunnel *tunnel);
 
 /* tunnel_session.c */
 /* NULL: memory is short. */

@@ -26,6 +26,20 @@ int volley_socket(const struct endpoint *local)
 	return ret;
 }
 
+int volley_ask(int fd)
+{
+	struct endpoint local;
+	int one = 1, ret = volley_local(fd, &local);
+
+	if (ret < 0)
+		return ret;
+	if (local.addr.family == AF_INET)
+		ret = setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one));
+	else
+		ret = setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
+	return ret < 0 ? -errno : 0;
+}
+
 void volley_grow(int fd)
 {
 	int size = VOLLEY_RCVBUF;
@@ -97,6 +111,7 @@ static void volley_init(struct volley *volley)
 			.msg_name = &volley->from[i],
 			.msg_iov = &volley->in_iov[i],
 			.msg_iovlen = 1,
+			.msg_control = volley->to[i].control,
 		};
 	}
 	volley->used = VOLLEY_COUNT;
@@ -109,8 +124,10 @@ int volley_receive(struct volley *volley, int fd)
 	if (!volley->in[0].msg_hdr.msg_iov)
 		volley_init(volley);
 	/* Of what the kernel reads, it has changed no more than this. */
-	for (unsigned int i = 0; i < volley->used; i++)
+	for (unsigned int i = 0; i < volley->used; i++) {
 		volley->in[i].msg_hdr.msg_namelen = sizeof(volley->from[i]);
+		volley->in[i].msg_hdr.msg_controllen = sizeof(volley->to[i].control);
+	}
 	got = recvmmsg(fd, volley->in, VOLLEY_COUNT, 0, NULL);
 	volley->used = got > 0 ? (unsigned int)got : 0;
 	if (got < 0)
@@ -126,6 +143,40 @@ bool volley_is_whole(const struct volley *volley, unsigned int i)
 size_t volley_len(const struct volley *volley, unsigned int i)
 {
 	return volley->in[i].msg_len;
+}
+
+/* The same goes out as came in; by which interface is left to the routes. */
+static void asked_put(struct volley_asked *out, int level, int type, const void *info, size_t len)
+{
+	struct msghdr message = {.msg_control = out->control, .msg_controllen = CMSG_SPACE(len)};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
+
+	cmsg->cmsg_level = level;
+	cmsg->cmsg_type = type;
+	cmsg->cmsg_len = CMSG_LEN(len);
+	memcpy(CMSG_DATA(cmsg), info, len);
+	out->len = CMSG_SPACE(len);
+}
+
+void volley_asked(const struct volley *volley, unsigned int i, struct volley_asked *out)
+{
+	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(&volley->in[i].msg_hdr);
+	struct in6_pktinfo six;
+	struct in_pktinfo four;
+
+	*out = (struct volley_asked){0};
+	if (!cmsg)
+		return;
+	if (cmsg->cmsg_level == IPPROTO_IP && cmsg->cmsg_type == IP_PKTINFO) {
+		memcpy(&four, CMSG_DATA(cmsg), sizeof(four));
+		four.ipi_ifindex = 0;
+		asked_put(out, IPPROTO_IP, IP_PKTINFO, &four, sizeof(four));
+	} else if (cmsg->cmsg_level == IPPROTO_IPV6 && cmsg->cmsg_type == IPV6_PKTINFO) {
+		memcpy(&six, CMSG_DATA(cmsg), sizeof(six));
+		if (!IN6_IS_ADDR_LINKLOCAL(&six.ipi6_addr))
+			six.ipi6_ifindex = 0;
+		asked_put(out, IPPROTO_IPV6, IPV6_PKTINFO, &six, sizeof(six));
+	}
 }
 
 void volley_put(struct volley *volley, unsigned int at, uint8_t *data, size_t len)
@@ -147,6 +198,14 @@ void volley_aim(
 	for (unsigned int i = 0; i < count; i++) {
 		volley->out[i].msg_hdr.msg_name = to;
 		volley->out[i].msg_hdr.msg_namelen = len;
+	}
+}
+
+void volley_answer(struct volley *volley, unsigned int count, struct volley_asked *asked)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		volley->out[i].msg_hdr.msg_control = asked->len ? asked->control : NULL;
+		volley->out[i].msg_hdr.msg_controllen = asked->len;
 	}
 }
 

@@ -17,6 +17,8 @@ int broker_open(const struct broker_config *config, struct broker **out)
 	broker->config = *config;
 	broker->started_ms = -1;
 	mac_random(&broker->seed, sizeof(broker->seed));
+	mac_random(&broker->life, sizeof(broker->life));
+	broker->life = BROKER_LIFE_MIN + broker->life % BROKER_LIFE_MIN;
 	mac_random(&broker->memory.seed, sizeof(broker->memory.seed));
 	TAILQ_INIT(&broker->closed);
 	TAILQ_INIT(&broker->queue);

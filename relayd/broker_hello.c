@@ -20,7 +20,10 @@ static void word_closed(
 	const struct broker *broker, const struct broker_hello *hello, struct peer_word *word)
 {
 	const struct lane lane = {
-		.closed = true, .hole = hello->hole, .serial = hello->hello->heard + 1};
+		.closed = true,
+		.hole = hello->hole,
+		.serial = serial_first(broker, hello->hello->heard),
+	};
 
 	word_fill(broker, &lane, word);
 }
@@ -91,7 +94,21 @@ static bool may_claim(
 	return !other || (other->claims && other->crowd == crowd);
 }
 
-static bool has_room(const struct crowd *crowd, const struct peer_hello *hello)
+/* A client that only wants one in reserve has no place that another one needs. */
+static bool spare_end(struct broker *broker, struct crowd *crowd)
+{
+	struct lane *client;
+
+	TAILQ_FOREACH(client, &crowd->waiting[PEER_CLIENT], wait_link) {
+		if (client->hello.spare) {
+			lane_end(broker, client, "gives its place to another");
+			return true;
+		}
+	}
+	return pair_make_room(broker, crowd, 0);
+}
+
+static bool has_room(struct broker *broker, struct crowd *crowd, const struct peer_hello *hello)
 {
 	unsigned int peers = crowd->stream->spec.peers;
 
@@ -101,7 +118,9 @@ static bool has_room(const struct crowd *crowd, const struct peer_hello *hello)
 		return true;
 	if (hello->role == PEER_SERVICE)
 		return crowd->offers < BROKER_OFFERS;
-	return crowd->callers < BROKER_OFFERS && crowd->pairs + crowd->callers < peers;
+	if (crowd->callers < BROKER_OFFERS && crowd->pairs + crowd->callers < peers)
+		return true;
+	return !hello->spare && spare_end(broker, crowd);
 }
 
 static void lane_update(struct broker *broker, struct lane *lane, const struct broker_hello *hello)
@@ -153,7 +172,7 @@ static int hello_new(
 		refuse(broker, crowd, BROKER_FOREIGN);
 		return err;
 	}
-	if (!has_room(crowd, hello->hello))
+	if (!has_room(broker, crowd, hello->hello))
 		return refuse(broker, crowd, BROKER_CROWDED);
 	if (!crowd_take(crowd, broker->now_ms))
 		return refuse(broker, crowd, BROKER_HASTY);
@@ -214,6 +233,8 @@ static void lane_heard(struct broker *broker, struct lane *lane, const struct na
 	pair_refresh(broker, lane);
 	if (pair) {
 		pair_heard(broker, lane);
+		if (lane->hello.lonely && lane->role == PEER_CLIENT)
+			pair_doubt(broker, pair);
 		search_hello(broker, pair, lane);
 		if (!nat_equal(before, &lane->hello.nat))
 			search_reset(broker, pair, false);

@@ -9,6 +9,7 @@
 #define BROKER_PAIRS	 (BROKER_LANES / 2) /* those that wait for the kernel included */
 #define BROKER_LINGER	 120000		    /* ms that a lane that is closed is remembered */
 #define BROKER_QUEUED	 8		    /* searches that one stream may have in the queue */
+#define BROKER_LIFE_MIN	 (1u << 20)	    /* serials: more than one lane is ever told */
 #define BROKER_OPS_RATE	 50		    /* new lanes and moves of one stream a second; */
 #define BROKER_OPS_BURST 150
 
@@ -99,6 +100,10 @@ struct pair {
 	uint32_t serial[2]; /* of the words that said so */
 	bool heard[2];
 
+	/* Is the service still there? Its client doubts it. */
+	bool doubted;		    /* it was asked, and has said nothing since */
+	int64_t asked_ms, doubt_ms; /* when; and when it is taken to be gone */
+
 	enum search search;
 	int64_t search_ms; /* when it goes on */
 	int64_t reset_ms;  /* when a change was last reason for a new search */
@@ -130,6 +135,7 @@ struct broker {
 	int64_t started_ms; /* -1: not yet */
 	bool rescan;	    /* a search may begin that had to wait */
 	uint32_t seed;
+	uint32_t life; /* added to what a lane has heard, for the first serial that it is told */
 	struct broker_heap heap;
 	struct lane *lanes; /* pools */
 	struct pair *pairs;
@@ -158,6 +164,17 @@ struct crowd *crowd_make(struct broker *broker, struct stream *stream);
 /* Takes one operation from the stream's allowance. */
 bool crowd_take(struct crowd *crowd, int64_t now_ms);
 struct lane *lane_find(const struct broker *broker, const uint8_t id[static PEER_LANE]);
+/*
+ * For a lane that has heard that much, maybe from an earlier relayd: newer than all that one said,
+ * also what this lane heard after it sent the hello.
+ */
+static inline uint32_t serial_first(const struct broker *broker, uint32_t heard)
+{
+	uint32_t serial = heard + broker->life;
+
+	return serial ? serial : 1;
+}
+
 /* A socket that is shared has several lanes, each with a punch endpoint of its own. */
 struct lane *lane_by_hole(const struct broker *broker, const struct hole *hole);
 /* Any that is not closed. */
@@ -189,12 +206,19 @@ void word_push(struct broker *broker, struct lane *lane);
 /* broker_pair.c: who is paired with whom, and what the kernel is told. */
 /* Pairs whom it can, the callers of longest standing first. */
 void pair_all(struct broker *broker, struct crowd *crowd);
+/*
+ * A client that has no use for its lane yet gives its place to one that has, and its service, which
+ * waits then. False: there is none. family 0: any.
+ */
+bool pair_make_room(struct broker *broker, struct crowd *crowd, uint8_t family);
 /* Both were paired before we began: the kernel may relay already. */
 void pair_again(struct broker *broker, struct lane *a, struct lane *b);
 void pair_move(struct broker *broker, struct lane *lane, const struct hole *hole);
 void pair_refresh(struct broker *broker, struct lane *lane);
 void pair_dissolve(struct broker *broker, struct pair *pair, const char *why);
 void pair_heard(struct broker *broker, struct lane *lane);
+/* The client says that nothing comes back. */
+void pair_doubt(struct broker *broker, struct pair *pair);
 /* The kernel has answered. */
 void pair_settled(struct broker *broker, struct pair *pair, int error);
 /* The kernel has refused: both lanes are closed. */

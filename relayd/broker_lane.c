@@ -130,7 +130,6 @@ void lane_set_hole(struct broker *broker, struct lane *lane, const struct hole *
 	lane->hashed = true;
 }
 
-/* Serials go on from what it has heard, maybe from an earlier relayd. */
 struct lane *lane_make(struct broker *broker, struct crowd *crowd, const struct peer_hello *hello,
 	const struct hole *hole)
 {
@@ -146,7 +145,7 @@ struct lane *lane_make(struct broker *broker, struct crowd *crowd, const struct 
 	memcpy(lane->id, hello->lane, PEER_LANE);
 	lane->role = hello->role;
 	lane->crowd = crowd;
-	lane->serial = hello->heard + 1 ? hello->heard + 1 : 1;
+	lane->serial = serial_first(broker, hello->heard);
 	lane->push_ms = INT64_MAX;
 	crowd->lanes++;
 	LIST_INSERT_HEAD(&broker->ids[bucket_of_bytes(broker, lane->id, PEER_LANE)], lane, id_link);

@@ -8,6 +8,11 @@
 #define CLIENT_MS  10000 /* and a client that it is served */
 #define RTT_MAX_MS 2000
 
+#define LONELY_MS      3000 /* since when a client has been alone that says so */
+#define DOUBT_MS       2000 /* for the service to hear that it is asked for */
+#define DOUBT_AGAIN_MS 4000 /* however often the client asks */
+#define DOUBT_LOOK_MS  250  /* between looks for another service */
+
 static struct pair *pair_make(struct broker *broker, struct lane *client, struct lane *service)
 {
 	struct pair *pair = LIST_FIRST(&broker->free_pairs);
@@ -49,15 +54,47 @@ static void pair_two(struct broker *broker, struct lane *client, struct lane *se
 		pair_fail(broker, pair);
 }
 
-/* The newest offer first: that a service was there a moment ago says most. */
+/* The one that was heard last: that a service was there a moment ago says most. */
 static struct lane *offer_find(const struct crowd *crowd, const struct lane *client)
 {
-	struct lane *service;
+	struct lane *service, *found = NULL;
 
 	TAILQ_FOREACH(service, &crowd->waiting[PEER_SERVICE], wait_link)
-		if (service->hole.client.addr.family == client->hole.client.addr.family)
-			return service;
-	return NULL;
+		if (service->hole.client.addr.family == client->hole.client.addr.family &&
+			(!found || service->hello_ms > found->hello_ms))
+			found = service;
+	return found;
+}
+
+bool pair_make_room(struct broker *broker, struct crowd *crowd, uint8_t family)
+{
+	struct lane *client, *service;
+	struct pair *pair;
+
+	LIST_FOREACH(pair, &crowd->paired, link) {
+		client = pair->lane[PEER_CLIENT];
+		if (!client->hello.spare || (family && client->hole.client.addr.family != family))
+			continue;
+		service = pair->lane[PEER_SERVICE];
+		pair_dissolve(broker, pair, "gives its place to another");
+		lane_end(broker, client, "gives its place to another");
+		lane_wait(service);
+		word_changed(broker, service);
+		return true;
+	}
+	return false;
+}
+
+/* For a client that has data to carry also that of one that has none. */
+static struct lane *service_find(
+	struct broker *broker, struct crowd *crowd, const struct lane *client)
+{
+	struct lane *service = offer_find(crowd, client);
+
+	if (service || client->hello.spare ||
+		!pair_make_room(broker, crowd, client->hole.client.addr.family))
+		return service;
+	return offer_find(crowd, client);
 }
 
 void pair_all(struct broker *broker, struct crowd *crowd)
@@ -68,7 +105,7 @@ void pair_all(struct broker *broker, struct crowd *crowd)
 		next = TAILQ_PREV(client, lane_list, wait_link);
 		if (crowd->pairs >= crowd->stream->spec.peers || LIST_EMPTY(&broker->free_pairs))
 			return;
-		service = offer_find(crowd, client);
+		service = service_find(broker, crowd, client);
 		if (service)
 			pair_two(broker, client, service);
 	}
@@ -187,11 +224,40 @@ void pair_heard(struct broker *broker, struct lane *lane)
 	const struct peer_hello *hello = &lane->hello;
 
 	(void)broker;
+	if (lane->role == PEER_SERVICE)
+		pair->doubted = false;
 	if (!pair->committed || pair->heard[lane->role])
 		return;
 	if ((int32_t)(hello->heard - pair->serial[lane->role]) >= 0 ||
 		memcmp(hello->peer, pair->lane[!lane->role]->id, PEER_LANE) == 0)
 		pair->heard[lane->role] = true;
+}
+
+/* A word that is new has to be heard by who is there. */
+void pair_doubt(struct broker *broker, struct pair *pair)
+{
+	struct lane *service = pair->lane[PEER_SERVICE];
+	uint32_t rtt_ms = service->hello.rtt_ms;
+
+	if (!pair->committed || !pair->heard[PEER_SERVICE] || pair->doubted ||
+		(pair->asked_ms && broker->now_ms - pair->asked_ms < DOUBT_AGAIN_MS))
+		return;
+	word_changed(broker, service);
+	pair->doubted = true;
+	pair->asked_ms = broker->now_ms;
+	pair->doubt_ms = broker->now_ms + DOUBT_MS + (rtt_ms < RTT_MAX_MS ? rtt_ms : RTT_MAX_MS);
+	pair_schedule(pair);
+}
+
+/*
+ * Without another one that lives it would not help to part them: the service's network may be down
+ * for a moment, or its NAT have forgotten it, and the pair would go on when it comes back.
+ */
+static bool doubt_is_proven(const struct pair *pair)
+{
+	const struct lane *offer = offer_find(pair->crowd, pair->lane[PEER_CLIENT]);
+
+	return offer && offer->hello_ms >= pair->asked_ms - LONELY_MS;
 }
 
 static int64_t heard_due_ms(const struct pair *pair, enum peer_role role)
@@ -209,6 +275,8 @@ void pair_schedule(struct pair *pair)
 {
 	int64_t due_ms = search_due_ms(pair);
 
+	if (pair->doubted && pair->doubt_ms < due_ms)
+		due_ms = pair->doubt_ms;
 	for (unsigned int i = 0; i < 2; i++) {
 		int64_t heard_ms = heard_due_ms(pair, i);
 
@@ -241,6 +309,13 @@ void pair_tick(struct broker *broker, struct pair *pair)
 		broker->counts[BROKER_UNHEARD]++;
 		lane_end(broker, pair->lane[PEER_CLIENT], "the client does not answer");
 		return;
+	}
+	if (pair->doubted && broker->now_ms >= pair->doubt_ms) {
+		if (doubt_is_proven(pair)) {
+			service_is_gone(broker, pair);
+			return;
+		}
+		pair->doubt_ms = broker->now_ms + DOUBT_LOOK_MS;
 	}
 	search_tick(broker, pair);
 	pair_schedule(pair);

@@ -471,6 +471,94 @@ START_TEST(test_stale_offer_alone)
 }
 END_TEST
 
+/* A pair that was heard, whose service dies, and whose client notices. */
+static void lonely_pair(struct straw **client, struct straw **service)
+{
+	pair_of(client, service);
+	run(4000);
+	(*service)->deaf = true;
+	(*service)->pushed = 0;
+	run(3000);
+	(*client)->hello.lonely = true;
+	say(*client);
+}
+
+/* The service that was started in the dead one's place gets its client. */
+START_TEST(test_lonely)
+{
+	struct straw *client, *dead, *service;
+	int64_t began_ms;
+
+	lonely_pair(&client, &dead);
+	service = straw_make(PEER_SERVICE, 3);
+	say(service);
+	began_ms = now_ms;
+	while (memcmp(client->word.peer, service->hello.lane, PEER_LANE) != 0) {
+		ck_assert_int_le(now_ms - began_ms, 2500);
+		run(10);
+	}
+	ck_assert_int_eq(client->word.state, PEER_PAIRED);
+	ck_assert_uint_ge(dead->pushed, 4);
+	assert_told("-p1001 -p1002 -c1001 -c1002; +c1001 +c1003 +p1001>1003 +p1003>1001; ");
+	assert_events("unpaired paired ");
+	dead->deaf = false;
+	say(dead);
+	ck_assert_int_eq(dead->word.state, PEER_CLOSED);
+}
+END_TEST
+
+/* It comes later than that is noticed; until then they stay together. */
+START_TEST(test_lonely_early)
+{
+	struct straw *client, *dead, *service;
+
+	service = straw_make(PEER_SERVICE, 3);
+	say(service);
+	run(1000);
+	lonely_pair(&client, &dead);
+	service->deaf = true; /* it died with the other */
+	run(6000);
+	ck_assert_mem_eq(client->word.peer, dead->hello.lane, PEER_LANE);
+	assert_events("");
+	service = straw_make(PEER_SERVICE, 4);
+	say(service);
+	run(1000);
+	ck_assert_mem_eq(client->word.peer, service->hello.lane, PEER_LANE);
+}
+END_TEST
+
+/* A service that is there is asked now and then, and stays. */
+START_TEST(test_lonely_alive)
+{
+	struct straw *client, *service, *other;
+
+	pair_of(&client, &service);
+	other = straw_make(PEER_SERVICE, 3);
+	say(other);
+	run(10000);
+	client->hello.lonely = true;
+	service->pushed = 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		say(client);
+		run(100);
+	}
+	ck_assert_mem_eq(client->word.peer, service->hello.lane, PEER_LANE);
+	ck_assert_uint_ge(service->pushed, 2);
+	ck_assert_uint_le(service->pushed, 3);
+	/* Of a service it is nothing new: its clients come and go. */
+	client->hello.lonely = false;
+	service->hello.lonely = true;
+	client->pushed = 0;
+	say(client);
+	say(service);
+	client->deaf = true;
+	run(10000);
+	ck_assert_uint_eq(client->pushed, 0);
+	ck_assert_int_eq(service->word.state, PEER_PAIRED);
+	assert_events("");
+}
+END_TEST
+
 /* Consent is refreshed, but not with every hello. */
 START_TEST(test_consent)
 {
@@ -734,6 +822,88 @@ START_TEST(test_limits)
 	straw->stream = other_stream;
 	say(straw);
 	ck_assert_uint_eq(broker_offers(broker, other_stream), 1);
+}
+END_TEST
+
+/* A lane in reserve gives its place, and its service, to one that has data. */
+START_TEST(test_spare)
+{
+	struct straw *clients[4], *spare, *last;
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		say(straw_make(PEER_SERVICE, 10 + i));
+		clients[i] = straw_make(PEER_CLIENT, 1 + i);
+		clients[i]->hello.spare = i % 2;
+		say(clients[i]);
+	}
+	run(1000);
+	/* One more is not for those who only want to have one. */
+	spare = straw_make(PEER_CLIENT, 5);
+	spare->hello.spare = true;
+	ck_assert_int_eq(try_say(spare), -EBUSY);
+	spare->sequence = 0;
+	told[0] = '\0';
+	for (unsigned int i = 0; i < 2; i++) {
+		last = straw_make(PEER_CLIENT, 6 + i);
+		say(last);
+		run(1000);
+		ck_assert_int_eq(last->word.state, PEER_PAIRED);
+	}
+	for (unsigned int i = 0; i < 4; i++) {
+		ck_assert_int_eq(clients[i]->word.state, i % 2 ? PEER_CLOSED : PEER_PAIRED);
+		left += straws[10 + i].word.state == PEER_PAIRED;
+	}
+	ck_assert_uint_eq(left, 4);
+	last = straw_make(PEER_CLIENT, 8);
+	ck_assert_int_eq(try_say(last), -EBUSY);
+	last->sequence = 0;
+	/* In use after all: it is not to be had any more. */
+	ck_assert_ptr_null(strstr(told, "-c1001"));
+	ck_assert_ptr_null(strstr(told, "-c1003"));
+}
+END_TEST
+
+/* The places that are waited for are given away too, and services that are short. */
+START_TEST(test_spare_waits)
+{
+	struct straw *used, *spare, *waits, *last;
+
+	say(straw_make(PEER_SERVICE, 10));
+	say(straw_make(PEER_SERVICE, 11));
+	used = straw_make(PEER_CLIENT, 1);
+	say(used);
+	spare = straw_make(PEER_CLIENT, 2);
+	spare->hello.spare = true;
+	say(spare);
+	run(1000);
+	ck_assert_int_eq(spare->word.state, PEER_PAIRED);
+	waits = straw_make(PEER_CLIENT, 3);
+	waits->hello.spare = true;
+	say(waits);
+	run(1000);
+	ck_assert_int_eq(waits->word.state, PEER_WAITING);
+	/* There are places, but no service. */
+	last = straw_make(PEER_CLIENT, 4);
+	say(last);
+	run(1000);
+	ck_assert_int_eq(last->word.state, PEER_PAIRED);
+	ck_assert_int_eq(spare->word.state, PEER_CLOSED);
+	ck_assert_int_eq(used->word.state, PEER_PAIRED);
+	ck_assert_int_eq(waits->word.state, PEER_WAITING);
+	/* Places that somebody waits for. */
+	say(straw_make(PEER_CLIENT, 5));
+	run(100);
+	ck_assert_int_eq(waits->word.state, PEER_WAITING);
+	say(straw_make(PEER_CLIENT, 6));
+	run(100);
+	ck_assert_int_eq(waits->word.state, PEER_CLOSED);
+	ck_assert_int_eq(straws[6].word.state, PEER_WAITING);
+	say(straw_make(PEER_SERVICE, 12));
+	say(straw_make(PEER_SERVICE, 13));
+	run(1000);
+	ck_assert_int_eq(straws[5].word.state, PEER_PAIRED);
+	ck_assert_int_eq(straws[6].word.state, PEER_PAIRED);
 }
 END_TEST
 
@@ -1347,6 +1517,32 @@ START_TEST(test_restart_moved)
 }
 END_TEST
 
+/* A hello that was on its way while the earlier relayd said one thing more. */
+START_TEST(test_restart_overtaken)
+{
+	struct straw *client, *service;
+
+	pair_of(&client, &service);
+	broker_close(broker);
+	now_ms += 2 * CONSENT_MS;
+	broker_start();
+	now_ms += 2 * CONSENT_MS;
+	broker_tick(broker, now_ms);
+	for (uint32_t behind = 1; behind < 4; behind++) {
+		client->word.state = PEER_PAIRED;
+		client->hello.heard = client->word.serial - behind;
+		memcpy(client->hello.peer, service->hello.lane, PEER_LANE);
+		say(client);
+		ck_assert_int_eq(client->word.state, PEER_CLOSED);
+	}
+	/* The same of a lane that is new to it. */
+	memset(service->hello.peer, 0, PEER_LANE);
+	service->hello.heard = service->word.serial - 1;
+	say(service);
+	ck_assert_int_eq(service->word.state, PEER_WAITING);
+}
+END_TEST
+
 /* Nobody comes back, or only one of them. */
 START_TEST(test_restart_alone)
 {
@@ -1468,6 +1664,9 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_push);
 	tcase_add_test(tcase, test_stale_offer);
 	tcase_add_test(tcase, test_stale_offer_alone);
+	tcase_add_test(tcase, test_lonely);
+	tcase_add_test(tcase, test_lonely_early);
+	tcase_add_test(tcase, test_lonely_alive);
 	tcase_add_test(tcase, test_consent);
 	tcase_add_test(tcase, test_expire);
 	tcase_add_loop_test(tcase, test_killed, 0, 3);
@@ -1480,6 +1679,8 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_hole_of_stream);
 	tcase_add_test(tcase, test_same_hole);
 	tcase_add_test(tcase, test_limits);
+	tcase_add_test(tcase, test_spare);
+	tcase_add_test(tcase, test_spare_waits);
 	tcase_add_test(tcase, test_flood);
 	tcase_add_test(tcase, test_punch);
 	tcase_add_test(tcase, test_delay);
@@ -1501,6 +1702,7 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_neighbours);
 	tcase_add_test(tcase, test_restart);
 	tcase_add_test(tcase, test_restart_moved);
+	tcase_add_test(tcase, test_restart_overtaken);
 	tcase_add_test(tcase, test_restart_alone);
 	tcase_add_test(tcase, test_adopt_orphan);
 	tcase_add_test(tcase, test_forget);

@@ -241,6 +241,51 @@ START_TEST(test_wants_direct)
 }
 END_TEST
 
+/* For so long data go out, ten a second. */
+static void lane_talk(int64_t ms)
+{
+	struct lane_path path;
+
+	for (; ms > 0; ms -= 100) {
+		lane_output(fake.lane, 1, fake.now_ms, &path);
+		fake_run(100);
+	}
+}
+
+/* What was answered, and is not any more. */
+START_TEST(test_lonely)
+{
+	unsigned int hellos;
+
+	fake_pair(PEER_CLIENT);
+	lane_talk(5000);
+	ck_assert(!fake.hello.lonely); /* nothing was ever answered */
+	fake_input(0, &fake.relay, media, sizeof(media));
+	lane_talk(3000);
+	ck_assert(!fake.hello.lonely);
+	hellos = fake.hellos;
+	lane_talk(100);
+	ck_assert(fake.hello.lonely);
+	ck_assert_uint_eq(fake.hellos, hellos + 1);
+	/* It is said again, and not too often. */
+	lane_talk(12000);
+	ck_assert_uint_ge(fake.hellos, hellos + 3);
+	ck_assert_uint_le(fake.hellos, hellos + 4);
+	fake_input(0, &fake.relay, media, sizeof(media));
+	lane_talk(2900);
+	lane_set_nat(fake.lane, &(struct nat_report){.mapping = NAT_MAPPING_ENDPOINT});
+	fake_run(1);
+	ck_assert(!fake.hello.lonely);
+	/* Another one has to answer first. */
+	memset(fake.word.peer, 0x66, PEER_LANE);
+	fake.word.serial++;
+	relay_say();
+	lane_talk(10000);
+	ck_assert(!fake.hello.lonely);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
 /* From the other's first check to data on the direct path. */
 static void fake_direct(enum peer_role role)
 {
@@ -846,6 +891,7 @@ int main(void)
 	tcase_add_test(tcase, test_words);
 	tcase_add_test(tcase, test_word_again);
 	tcase_add_test(tcase, test_wants_direct);
+	tcase_add_test(tcase, test_lonely);
 	tcase_add_loop_test(tcase, test_direct, 0, 2);
 	tcase_add_test(tcase, test_dead);
 	tcase_add_test(tcase, test_pinned);

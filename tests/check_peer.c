@@ -152,6 +152,26 @@ START_TEST(test_word)
 }
 END_TEST
 
+START_TEST(test_flags)
+{
+	for (unsigned int flags = 0; flags < 32; flags++) {
+		struct peer_hello hello = hello_full(), got;
+		uint8_t data[PEER_WIRE];
+
+		hello.bye = flags & 1;
+		hello.wants_direct = flags & 2;
+		hello.shared = flags & 4;
+		hello.lonely = flags & 8;
+		hello.spare = flags & 16;
+		ck_assert_int_eq(peer_hello_decode(data, peer_hello_encode(&hello, data), &got), 0);
+		ck_assert_uint_eq(data[2], flags);
+		ck_assert_uint_eq(got.bye + 2 * got.wants_direct + 4 * got.shared + 8 * got.lonely +
+					  16 * got.spare,
+			flags);
+	}
+}
+END_TEST
+
 /* The smallest there are, and every byte of one of each, so that nobody moves a field. */
 START_TEST(test_bytes)
 {
@@ -229,7 +249,7 @@ START_TEST(test_hello_bad)
 		{0, 0},	 /* kind */
 		{0, 3},	 /* kind */
 		{1, 2},	 /* role */
-		{2, 8},	 /* flags */
+		{2, 32}, /* flags */
 		{3, 4},	 /* progress */
 		{18, 1}, /* hosts: fewer than there are */
 		{18, 3}, /* more */
@@ -368,6 +388,7 @@ static Suite *peer_suite(void)
 
 	tcase_add_test(tcase, test_hello);
 	tcase_add_test(tcase, test_word);
+	tcase_add_test(tcase, test_flags);
 	tcase_add_test(tcase, test_bytes);
 	tcase_add_test(tcase, test_whole);
 	tcase_add_test(tcase, test_hello_bad);

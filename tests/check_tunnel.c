@@ -11,7 +11,9 @@
 
 #include "common/stun.h"
 #include "punchctl/escape.h"
+#include "punchctl/resolver.h"
 #include "punchctl/source.h"
+#include "punchctl/target.h"
 #include "punchctl/volley.h"
 
 static const uint8_t binding[20] = {0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x42};
@@ -192,6 +194,46 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* An answer leaves from the address that was asked, which need not be the first of the host. */
+START_TEST(test_asked)
+{
+	bool four = families[_i] == AF_INET;
+	struct endpoint asked = loopback(families[_i], 0), from;
+	struct endpoint any = {.addr = {.family = families[_i]}};
+	struct volley_asked told;
+	struct sockaddr_storage to;
+	socklen_t len;
+	uint8_t byte = 1;
+	int c;
+
+	sockets_open(families[_i]);
+	c = volley_socket(&any);
+	ck_assert_int_ge(c, 0);
+	ck_assert_int_eq(volley_send_one(a, &at_b, 0, &byte, 1), 0);
+	ck_assert_uint_eq(receive(b), 1);
+	volley_asked(&volley, 0, &told);
+	ck_assert_uint_eq(told.len, 0); /* nobody wanted to know */
+	ck_assert_int_eq(volley_ask(c), 0);
+	asked.port = volley_port(c);
+	if (four)
+		asked.addr.bytes[3] = 77;
+	ck_assert_int_eq(volley_send_one(a, &asked, 0, &byte, 1), 0);
+	ck_assert_uint_eq(receive(c), 1);
+	volley_asked(&volley, 0, &told);
+	ck_assert_uint_gt(told.len, 0);
+	len = endpoint_to_sockaddr(&at_a, &to);
+	volley_put(&volley, 0, &byte, 1);
+	volley_aim(&volley, 1, &to, len);
+	volley_answer(&volley, 1, &told);
+	ck_assert_uint_eq(volley_send(&volley, c, 1, &loss), 1);
+	ck_assert_uint_eq(receive(a), 1);
+	ck_assert_int_eq(endpoint_from_sockaddr((struct sockaddr *)&volley.from[0], &from), 0);
+	ck_assert(endpoint_equal(&from, &asked));
+	close(c);
+	sockets_close();
+}
+END_TEST
+
 static int ttl_of(int fd)
 {
 	union {
@@ -234,6 +276,68 @@ START_TEST(test_ttl)
 }
 END_TEST
 
+/* Of the addresses that were found anew the one in use, or one like it; a family is never lost. */
+START_TEST(test_target)
+{
+	struct sockaddr_storage sa[3];
+	struct addrinfo found[3] = {0};
+	static const char *const texts[] = {"192.0.2.1:9", "[2001:db8::1]:9", "192.0.2.2:9"};
+	struct target target = {.port = 3478};
+	struct endpoint at;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		ck_assert_int_eq(endpoint_parse(texts[i], 0, &at), 0);
+		found[i].ai_addrlen = endpoint_to_sockaddr(&at, &sa[i]);
+		found[i].ai_addr = (struct sockaddr *)&sa[i];
+		found[i].ai_next = i < 2 ? &found[i + 1] : NULL;
+	}
+	ck_assert_uint_eq(target_take(&target, found), 3);
+	ck_assert_uint_eq(target.relays[2].port, 3478);
+	at = target.relays[2];
+	ck_assert_uint_eq(target_keep(&target, &at), 2);
+	at.addr.bytes[3] = 3;
+	ck_assert_uint_eq(target_keep(&target, &at), 0);
+	at = target.relays[1];
+	found[0].ai_next = &found[2];
+	ck_assert_uint_eq(target_take(&target, found), 2);
+	ck_assert_uint_eq(target_keep(&target, &at), 2);
+	ck_assert_uint_eq(target.count, 3);
+	ck_assert(endpoint_equal(&target.relays[2], &at));
+	ck_assert_uint_eq(target_take(&target, NULL), 0);
+}
+END_TEST
+
+static struct resolver *resolver;
+static bool resolved;
+
+static void on_found(void *arg, const struct addrinfo *found)
+{
+	struct target target = {.port = 3478};
+
+	ck_assert_ptr_eq(arg, &target_hints);
+	resolved = target_take(&target, found) > 0;
+	resolver_close(resolver);
+}
+
+START_TEST(test_resolver)
+{
+	uv_loop_t loop;
+
+	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		resolved = false;
+		ck_assert_int_eq(resolver_open(&loop, "127.0.0.1", on_found, (void *)&target_hints,
+					 &resolver),
+			0);
+		if (i) /* nobody waits for it any more */
+			resolver_close(resolver);
+		uv_run(&loop, UV_RUN_DEFAULT);
+		ck_assert(resolved == (i == 0));
+	}
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tunnel");
@@ -245,6 +349,9 @@ int main(void)
 	tcase_add_test(tcase, test_sources);
 	tcase_add_loop_test(tcase, test_volley, 0, 2);
 	tcase_add_loop_test(tcase, test_oversized, 0, 2);
+	tcase_add_test(tcase, test_target);
+	tcase_add_test(tcase, test_resolver);
+	tcase_add_loop_test(tcase, test_asked, 0, 2);
 	tcase_add_loop_test(tcase, test_refused, 0, 2);
 	tcase_add_loop_test(tcase, test_ttl, 0, 2);
 	suite_add_tcase(suite, tcase);

@@ -10,7 +10,7 @@
 #                                      2001:db8:4::9           fd02::2
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
-plan 45
+plan 57
 
 NAT2=198.18.4.9
 
@@ -67,6 +67,25 @@ while True:
     sock.sendto(data, addr)
 PYTHON
 
+# Asks from one socket twenty times a second until it is killed; the time of each answer, in ms.
+cat >"$T/talk.py" <<'PYTHON'
+import socket, sys, time
+
+host, _, port = sys.argv[1].rpartition(":")
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.connect((host, int(port)))
+sock.settimeout(0.05)
+while True:
+    due = time.monotonic() + 0.05
+    try:
+        sock.send(b"talk")
+        sock.recv(2000)
+        print(int(time.monotonic() * 1000), flush=True)
+    except OSError:
+        pass
+    time.sleep(max(0, due - time.monotonic()))
+PYTHON
+
 cat >"$T/events.py" <<'PYTHON'
 import json, sys
 
@@ -105,6 +124,23 @@ happened() { # N NAME EVENT
 
 event() { # NAME EVENT FIELD: of the newest one
 	grep "\"event\": *\"$2\"" "$T/$1.log" | tail -n 1 >"$T/event.json" && json "$T/event.json" "d[\"$3\"]"
+}
+
+answers() { # THAN: talk has had more than so many
+	[ "$(wc -l <"$T/talk.log")" -gt "$1" ]
+}
+
+# serve dies without a word, and another one is started: how long talk had no answer is in $gap.
+serve_dies() {
+	local before
+	start client talk "$PYTHON" "$T/talk.py" 127.0.0.1:9000
+	"$@" || return
+	before=$(wc -l <"$T/talk.log")
+	stop serve KILL
+	serve
+	wait_for 15 answers $((before + 20)) || return
+	stop talk
+	gap=$(awk 'NR > 1 && $1 - last > gap { gap = $1 - last } { last = $1 } END { print gap + 0 }' "$T/talk.log")
 }
 
 counted() { # HOST COUNTER
@@ -153,6 +189,7 @@ relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf svc 'peers = 64'
 stream_conf svc6 'peers = 4'
 stream_conf one 'peers = 1'
+stream_conf two 'peers = 2'
 stream_conf cam1 'listen = "9099"'
 cp "$T/svc.key" "$T/svc.mine"
 ok "relayd starts" relayd_start
@@ -183,6 +220,13 @@ is "3000 datagrams at 1500 a second all arrive" "$(json "$T/echo.log" 'd["distin
 figure "relayed delay in ms" "$(json "$T/echo.log" 'd["delay"]')"
 echo_start
 
+# Of several addresses each answers for itself, also one that no route would choose.
+start client anywhere "$PUNCHCTL" connect "svc@$RELAY4" --key-file "$T/svc.mine" --listen 0.0.0.0:9005
+wait_for 5 contains "$T/anywhere.err" ready
+ok "where connect listens anywhere, answers come from the address that was asked" \
+	in_ns client "$PYTHON" "$T/ask.py" 127.0.0.77:9005 2 5
+stop anywhere
+
 # --- restarts
 
 stop echo
@@ -198,6 +242,9 @@ ok "as a new session for each new socket, and no others" test "$(($(events conne
 stop serve KILL
 serve
 ok "serve may be killed" ask 2 20
+ok "in the midst of a talk, which goes on" serve_dies wait_for 5 answers 20
+ok "as soon as the relay has asked for it in vain" test "$gap" -lt 8000
+figure "without an answer, ms" "$gap"
 stop connect
 is "connect ends with success at SIGTERM" "$?" 0
 ok "and has said what it carried" test "$(event connect end outward)" -ge 70
@@ -225,6 +272,12 @@ cut_direct
 ok "when it is lost that is noticed" wait_for 10 happened 1 connect lost
 ok "and datagrams go on through the relay" wait_for 10 relayed_more "$relayed" 50
 stop talk
+
+mend_direct
+ok "a service may die on a direct path too" serve_dies wait_for 30 happened 2 connect direct
+ok "and its client goes on as soon" test "$gap" -lt 8000
+figure "without an answer, ms" "$gap"
+cut_direct
 
 address client eth0 10.0.0.77/24
 ok "a new address of the host is noticed" wait_for 10 happened 1 connect network
@@ -272,6 +325,24 @@ start client one2 "$PUNCHCTL" connect "one@$RELAY4" --key-file "$T/one.key" --li
 ok "one peer more than there may be is told so" wait_for 5 contains "$T/one2.err" "486 too many peers"
 stop one1
 ok "and comes in when another has gone" wait_for 15 contains "$T/one2.err" ready
+stop one2
+stop one
+
+# Room for two: neither keeps the other out by what it has in reserve, nor by the service's limit.
+start service two "$PUNCHCTL" serve "two@$RELAY4" --key-file "$T/two.key" --to 8000 --sessions 2
+for i in 1 2; do
+	start client "two$i" "$PUNCHCTL" connect "two@$RELAY4" --key-file "$T/two.key" --listen "901$i"
+	ok "peer $i of 2 comes in" wait_for 10 contains "$T/two$i.err" ready
+	ok "and is answered" in_ns client "$PYTHON" "$T/ask.py" "127.0.0.1:901$i" 1 10
+done
+ok "without a word of too many" not grep -q 486 "$T/two1.err" "$T/two2.err"
+start client two3 "$PUNCHCTL" connect "two@$RELAY4" --key-file "$T/two.key" --listen 9013
+ok "a third is one too many" wait_for 5 contains "$T/two3.err" "486 too many peers"
+stop two1
+ok "and comes in when one has gone" wait_for 15 contains "$T/two3.err" ready
+stop two
+stop two2
+stop two3
 
 # --- a program
 
