@@ -277,6 +277,17 @@ void carrier_network(struct carrier *carrier)
 	carrier_arm(carrier);
 }
 
+void carrier_told(struct carrier *carrier)
+{
+	carrier_arm(carrier);
+}
+
+void carrier_set_relayed(struct carrier *carrier, bool relayed)
+{
+	lane_set_relayed(carrier->lane, relayed, carrier_now(carrier));
+	carrier_arm(carrier);
+}
+
 static uint64_t wall_clock_us(void)
 {
 	struct timespec now;

@@ -104,8 +104,12 @@ bool carrier_input(
 
 /* The port of the lane's own socket. */
 uint16_t carrier_port(const struct carrier *carrier);
+/* Its lane was told something that the relay is to know. */
+void carrier_told(struct carrier *carrier);
 /* The network has changed. */
 void carrier_network(struct carrier *carrier);
+/* No direct path, or one again. */
+void carrier_set_relayed(struct carrier *carrier, bool relayed);
 /*
  * Sends the first `count` of the volley, which are for the other side. False, and nothing is sent:
  * there is no path yet. The carrier is not closed by it.

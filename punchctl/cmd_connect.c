@@ -9,7 +9,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 const struct cmd cmd_connect = {
 	.name = "connect",
 	.usage = "NAME@RELAY[:PORT] --key-file FILE --listen ADDRESS:PORT [--sessions N] "
-		 "[--idle TIME] [-- PROGRAM ...]",
+		 "[--idle TIME] [--relay-only] [--no-gateway] [-- PROGRAM ...]",
 	.summary = "reach a UDP service that a peer offers",
 	.run = run,
 };

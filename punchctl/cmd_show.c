@@ -41,6 +41,11 @@ static void show(const json_t *stream)
 	if (out_number(stream, "peers"))
 		out_print("  peers, at most %lld pairs at once, clients %s\n",
 			(long long)out_number(stream, "peers"), out_member(stream, "clients"));
+	if (out_number(stream, "peers"))
+		out_print("  %zu pairs, %lld services wait, %lld hellos turned away\n",
+			json_array_size(json_object_get(stream, "pairs")),
+			(long long)out_number(stream, "offers"),
+			(long long)out_number(stream, "turned_away"));
 	if (out_number(stream, "rate"))
 		out_print("  limited to %s\n", out_bytes(out_number(stream, "rate"), 1, text));
 	if (out_number(stream, "raw_punch"))

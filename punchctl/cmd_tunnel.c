@@ -28,6 +28,8 @@ enum {
 	OPTION_SESSIONS,
 	OPTION_IDLE,
 	OPTION_SHARE,
+	OPTION_RELAY_ONLY,
+	OPTION_NO_GATEWAY,
 	OPTION_JSON
 };
 
@@ -37,6 +39,8 @@ static const struct option serve_options[] = {
 	{"sessions", required_argument, NULL, OPTION_SESSIONS},
 	{"idle", required_argument, NULL, OPTION_IDLE},
 	{"share-port", no_argument, NULL, OPTION_SHARE},
+	{"relay-only", no_argument, NULL, OPTION_RELAY_ONLY},
+	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -47,6 +51,8 @@ static const struct option connect_options[] = {
 	{"listen", required_argument, NULL, OPTION_LISTEN},
 	{"sessions", required_argument, NULL, OPTION_SESSIONS},
 	{"idle", required_argument, NULL, OPTION_IDLE},
+	{"relay-only", no_argument, NULL, OPTION_RELAY_ONLY},
+	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -119,6 +125,12 @@ static int option_take(struct request *request, int option, const char *word)
 		return number_take(request, option);
 	case OPTION_SHARE:
 		request->config.share = true;
+		return 0;
+	case OPTION_RELAY_ONLY:
+		request->config.relayed = true;
+		return 0;
+	case OPTION_NO_GATEWAY:
+		request->config.gateway = false;
 		return 0;
 	case OPTION_JSON:
 		request->config.json = true;
@@ -197,6 +209,7 @@ int cmd_tunnel_run(const struct cmd *cmd, enum peer_role role, const struct cmd_
 			.key = request.key,
 			.sessions = TUNNEL_SESSIONS,
 			.idle_ms = TUNNEL_IDLE * 1000,
+			.gateway = true,
 			.json = context->json},
 	};
 	int ret;

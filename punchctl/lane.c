@@ -10,6 +10,8 @@
 #define FLOW_IDLE_MS 10000 /* without data: it has ended */
 #define FLOW_MIN     3	   /* datagrams; */
 #define FLOW_MIN_MS  300   /* so that a single question and its answer start no search */
+#define FLOW_LONE    20	   /* and of those that nobody answers, such as media: so many, */
+#define FLOW_LONE_MS 1000  /* so that a program which calls in vain starts none either */
 
 struct lane_event lane_event(const struct lane *lane, enum lane_event_type type)
 {
@@ -31,6 +33,7 @@ int64_t lane_jitter(int64_t ms)
 
 int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **out)
 {
+	uint64_t random;
 	struct lane *lane;
 
 	if (strlen(config->key) >= LANE_KEY)
@@ -45,7 +48,9 @@ int lane_open(const struct lane_config *config, int64_t now_ms, struct lane **ou
 		free(lane);
 		return -EINVAL;
 	}
-	lane->sequence = lane->floor = config->sequence;
+	/* Other peers have the same key, and words in the relay's name must name it: no guesses. */
+	mac_random(&random, sizeof(random));
+	lane->sequence = lane->floor = config->sequence + (random >> 24);
 	lane->base_ms = now_ms;
 	lane->hello.role = config->role;
 	lane->hello.shared = config->shared;
@@ -94,6 +99,19 @@ void lane_network(struct lane *lane, int64_t now_ms)
 	lane_direct_hasten(lane, now_ms);
 }
 
+void lane_set_relayed(struct lane *lane, bool relayed, int64_t now_ms)
+{
+	if (lane->relayed == relayed)
+		return;
+	lane->relayed = relayed;
+	if (relayed) {
+		lane_direct_lost(lane, now_ms);
+		lane_check_forget(lane);
+		lane_search_leave(lane, now_ms);
+	}
+	lane_relay_tell(lane);
+}
+
 bool lane_flow_is_on(const struct lane *lane, int64_t now_ms)
 {
 	return lane->flow.used_ms && now_ms - lane->flow.used_ms < FLOW_IDLE_MS;
@@ -115,6 +133,14 @@ static void flow_tick(struct lane *lane, int64_t now_ms)
 	lane_relay_tell(lane);
 }
 
+static bool flow_is_worth_it(const struct lane_flow *flow, int64_t now_ms)
+{
+	bool lone = flow->in == 0 || flow->out == 0;
+
+	return flow->in + flow->out >= (lone ? FLOW_LONE : FLOW_MIN) &&
+	       now_ms - flow->began_ms >= (lone ? FLOW_LONE_MS : FLOW_MIN_MS);
+}
+
 static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64_t now_ms)
 {
 	struct lane_flow *flow = &lane->flow;
@@ -130,8 +156,7 @@ static void flow_add(struct lane *lane, unsigned int in, unsigned int out, int64
 		return;
 	flow->in += in;
 	flow->out += out;
-	if (flow->in == 0 || flow->out == 0 || flow->in + flow->out < FLOW_MIN ||
-		now_ms - flow->began_ms < FLOW_MIN_MS)
+	if (!flow_is_worth_it(flow, now_ms))
 		return;
 	lane->hello.wants_direct = true;
 	lane_relay_tell(lane);
@@ -168,9 +193,10 @@ static enum lane_verdict stun_input(struct lane *lane, unsigned int socket,
 	bool relay = endpoint_equal(from, &lane->config.relay);
 
 	if (relay && socket == 0) {
-		lane_relay_input(lane, stun, now_ms);
+		bool taken = lane_relay_input(lane, stun, now_ms);
+
 		lane_relay_tick(lane, now_ms);
-		return LANE_TAKEN;
+		return taken ? LANE_TAKEN : LANE_FOREIGN;
 	}
 	if (relay || endpoint_equal(from, &lane->word.alternate))
 		return lane_search_input(lane, socket, stun, now_ms) ? LANE_TAKEN : LANE_FOREIGN;
@@ -206,13 +232,13 @@ bool lane_output(struct lane *lane, unsigned int count, int64_t now_ms, struct l
 		return false;
 	lane_pin_output(lane);
 	flow_add(lane, 0, count, now_ms);
-	out->direct = lane->pin == LANE_PINNED || lane_direct_is_fresh(lane, now_ms);
+	out->direct = lane->pin == LANE_PINNED || lane_direct_is_open(lane, now_ms);
 	if (out->direct) {
 		out->socket = lane->direct.socket;
 		out->peer = lane->direct.peer;
 		return true;
 	}
-	/* A path that was idle is trusted again as soon as it answers. */
+	/* A path that was idle, or in doubt, is trusted again as soon as it answers. */
 	if (lane->direct.active)
 		lane_direct_hasten(lane, now_ms);
 	out->socket = 0;

@@ -20,6 +20,7 @@
 #define LANE_KEY      129
 #define LANE_CHECK_MS 400   /* between consent checks while data flow (RFC 7675) */
 #define LANE_DEAD_MS  1500  /* without an answered check: the direct path is lost */
+#define LANE_DOUBT_MS 200   /* a check waits so long, or two round trips: data go by the relay */
 #define LANE_IDLE_MS  15000 /* between checks while no data flow, +-20 % */
 
 enum lane_event_type {
@@ -57,7 +58,7 @@ struct lane_config {
 	bool shared;	   /* of a service: socket 0 is its program's, which no data pass us from */
 	/*
 	 * Socket 0 is the lane's own. ttl 0: the system's. 0 or -errno. Only from lane_tick(),
-	 * lane_input() and lane_output().
+	 * lane_input(), lane_output() and lane_set_relayed().
 	 */
 	int (*send)(void *arg, unsigned int socket, const struct endpoint *to, uint8_t ttl,
 		const void *data, size_t len);
@@ -97,6 +98,11 @@ void lane_set_nat(struct lane *lane, const struct nat_report *nat);
 void lane_set_hosts(struct lane *lane, const struct endpoint *hosts, unsigned int count);
 /* A port that the gateway maps to socket 0. */
 void lane_set_gateway(struct lane *lane, const struct endpoint *mapped);
+/*
+ * Only the relay, or not any more: no direct path is looked for or said to be possible, and data
+ * leave one that is there at once; the other side follows when its checks are not answered.
+ */
+void lane_set_relayed(struct lane *lane, bool relayed, int64_t now_ms);
 /* The network has changed: punch anew, and what was hopeless may not be any more. */
 void lane_network(struct lane *lane, int64_t now_ms);
 

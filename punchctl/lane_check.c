@@ -16,6 +16,12 @@ static const int64_t repeat_ms[] = {50, 50, 100, 100, 200, 200, 400, 400, 400};
 /* In the time: the check said that this address is chosen. */
 #define CHOICE 0x80000000u
 
+/* What the transaction of an answer says of our check. */
+struct answer {
+	int64_t age_ms;
+	bool choice;
+};
+
 /*
  * The transaction says when it was made, and by a keyed hash that we have made it for this address:
  * nothing is kept of two thousand probes, and an answer of yesterday, or from elsewhere, is none.
@@ -39,7 +45,7 @@ static void tid_make(const struct lane *lane, const struct endpoint *to, uint32_
 }
 
 static bool tid_is_ours(const struct lane *lane, const struct endpoint *from,
-	const uint8_t tid[static STUN_TID], int64_t now_ms, bool *choice)
+	const uint8_t tid[static STUN_TID], int64_t now_ms, struct answer *answer)
 {
 	uint8_t made[STUN_TID];
 	struct buf buf;
@@ -47,9 +53,10 @@ static bool tid_is_ours(const struct lane *lane, const struct endpoint *from,
 
 	buf_init_read(&buf, tid, STUN_TID);
 	when = buf_get_u32(&buf);
-	if ((((uint32_t)(now_ms - lane->base_ms) - when) & ~CHOICE) > FRESH_MS)
+	answer->age_ms = ((uint32_t)(now_ms - lane->base_ms) - when) & ~CHOICE;
+	if (answer->age_ms > FRESH_MS)
 		return false;
-	*choice = when & CHOICE;
+	answer->choice = when & CHOICE;
 	tid_make(lane, from, when, made);
 	return mac_equal(made, tid, STUN_TID);
 }
@@ -74,6 +81,24 @@ void lane_check_send(struct lane *lane, unsigned int socket, const struct endpoi
 		stun_put(&buf, STUN_USE_CANDIDATE, NULL, 0);
 	sign(lane, &buf);
 	(void)lane->config.send(lane->config.arg, socket, to, ttl, data, stun_end(&buf));
+}
+
+/*
+ * The other's key proves who has made a check, not where it came from: who has it may name anybody
+ * as the source. An address that the relay has not named is the other's all the same when its NAT
+ * has several, so that it is believed, but only so often in a round.
+ */
+static bool stray_take(struct lane *lane, const struct addr *to)
+{
+	const struct peer_round *round = &lane->search.round;
+
+	for (unsigned int i = 0; i < round->target_count; i++) {
+		if (addr_equal(&round->targets[i].addr, to))
+			return true;
+	}
+	if (addr_equal(&lane->direct.peer.addr, to))
+		return true;
+	return lane->search.strays++ < LANE_STRAYS;
 }
 
 static void answer_send(struct lane *lane, unsigned int socket, const struct endpoint *to,
@@ -156,6 +181,10 @@ static void pair_check(struct lane *lane, struct lane_pair *pair, int64_t now_ms
 {
 	bool nominate = lane->hello.role == PEER_CLIENT && pair->nominated;
 
+	if (lane->search.probes >= PEER_PROBES_MAX || !stray_take(lane, &pair->peer.addr)) {
+		pair->tries = TRIES_MAX;
+		return;
+	}
 	pair->next_ms = now_ms + repeat_ms[pair->tries++];
 	lane->search.probes++;
 	lane_check_send(lane, pair->socket, &pair->peer, 0, nominate, now_ms);
@@ -184,35 +213,40 @@ static void client_choose(struct lane *lane, int64_t now_ms)
 }
 
 /* Section 7.3: answered where it came from, and checked back at once. */
-static void input_request(struct lane *lane, unsigned int socket, const struct endpoint *from,
+static bool input_request(struct lane *lane, unsigned int socket, const struct endpoint *from,
 	const struct stun *request, int64_t now_ms)
 {
-	struct lane_pair *pair = pair_get(lane, socket, from, now_ms);
+	struct lane_pair *pair;
 
+	if (!stray_take(lane, &from->addr))
+		return false;
+	pair = pair_get(lane, socket, from, now_ms);
 	answer_send(lane, socket, from, request);
 	pair->seen_ms = now_ms;
 	if (pair_is_direct(lane, pair))
-		return;
+		return true;
 	if (lane->hello.role == PEER_SERVICE && request->use_candidate)
 		pair->nominated = true;
 	if (lane->hello.role == PEER_SERVICE && pair->nominated && pair->answered)
 		lane_direct_begin(lane, pair, now_ms);
-	else if (!pair->answered && pair->tries == 0 && lane->search.probes < PEER_PROBES_MAX)
+	else if (!pair->answered && pair->tries == 0)
 		pair_check(lane, pair, now_ms);
+	return true;
 }
 
 /* The client's choice counts when the other has heard of it. */
 static void input_answer(struct lane *lane, unsigned int socket, const struct endpoint *from,
-	bool choice, int64_t now_ms)
+	const struct answer *answer, int64_t now_ms)
 {
 	struct lane_pair *pair = pair_get(lane, socket, from, now_ms);
 
-	lane_direct_answered(lane, socket, from, now_ms);
+	lane_direct_answered(lane, socket, from, answer->age_ms, now_ms);
 	pair->seen_ms = now_ms;
+	pair->rtt_ms = answer->age_ms;
 	pair->answered = true;
 	if (lane->direct.active)
 		return;
-	if (pair->nominated && (choice || lane->hello.role == PEER_SERVICE))
+	if (pair->nominated && (answer->choice || lane->hello.role == PEER_SERVICE))
 		lane_direct_begin(lane, pair, now_ms);
 	else if (lane->hello.role == PEER_CLIENT)
 		client_choose(lane, now_ms);
@@ -221,16 +255,16 @@ static void input_answer(struct lane *lane, unsigned int socket, const struct en
 bool lane_check_input(struct lane *lane, unsigned int socket, const struct endpoint *from,
 	const struct stun *stun, int64_t now_ms)
 {
-	bool choice;
+	struct answer answer;
 
 	/* Data that are to stay on the relay have no use for another path, on either side. */
-	if (lane->state != PEER_PAIRED || lane->pin == LANE_RELAYED || !stun->integrity256 ||
+	if (lane->state != PEER_PAIRED || lane_stays(lane) || !stun->integrity256 ||
 		!stun_verify(stun, lane->key_peer, sizeof(lane->key_peer)))
 		return false;
 	if (stun->type == STUN_REQUEST)
-		input_request(lane, socket, from, stun, now_ms);
-	else if (stun->type == STUN_SUCCESS && tid_is_ours(lane, from, stun->tid, now_ms, &choice))
-		input_answer(lane, socket, from, choice, now_ms);
+		return input_request(lane, socket, from, stun, now_ms);
+	if (stun->type == STUN_SUCCESS && tid_is_ours(lane, from, stun->tid, now_ms, &answer))
+		input_answer(lane, socket, from, &answer, now_ms);
 	else
 		return false;
 	return true;
@@ -245,7 +279,7 @@ void lane_check_tick(struct lane *lane, int64_t now_ms)
 			pair_check(lane, pair, now_ms);
 	}
 	if (lane->hello.role == PEER_CLIENT && !lane->direct.active && lane->state == PEER_PAIRED &&
-		lane->pin != LANE_RELAYED)
+		!lane_stays(lane))
 		client_choose(lane, now_ms);
 }
 

@@ -33,6 +33,7 @@ void lane_direct_begin(struct lane *lane, const struct lane_pair *pair, int64_t 
 		.peer = pair->peer,
 		.answered_ms = now_ms,
 		.next_ms = now_ms + LANE_CHECK_MS,
+		.rtt_ms = pair->rtt_ms,
 	};
 	sockets_trim(lane);
 	lane_pin_release(lane);
@@ -44,13 +45,14 @@ void lane_direct_begin(struct lane *lane, const struct lane_pair *pair, int64_t 
 	lane_emit(lane, &event);
 }
 
-void lane_direct_answered(
-	struct lane *lane, unsigned int socket, const struct endpoint *from, int64_t now_ms)
+void lane_direct_answered(struct lane *lane, unsigned int socket, const struct endpoint *from,
+	int64_t age_ms, int64_t now_ms)
 {
 	struct lane_direct *direct = &lane->direct;
 
 	if (!direct->active || socket != direct->socket || !endpoint_equal(from, &direct->peer))
 		return;
+	direct->rtt_ms = lane_max(age_ms, direct->rtt_ms - direct->rtt_ms / 8);
 	if (!direct->unanswered_ms)
 		return; /* one that has come twice */
 	direct->answered_ms = now_ms;
@@ -75,13 +77,19 @@ void lane_direct_lost(struct lane *lane, int64_t now_ms)
 	lane_emit(lane, &event);
 }
 
+/* So long after a check its answer is late. */
+static int64_t doubt_ms(const struct lane *lane)
+{
+	return lane_max(LANE_DOUBT_MS, 2 * lane->direct.rtt_ms);
+}
+
 static void direct_check(struct lane *lane, int64_t now_ms)
 {
 	struct lane_direct *direct = &lane->direct;
 
 	if (!direct->unanswered_ms)
 		direct->unanswered_ms = now_ms;
-	direct->next_ms = now_ms + LANE_CHECK_MS;
+	direct->next_ms = now_ms + lane_min(LANE_CHECK_MS, doubt_ms(lane));
 	/* The client says each time that this is its choice, for the other may have missed it. */
 	lane_check_send(
 		lane, direct->socket, &direct->peer, 0, lane->hello.role == PEER_CLIENT, now_ms);
@@ -98,6 +106,20 @@ void lane_direct_hasten(struct lane *lane, int64_t now_ms)
 bool lane_direct_is_fresh(const struct lane *lane, int64_t now_ms)
 {
 	return lane->direct.active && now_ms - lane->direct.answered_ms < LANE_DEAD_MS;
+}
+
+/*
+ * Data go it: a path in doubt may be dead, and the relay is as good. But one that does not answer
+ * either is none to flee to.
+ */
+bool lane_direct_is_open(const struct lane *lane, int64_t now_ms)
+{
+	const struct lane_direct *direct = &lane->direct;
+
+	if (!lane_direct_is_fresh(lane, now_ms))
+		return false;
+	return !direct->unanswered_ms || now_ms - direct->unanswered_ms < doubt_ms(lane) ||
+	       lane->exchange.overdue;
 }
 
 static int64_t dead_ms(const struct lane *lane)

@@ -199,7 +199,7 @@ void lane_fire_tick(struct lane *lane, int64_t now_ms)
 	struct endpoint to;
 	unsigned int socket;
 
-	if (!pass || search->probes >= PEER_PROBES_MAX) {
+	if (!pass || search->probes >= PEER_PROBES_MAX - LANE_CHECKS) {
 		search->next_ms = INT64_MAX;
 		return;
 	}

@@ -7,6 +7,8 @@
 #include "punchctl/lane.h"
 
 #define LANE_PAIRS     8
+#define LANE_CHECKS    64 /* of a round's probes, kept for who has shown himself */
+#define LANE_STRAYS    32 /* datagrams of a round to addresses that the relay has not named */
 #define LANE_NAME      PROOF_USER
 #define LANE_PACE_MIN  2    /* ms between two probes, whatever the relay says */
 #define LANE_TTL_GUESS 4    /* of an opener while our NATs are unknown */
@@ -41,7 +43,7 @@ struct lane_pair {
 	unsigned int socket;
 	struct endpoint peer;
 	unsigned int tries;
-	int64_t seen_ms, next_ms;
+	int64_t seen_ms, next_ms, rtt_ms;
 };
 
 /* A round, from its word to its end. */
@@ -53,7 +55,7 @@ struct lane_search {
 	unsigned int sockets; /* fresh ones that exist */
 	uint8_t sample_tid[2][STUN_TID];
 	unsigned int sample_sends;
-	unsigned int pass, index, probes;
+	unsigned int pass, index, probes, strays;
 	uint16_t shuffle[4];
 	uint32_t drawn; /* of the permutation */
 	int64_t began_ms, go_ms, fire_ms, end_ms, next_ms;
@@ -67,6 +69,7 @@ struct lane_direct {
 	int64_t answered_ms;
 	int64_t unanswered_ms; /* of the first check that was sent since; 0: none */
 	int64_t next_ms;
+	int64_t rtt_ms; /* the longest of late */
 };
 
 /* Data of both directions, to know whether a search is worth it. */
@@ -93,6 +96,7 @@ struct lane {
 	int64_t base_ms;
 	uint8_t secret[MAC_SHA256]; /* of the transactions with the other */
 	bool failed;
+	bool relayed; /* only */
 	enum peer_state state;
 	bool has_word;
 	struct peer_hello hello; /* what stays from one to the next */
@@ -106,6 +110,12 @@ struct lane {
 	enum lane_pin pin;
 	int64_t held_ms; /* until then */
 };
+
+/* Its data have no use for a direct path. */
+static inline bool lane_stays(const struct lane *lane)
+{
+	return lane->relayed || lane->pin == LANE_RELAYED;
+}
 
 static inline int64_t lane_min(int64_t a, int64_t b)
 {
@@ -141,13 +151,16 @@ void lane_relay_tell(struct lane *lane);
 void lane_relay_hasten(struct lane *lane, int64_t now_ms);
 void lane_relay_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_relay_deadline(const struct lane *lane);
-void lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms);
+/* False: nothing that the relay has said. */
+bool lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms);
 /* lane_word.c: what the relay says */
 void lane_word_take(struct lane *lane, struct stun_bytes bytes, bool answer, int64_t now_ms);
 
 /* lane_search.c: rounds */
 void lane_search_round(struct lane *lane, const struct peer_round *round, int64_t now_ms);
 void lane_search_end(struct lane *lane, enum peer_progress progress);
+/* What is looked for is not wanted any more. */
+void lane_search_leave(struct lane *lane, int64_t now_ms);
 void lane_search_reset(struct lane *lane);
 void lane_search_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_search_deadline(const struct lane *lane);
@@ -174,13 +187,15 @@ void lane_check_forget(struct lane *lane);
 
 /* lane_direct.c: the path that was found */
 void lane_direct_begin(struct lane *lane, const struct lane_pair *pair, int64_t now_ms);
-void lane_direct_answered(
-	struct lane *lane, unsigned int socket, const struct endpoint *from, int64_t now_ms);
+/* A check was answered, age_ms after it was sent. */
+void lane_direct_answered(struct lane *lane, unsigned int socket, const struct endpoint *from,
+	int64_t age_ms, int64_t now_ms);
 void lane_direct_lost(struct lane *lane, int64_t now_ms);
 void lane_direct_hasten(struct lane *lane, int64_t now_ms);
 void lane_direct_tick(struct lane *lane, int64_t now_ms);
 int64_t lane_direct_deadline(const struct lane *lane);
 bool lane_direct_is_fresh(const struct lane *lane, int64_t now_ms);
+bool lane_direct_is_open(const struct lane *lane, int64_t now_ms);
 bool lane_flow_is_on(const struct lane *lane, int64_t now_ms);
 
 #endif

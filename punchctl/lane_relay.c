@@ -38,6 +38,16 @@ static void request_resend(struct lane *lane, int64_t now_ms)
 	request_send(lane);
 }
 
+/* Without an address, and with a NAT that lets nothing through, the relay leads nobody to us. */
+static void hello_hide(struct peer_hello *hello)
+{
+	hello->nat = (struct nat_report){.blocked = true};
+	memset(hello->hosts, 0, sizeof(hello->hosts));
+	hello->host_count = 0;
+	memset(&hello->gateway, 0, sizeof(hello->gateway));
+	hello->wants_direct = false;
+}
+
 static void request_make(struct lane *lane)
 {
 	struct lane_exchange *exchange = &lane->exchange;
@@ -48,6 +58,8 @@ static void request_make(struct lane *lane)
 	hello.round = lane->search.round.number;
 	hello.progress = lane->search.progress;
 	hello.last = lane->search.last;
+	if (lane->relayed)
+		hello_hide(&hello);
 	mac_random(exchange->tid, sizeof(exchange->tid));
 	exchange->said = hello.heard;
 	exchange->proven = lane->proof.key_len > 0;
@@ -272,7 +284,8 @@ static void input_refused(struct lane *lane, const struct stun *answer, int64_t 
 		relay_fail(lane, answer);
 		return;
 	}
-	if (++exchange->refusals > CONFLICTS_MAX && answer->error == 437)
+	/* 400: somebody else says hello as this lane. */
+	if (++exchange->refusals > CONFLICTS_MAX && (answer->error == 437 || answer->error == 400))
 		relay_conflict(lane);
 	exchange->next_ms = now_ms + lane_min((int64_t)PAUSE_MS << shift, RETRY_MS);
 	if (exchange->refused == answer->error)
@@ -318,21 +331,23 @@ static bool word_is_ours(const struct lane *lane, const struct stun *stun)
 	       stun->sequence <= lane->sequence && proof_verify(&lane->proof, stun);
 }
 
-void lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms)
+bool lane_relay_input(struct lane *lane, const struct stun *stun, int64_t now_ms)
 {
 	const struct lane_exchange *exchange = &lane->exchange;
 
 	if (stun->type == STUN_INDICATION) {
-		if (exchange->known && word_is_ours(lane, stun))
-			lane_word_take(lane, stun->peer, false, now_ms);
-		return;
+		if (!exchange->known || !word_is_ours(lane, stun))
+			return false;
+		lane_word_take(lane, stun->peer, false, now_ms);
+		return true;
 	}
 	if (stun->type != STUN_SUCCESS && stun->type != STUN_ERROR)
-		return;
+		return false;
 	if (!exchange->waiting || memcmp(stun->tid, exchange->tid, STUN_TID) != 0)
-		return; /* late, or forged */
+		return true; /* late, or forged: who can tell */
 	if (stun->type == STUN_ERROR)
 		input_error(lane, stun, now_ms);
 	else if (exchange->proven && stun->mapped.addr.family && proof_verify(&lane->proof, stun))
 		input_success(lane, stun, now_ms);
+	return true;
 }

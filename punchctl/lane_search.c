@@ -77,6 +77,12 @@ static void search_fail(struct lane *lane, int64_t now_ms)
 	lane_emit(lane, &event);
 }
 
+void lane_search_leave(struct lane *lane, int64_t now_ms)
+{
+	if (lane->search.sampling || lane->search.firing || lane->search.progress == PEER_READY)
+		search_fail(lane, now_ms);
+}
+
 static void search_ready(struct lane *lane, uint16_t last, int64_t now_ms)
 {
 	lane->search.sampling = false;
@@ -206,7 +212,7 @@ void lane_search_round(struct lane *lane, const struct peer_round *round, int64_
 	search->round = *round;
 	if (round->plan == PEER_REST)
 		return;
-	if (!round_is_fair(lane, round) || lane->pin == LANE_RELAYED)
+	if (lane_stays(lane) || !round_is_fair(lane, round))
 		search_fail(lane, now_ms);
 	else if (round->go)
 		search_go(lane, now_ms);

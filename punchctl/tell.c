@@ -90,6 +90,27 @@ void tell_network(const struct tell *tell)
 		log_notice("the addresses of this host have changed");
 }
 
+void tell_relayed(const struct tell *tell, bool relayed)
+{
+	if (tell->report->json)
+		report_line(tell->report, "relayed", json_pack("{s:b}", "only", relayed));
+	else
+		log_notice(
+			"%s", relayed ? "by the relay only" : "direct paths are looked for again");
+}
+
+void tell_gateway(const struct tell *tell, const struct endpoint *mapped, const char *protocol)
+{
+	char text[ENDPOINT_TEXT];
+
+	endpoint_format(mapped, text);
+	if (tell->report->json)
+		report_line(tell->report, "gateway",
+			json_pack("{s:s, s:s}", "mapped", text, "protocol", protocol));
+	else
+		log_info("the router maps %s to us, by %s", text, protocol);
+}
+
 void tell_open(const struct tell *tell, const struct endpoint *local)
 {
 	char text[ENDPOINT_TEXT], session[SESSION_TEXT];

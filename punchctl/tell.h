@@ -46,6 +46,8 @@ void tell_lane(const struct tell *tell, const struct lane_event *event);
 void tell_nat(const struct tell *tell, const struct nat_report *nat);
 void tell_ready(const struct tell *tell);
 void tell_network(const struct tell *tell);
+void tell_gateway(const struct tell *tell, const struct endpoint *mapped, const char *protocol);
+void tell_relayed(const struct tell *tell, bool relayed);
 void tell_open(const struct tell *tell, const struct endpoint *local);
 void tell_closed(const struct tell *tell, const char *reason, uint64_t inward, uint64_t outward);
 void tell_end(const struct tell *tell, const struct carrier_counters *counters);

@@ -113,7 +113,10 @@ static void on_minute(uv_timer_t *timer)
 		tunnel_tell_waiting(tunnel);
 	if (now - tunnel->looked_ms >= LOOK_MS)
 		tunnel_net_look(tunnel);
+	if (tunnel->config->role == PEER_SERVICE)
+		tunnel_serve_calm(tunnel);
 	tunnel_fill(tunnel);
+	tunnel_gateway_fill(tunnel);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -126,6 +129,23 @@ static void on_hangup(uv_signal_t *handle, int signum)
 {
 	(void)signum;
 	tunnel_reread_key(handle->data);
+}
+
+/* SIGUSR1: by the relay only; SIGUSR2: direct paths again. */
+static void on_user(uv_signal_t *handle, int signum)
+{
+	struct tunnel *tunnel = handle->data;
+	struct tell tell = tunnel_tell(tunnel, NULL);
+	struct carrier *carrier;
+
+	if (tunnel->relayed == (signum == SIGUSR1))
+		return;
+	tunnel->relayed = signum == SIGUSR1;
+	tell_relayed(&tell, tunnel->relayed);
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry)
+		carrier_set_relayed(carrier, tunnel->relayed);
+	tunnel_gateway_reset(tunnel);
+	tunnel_gateway_fill(tunnel);
 }
 
 /* A search may want many sockets at once. */
@@ -168,6 +188,7 @@ static void routes_init(struct tunnel *tunnel)
 static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *config)
 {
 	tunnel->config = config;
+	tunnel->relayed = config->relayed;
 	tunnel->listener = tunnel->best = -1;
 	snprintf(tunnel->key, sizeof(tunnel->key), "%s", config->key);
 	tunnel->report = (struct report){
@@ -178,6 +199,7 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 	};
 	TAILQ_INIT(&tunnel->carriers);
 	TAILQ_INIT(&tunnel->sessions);
+	TAILQ_INIT(&tunnel->mappings);
 	mac_random(&tunnel->sources.seed, sizeof(tunnel->sources.seed));
 	routes_init(tunnel);
 	tunnel->twin = (struct carrier_twin){.fd = -1, .port = config->local.port};
@@ -191,6 +213,8 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 	tunnel_signal(tunnel, &tunnel->sigint, on_signal, SIGINT);
 	tunnel_signal(tunnel, &tunnel->sigterm, on_signal, SIGTERM);
 	tunnel_signal(tunnel, &tunnel->sighup, on_hangup, SIGHUP);
+	tunnel_signal(tunnel, &tunnel->sigusr1, on_user, SIGUSR1);
+	tunnel_signal(tunnel, &tunnel->sigusr2, on_user, SIGUSR2);
 }
 
 int tunnel_open(const struct tunnel_config *config, struct tunnel **out)
@@ -249,6 +273,8 @@ void tunnel_close(struct tunnel *tunnel)
 	uv_close((uv_handle_t *)&tunnel->sigint, NULL);
 	uv_close((uv_handle_t *)&tunnel->sigterm, NULL);
 	uv_close((uv_handle_t *)&tunnel->sighup, NULL);
+	uv_close((uv_handle_t *)&tunnel->sigusr1, NULL);
+	uv_close((uv_handle_t *)&tunnel->sigusr2, NULL);
 	uv_run(&tunnel->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&tunnel->loop);
 	mac_wipe(tunnel->key, sizeof(tunnel->key));

@@ -25,6 +25,8 @@ struct tunnel_config {
 	int64_t idle_ms;       /* without data: a session ends */
 	bool share;    /* of a service: its own socket is punched, and data do not pass us */
 	char **player; /* words of a program, ended by NULL; NULL: none, run until interrupted */
+	bool relayed;  /* no direct paths; SIGUSR1 and SIGUSR2 change it */
+	bool gateway;  /* is asked for a port where that helps */
 	bool json;
 };
 

@@ -295,11 +295,14 @@ struct carrier *tunnel_carrier_open(struct tunnel *tunnel, unsigned int route, u
 	carrier->route = route;
 	TAILQ_INSERT_TAIL(&tunnel->carriers, carrier, entry);
 	tunnel_net_tell(tunnel, carrier);
+	carrier_set_relayed(carrier, tunnel->relayed);
+	tunnel_gateway_fill(tunnel);
 	return carrier;
 }
 
 void tunnel_carrier_close(struct tunnel *tunnel, struct carrier *carrier)
 {
 	TAILQ_REMOVE(&tunnel->carriers, carrier, entry);
+	tunnel_gateway_drop(tunnel, carrier);
 	carrier_close(carrier);
 }

@@ -12,6 +12,8 @@
 #define VOLLEYS_MAX 8
 #define EAGER_MS    10000 /* since the last datagram: a session is worth a new lane at once */
 #define EVICT_MS    2000  /* and so long: it may make room for another */
+#define ANSWERED_MS 250	  /* so long after its answer a question has no second part */
+#define QUESTION    2	  /* datagrams: it may have been repeated */
 
 static bool session_wants(const struct session *session, int64_t now_ms)
 {
@@ -164,21 +166,48 @@ void tunnel_connect_settled(struct tunnel *tunnel, struct carrier *carrier, unsi
 		connect_move(tunnel, carrier);
 }
 
-/* Programs that take a new port for each question must not use up the sessions. */
-static bool connect_make_room(struct tunnel *tunnel)
+/* No more than a question that has its answer. */
+static bool session_is_answered(const struct session *session, int64_t now_ms)
 {
+	const struct carrier *carrier = session->carrier;
+
+	return carrier && carrier->inward > 0 && session->outward + carrier->outward <= QUESTION &&
+	       now_ms - tunnel_session_used_ms(session) >= ANSWERED_MS;
+}
+
+/* The one idle longest of those that may go; NULL: none. */
+static struct session *connect_oldest(const struct tunnel *tunnel, bool full)
+{
+	int64_t used_ms, now_ms = tunnel_now(tunnel), oldest_ms = INT64_MAX;
 	struct session *session, *oldest = NULL;
 
-	if (tunnel->session_count < tunnel->config->sessions)
-		return true;
 	TAILQ_FOREACH(session, &tunnel->sessions, entry) {
-		if (!oldest || tunnel_session_used_ms(session) < tunnel_session_used_ms(oldest))
-			oldest = session;
+		used_ms = tunnel_session_used_ms(session);
+		if (used_ms >= oldest_ms || !(session_is_answered(session, now_ms) ||
+						    (full && now_ms - used_ms >= EVICT_MS)))
+			continue;
+		oldest = session;
+		oldest_ms = used_ms;
 	}
-	if (!oldest || tunnel_now(tunnel) - tunnel_session_used_ms(oldest) < EVICT_MS)
-		return false;
-	tunnel_session_close(oldest, "room");
-	return true;
+	return oldest;
+}
+
+/*
+ * Programs that take a new port for each question must not use up the sessions; and they go before
+ * there are too many, as the other side needs a moment to have room again.
+ */
+static bool connect_make_room(struct tunnel *tunnel)
+{
+	unsigned int limit = tunnel->config->sessions;
+	bool full = tunnel->session_count >= limit;
+	struct session *oldest;
+
+	if (tunnel->session_count < limit - limit / 4)
+		return true;
+	oldest = connect_oldest(tunnel, full);
+	if (oldest)
+		tunnel_session_close(oldest, "room");
+	return oldest || !full;
 }
 
 static struct session *session_begin(struct tunnel *tunnel, const struct endpoint *from)

@@ -104,15 +104,19 @@ static void on_probed(void *arg, const struct natprobe_result *result)
 	struct carrier *carrier;
 
 	route->nat = result->report;
+	route->mapped = result->mapped;
 	route->has_nat = result->mapped.addr.family != 0;
 	tell.relay = *route_relay(route);
 	tell_nat(&tell, &route->nat);
 	prober_close(route->prober);
 	route->prober = NULL;
 	TAILQ_FOREACH(carrier, &tunnel->carriers, entry) {
-		if (&tunnel->routes[carrier->route] == route && route->has_nat)
-			lane_set_nat(carrier->lane, &route->nat);
+		if (&tunnel->routes[carrier->route] != route || !route->has_nat)
+			continue;
+		lane_set_nat(carrier->lane, &route->nat);
+		carrier_told(carrier);
 	}
+	tunnel_gateway_fill(tunnel);
 }
 
 static void route_probe(struct tunnel_route *route)
@@ -170,6 +174,7 @@ void tunnel_net_look(struct tunnel *tunnel)
 	if (first || !changed)
 		return;
 	tell_network(&tell);
+	tunnel_gateway_reset(tunnel);
 	TAILQ_FOREACH(carrier, &tunnel->carriers, entry) {
 		carrier_set_hosts(&tunnel->routes[carrier->route], carrier);
 		carrier_network(carrier);

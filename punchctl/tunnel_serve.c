@@ -7,7 +7,8 @@
 
 #include "common/log.h"
 
-#define SPARES	    2 /* lanes of each route that wait for a client */
+#define SPARES	    2  /* lanes of each route that wait for a client */
+#define SPARES_MAX  18 /* while clients come in crowds */
 #define VOLLEYS_MAX 8
 
 static unsigned int serve_paired(const struct tunnel *tunnel)
@@ -30,12 +31,23 @@ unsigned int tunnel_serve_waiting(const struct tunnel *tunnel, unsigned int rout
 	return count;
 }
 
-void tunnel_serve_fill(struct tunnel *tunnel)
+/* As many as were taken lately: twice as many in each round trip, while a crowd comes. */
+static unsigned int serve_wanted(const struct tunnel *tunnel)
 {
-	unsigned int room, wanted, paired = serve_paired(tunnel);
+	unsigned int paired = serve_paired(tunnel), wanted = SPARES + tunnel->taken, room;
 
 	room = paired < tunnel->config->sessions ? tunnel->config->sessions - paired : 0;
-	wanted = room < SPARES ? room : SPARES;
+	if (tunnel->config->share)
+		wanted = SPARES; /* the relay's ports for them are few */
+	else if (wanted > SPARES_MAX)
+		wanted = SPARES_MAX;
+	return wanted < room ? wanted : room;
+}
+
+void tunnel_serve_fill(struct tunnel *tunnel)
+{
+	unsigned int wanted = serve_wanted(tunnel);
+
 	if (tunnel->config->share) {
 		tunnel_share_fill(tunnel, wanted);
 		return;
@@ -50,8 +62,37 @@ void tunnel_serve_fill(struct tunnel *tunnel)
 	}
 }
 
+static struct carrier *serve_oldest(const struct tunnel *tunnel, unsigned int route)
+{
+	struct carrier *carrier;
+
+	TAILQ_FOREACH(carrier, &tunnel->carriers, entry) {
+		if (carrier->route == route && !carrier->paired && !carrier->owner)
+			return carrier;
+	}
+	return NULL;
+}
+
+void tunnel_serve_calm(struct tunnel *tunnel)
+{
+	struct carrier *carrier;
+
+	tunnel->taken /= 2;
+	if (tunnel->config->share)
+		return;
+	for (unsigned int i = 0; i < tunnel->route_count; i++) {
+		if (tunnel_serve_waiting(tunnel, i) <= serve_wanted(tunnel) || tunnel->taken > 0)
+			continue;
+		carrier = serve_oldest(tunnel, i);
+		if (carrier)
+			tunnel_carrier_close(tunnel, carrier);
+	}
+}
+
 void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news)
 {
+	if (news & (1u << LANE_PAIRED) && tunnel->taken < SPARES_MAX)
+		tunnel->taken++;
 	/* A relay that has begun anew may give the lane to another client. */
 	if (carrier->owner && carrier->parted) {
 		struct session *session = carrier->owner;

@@ -33,8 +33,10 @@ struct tunnel_route {
 	int64_t waiting_ms; /* since when; 0: it does not */
 	bool failed;	    /* for good */
 	uint16_t refused;   /* what has been told */
+	bool no_gateway;    /* that would serve us */
 	struct nat_report nat;
-	struct prober *prober; /* NULL: not at work */
+	struct endpoint mapped; /* as the relay saw a socket of ours */
+	struct prober *prober;	/* NULL: not at work */
 	unsigned int host_count;
 	struct endpoint hosts[PEER_HOSTS]; /* without ports */
 };
@@ -58,6 +60,7 @@ struct session {
 
 TAILQ_HEAD(carriers, carrier);
 TAILQ_HEAD(sessions, session);
+TAILQ_HEAD(mappings, mapping);
 
 struct tunnel {
 	const struct tunnel_config *config;
@@ -65,8 +68,9 @@ struct tunnel {
 	struct report report;
 	uv_loop_t loop;
 	uv_timer_t minute, retry;
-	uv_signal_t sigint, sigterm, sighup;
+	uv_signal_t sigint, sigterm, sighup, sigusr1, sigusr2;
 	bool ending, ready;
+	bool relayed; /* no direct paths */
 	int ret;
 	struct player player;
 	struct carrier_shared shared;
@@ -76,6 +80,8 @@ struct tunnel {
 	struct tunnel_route routes[TUNNEL_ROUTES];
 	int64_t looked_ms; /* at the host's addresses */
 	struct carriers carriers;
+	struct mappings mappings;
+	unsigned int mapping_count;
 	struct sessions sessions;
 	unsigned int session_count;
 	uint64_t session_number;
@@ -84,6 +90,7 @@ struct tunnel {
 	int64_t failed_ms;     /* and the last of them */
 	int64_t retry_ms;      /* no new carrier before; 0: at once */
 	bool proven;	       /* the key was good once */
+	unsigned int taken;    /* of a service's side: lanes that clients have taken of late */
 	/* Of a service whose socket is shared. */
 	struct sharing *sharing;
 	struct watch *watch;
@@ -123,6 +130,14 @@ void tunnel_net_look(struct tunnel *tunnel);
 /* What is known already, to a new carrier. */
 void tunnel_net_tell(struct tunnel *tunnel, struct carrier *carrier);
 
+/* tunnel_gateway.c */
+/* Asks the router for ports where they are missing and of use. */
+void tunnel_gateway_fill(struct tunnel *tunnel);
+/* The carrier closes: what was mapped to it is given back. */
+void tunnel_gateway_drop(struct tunnel *tunnel, const struct carrier *carrier);
+/* All are given back: there is another network, or nobody shall reach us. */
+void tunnel_gateway_reset(struct tunnel *tunnel);
+
 /* tunnel_session.c */
 /* NULL: memory is short. */
 struct session *tunnel_session_open(struct tunnel *tunnel);
@@ -143,6 +158,8 @@ void tunnel_stage_data(struct session *session, unsigned int at, uint8_t *data, 
 
 /* tunnel_serve.c */
 void tunnel_serve_fill(struct tunnel *tunnel);
+/* A second has passed: spare lanes that a crowd has wanted go one by one. */
+void tunnel_serve_calm(struct tunnel *tunnel);
 void tunnel_serve_settled(struct tunnel *tunnel, struct carrier *carrier, unsigned int news);
 unsigned int tunnel_serve_waiting(const struct tunnel *tunnel, unsigned int route);
 void tunnel_serve_wanted(struct tunnel *tunnel, struct carrier *carrier);

@@ -10,13 +10,15 @@ int volley_socket(const struct endpoint *local)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = endpoint_to_sockaddr(local, &sa);
-	int fd, ret, one = 1;
+	int fd, ret, one = 1, fragments = IP_PMTUDISC_DONT;
 
 	fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (sa.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	else /* routers may cut what is too large for a link: not all of them say that it was */
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &fragments, sizeof(fragments));
 	if (bind(fd, (struct sockaddr *)&sa, len) == 0)
 		return fd;
 	ret = -errno;

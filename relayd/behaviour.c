@@ -185,7 +185,7 @@ static enum behaviour_count forward(struct behaviour *behaviour, const struct as
 		.leaves = ask->change & CHANGE_PORT ? !ask->arrived : ask->arrived,
 		.to = ask->to,
 		.mapped = ask->source};
-	struct endpoint origin = public_of(behaviour->config, &partner->local);
+	struct endpoint origin;
 
 	if (!partner_serves(behaviour, ask, now_ms))
 		return BEHAVIOUR_SILENT;
@@ -193,6 +193,7 @@ static enum behaviour_count forward(struct behaviour *behaviour, const struct as
 		return BEHAVIOUR_LIMITED;
 	memcpy(&emit.magic, ask->id, sizeof(emit.magic));
 	memcpy(emit.tid, ask->id + 4, sizeof(emit.tid));
+	origin = public_of(behaviour->config, &partner->local);
 	answer->len = partner_emit(partner, &origin, &emit, answer->data);
 	answer->from = partner->local;
 	answer->to = partner->at;

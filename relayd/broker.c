@@ -182,8 +182,12 @@ const char *broker_count_text(enum broker_count count)
 		[BROKER_DIRECT] = "direct",
 		[BROKER_FAILED] = "failed",
 		[BROKER_HOPELESS] = "hopeless",
-		[BROKER_REFUSED] = "refused",
+		[BROKER_CROWDED] = "crowded",
+		[BROKER_HASTY] = "hasty",
+		[BROKER_FULL] = "full",
+		[BROKER_FOREIGN] = "foreign",
 		[BROKER_UNSERVED] = "unserved",
+		[BROKER_UNHEARD] = "unheard",
 	};
 
 	return text[count];
@@ -196,9 +200,18 @@ unsigned int broker_offers(const struct broker *broker, const struct stream *str
 	return crowd ? crowd->offers : 0;
 }
 
-uint64_t broker_sequence(const struct broker *broker, const uint8_t lane[static PEER_LANE])
+uint64_t broker_refused(const struct broker *broker, const struct stream *stream)
 {
-	const struct lane *found = lane_find(broker, lane);
+	const struct crowd *crowd = crowd_find(broker, stream);
 
-	return found ? found->sequence : 0;
+	return crowd ? crowd->refused : 0;
+}
+
+uint64_t broker_sequence(const struct broker *broker, const struct broker_hello *hello)
+{
+	const struct lane *found = lane_find(broker, hello->hello->lane);
+	bool may = found &&
+		   (hole_equal(&found->hole, &hello->hole) || found->sequence == hello->sequence);
+
+	return may ? found->sequence : 0;
 }

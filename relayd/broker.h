@@ -27,9 +27,12 @@ enum broker_count {
 	BROKER_DIRECT,	 /* rounds that found a path */
 	BROKER_FAILED,	 /* rounds that did not */
 	BROKER_HOPELESS, /* pairs that stay on the relay */
-	BROKER_REFUSED,	 /* hellos: table full, too many offers or pairs, or a lane of somebody else
-			  */
+	BROKER_CROWDED, /* hellos refused: more offers, callers or pairs than the stream may have */
+	BROKER_HASTY,	/* more new lanes and moves of one stream than are done in a second */
+	BROKER_FULL,	/* no room for any stream */
+	BROKER_FOREIGN, /* a lane or a hole of somebody else */
 	BROKER_UNSERVED, /* a client called while no service was there */
+	BROKER_UNHEARD,	 /* pairs of which one has never heard: it was not there any more */
 	BROKER_COUNTS,
 };
 
@@ -78,8 +81,12 @@ void broker_close(struct broker *broker);
 int broker_hello(struct broker *broker, const struct broker_hello *hello, int64_t now_ms,
 	struct peer_word *word);
 
-/* Of the newest hello of this lane, 0: there is none. */
-uint64_t broker_sequence(const struct broker *broker, const uint8_t lane[static PEER_LANE]);
+/*
+ * Of the newest hello of this lane, for who has its hole or has said it himself; 0: nothing for
+ * this one. Nobody else may know it: what is pushed to the lane names it, beside a key that others
+ * have too.
+ */
+uint64_t broker_sequence(const struct broker *broker, const struct broker_hello *hello);
 
 void broker_tick(struct broker *broker, int64_t now_ms);
 int64_t broker_deadline(const struct broker *broker); /* INT64_MAX: never */
@@ -105,5 +112,7 @@ uint64_t broker_counter(const struct broker *broker, enum broker_count count);
 const char *broker_count_text(enum broker_count count);
 /* Lanes that wait for a client. */
 unsigned int broker_offers(const struct broker *broker, const struct stream *stream);
+/* Hellos that were refused. */
+uint64_t broker_refused(const struct broker *broker, const struct stream *stream);
 
 #endif

@@ -37,6 +37,14 @@ static bool nat_equal(const struct nat_report *a, const struct nat_report *b)
 	return memcmp(bytes[0], bytes[1], NAT_WIRE) == 0;
 }
 
+static int refuse(struct broker *broker, struct crowd *crowd, enum broker_count why)
+{
+	broker->counts[why]++;
+	if (crowd)
+		crowd->refused++;
+	return why == BROKER_FOREIGN ? -EPERM : -EBUSY;
+}
+
 /*
  * Nobody else has the socket, and all lanes of it share it, or it has one. A lane of the same
  * stream lets the hole go: that socket proves now that it has begun anew.
@@ -100,6 +108,7 @@ static void lane_update(struct broker *broker, struct lane *lane, const struct b
 {
 	lane->hello = *hello->hello;
 	lane->hello_ms = broker->now_ms;
+	lane->doubted = false;
 	lane->sequence = hello->sequence;
 	mac_wipe(lane->key, sizeof(lane->key));
 	memcpy(lane->key, hello->key, hello->key_len);
@@ -113,7 +122,7 @@ static void lane_begin(struct broker *broker, struct lane *lane)
 	if (is_paired(&lane->hello)) {
 		other = claimed_find(broker, lane->crowd, &lane->hello);
 		lane->claims = true;
-		if (other)
+		if (other && lane->crowd->pairs < lane->crowd->stream->spec.peers)
 			pair_again(broker, lane, other);
 		return;
 	}
@@ -133,21 +142,27 @@ static int hello_new(
 	int err;
 
 	if (!crowd)
-		return -EBUSY;
+		return refuse(broker, NULL, BROKER_FULL);
 	if (hello->hello->bye ||
 		(is_paired(hello->hello) && !may_claim(broker, crowd, hello->hello))) {
 		word_closed(broker, hello, word);
 		return 0;
 	}
 	err = hole_take(broker, hello, NULL);
-	if (err)
+	if (err) {
+		refuse(broker, crowd, BROKER_FOREIGN);
 		return err;
-	if (!has_room(crowd, hello->hello) || !crowd_take(crowd, broker->now_ms))
-		return -EBUSY;
+	}
+	if (!has_room(crowd, hello->hello))
+		return refuse(broker, crowd, BROKER_CROWDED);
+	if (!crowd_take(crowd, broker->now_ms))
+		return refuse(broker, crowd, BROKER_HASTY);
 	lane = lane_make(broker, crowd, hello->hello, &hello->hole);
 	if (!lane)
-		return -EBUSY;
+		return refuse(broker, crowd, BROKER_FULL);
 	lane_update(broker, lane, hello);
+	if (lane->role == PEER_SERVICE)
+		lane_doubt_others(broker, lane);
 	lane_begin(broker, lane);
 	word_fill(broker, lane, word);
 	lane_schedule(broker, lane);
@@ -161,10 +176,12 @@ static int lane_follow(struct broker *broker, struct lane *lane, const struct br
 	if (hole_equal(&lane->hole, &hello->hole))
 		return 0;
 	err = hole_take(broker, hello, lane);
-	if (err)
+	if (err) {
+		refuse(broker, lane->crowd, BROKER_FOREIGN);
 		return err;
+	}
 	if (!crowd_take(lane->crowd, broker->now_ms))
-		return -EBUSY;
+		return refuse(broker, lane->crowd, BROKER_HASTY);
 	pair_move(broker, lane, &hello->hole);
 	return 0;
 }
@@ -190,6 +207,10 @@ static void lane_heard(struct broker *broker, struct lane *lane, const struct na
 		lane_end(broker, lane, "said goodbye");
 		return;
 	}
+	if (lane->claims && !pair && !is_paired(&lane->hello)) {
+		lane_end(broker, lane, "has not been paired after all");
+		return;
+	}
 	pair_refresh(broker, lane);
 	if (pair) {
 		pair_heard(broker, lane);
@@ -209,7 +230,7 @@ static int hello_known(struct broker *broker, struct lane *lane, const struct br
 
 	if (lane->role != hello->hello->role ||
 		(lane->crowd && lane->crowd->stream != hello->stream))
-		return -EPERM;
+		return refuse(broker, crowd_make(broker, hello->stream), BROKER_FOREIGN);
 	if (hello->sequence < lane->sequence ||
 		(hello->sequence == lane->sequence && !hole_equal(&lane->hole, &hello->hole)))
 		return -ESTALE;
@@ -241,8 +262,6 @@ int broker_hello(struct broker *broker, const struct broker_hello *hello, int64_
 	if (hello->stream->spec.peers && !hello->stream->gone && hello->key_len <= STUN_KEY_MAX)
 		err = lane ? hello_known(broker, lane, hello, word)
 			   : hello_new(broker, hello, word);
-	if (err && err != -ESTALE)
-		broker->counts[BROKER_REFUSED]++;
 	if (broker->rescan)
 		broker_tick(broker, now_ms);
 	return err;

@@ -34,6 +34,7 @@ struct crowd {
 	unsigned int lanes;	      /* that are not closed */
 	unsigned int offers, callers; /* that wait */
 	unsigned int pairs, queued;
+	uint64_t refused;	     /* hellos */
 	int64_t full_ms;	     /* when its allowance of operations is whole again */
 	struct lane_list waiting[2]; /* by role; the newest first */
 	LIST_HEAD(, pair) paired;
@@ -55,6 +56,9 @@ struct lane {
 	bool waiting, closed, unserved;
 	bool claims; /* it was paired before we began; with whom says its hello */
 	int64_t closed_ms, refreshed_ms;
+	int64_t doubted_ms; /* when it was last asked whether it still lives; 0: never */
+	int64_t doubt_ms;   /* when it is to be asked; 0: not */
+	bool doubted;	    /* it was asked, and has not answered */
 
 	/* The word. */
 	uint32_t serial;
@@ -98,12 +102,15 @@ struct pair {
 	enum search search;
 	int64_t search_ms; /* when it goes on */
 	int64_t reset_ms;  /* when a change was last reason for a new search */
+	int64_t changed_ms;
+	unsigned int resets;
 	uint32_t round;
 	enum peer_plan plan, known;
 	bool holds; /* the public addresses, */
 	uint16_t busy[2];
 	bool said[2]; /* READY, FAILED or DIRECT, by phase */
 	int64_t direct_ms;
+	bool mutual; /* both have said that it is direct */
 	unsigned int failures, losses;
 	struct plan_side side[2];
 	struct plan_history history;
@@ -164,6 +171,8 @@ struct lane *lane_make(struct broker *broker, struct crowd *crowd, const struct 
 void lane_set_hole(struct broker *broker, struct lane *lane, const struct hole *hole);
 void lane_wait(struct lane *lane);
 void lane_unwait(struct lane *lane);
+/* A service's new lane: do those that it had before still live? */
+void lane_doubt_others(struct broker *broker, const struct lane *fresh);
 /* Its pair, if it has one, is dissolved, and the other lane closed too. */
 void lane_end(struct broker *broker, struct lane *lane, const char *why);
 /* For good. */

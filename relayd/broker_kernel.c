@@ -113,9 +113,13 @@ void kernel_unpair(struct broker *broker, const struct pair *pair)
 void kernel_forget(struct broker *broker, const struct pair *pair, const struct hole *hole)
 {
 	struct rules_op ops[2] = {op_make(RULES_UNPEER, pair->name, hole)};
+	const struct lane *owner = lane_by_hole(broker, hole);
 
-	if (hole->client.addr.family)
-		apply(broker, ops, 1 + op_unclient(broker, pair, hole, &ops[1]));
+	/* It may be somebody else's by now. */
+	if (!hole->client.addr.family || (owner && !owner->closed) ||
+		slot_by_client(broker->config.table, &hole->client))
+		return;
+	apply(broker, ops, 1 + op_unclient(broker, pair, hole, &ops[1]));
 }
 
 void kernel_consent(struct broker *broker, const struct lane *lane)
@@ -197,7 +201,8 @@ bool adopted_take(struct broker *broker, const struct pair *pair)
 		for (unsigned int i = 0; i < 2; i++) {
 			if (!adopted_has(&adopted->peer, &pair->told[i]))
 				continue;
-			if (found != 2)
+			if (found != 2 ||
+				(!adopted_is(adopted, pair, 0) && !adopted_is(adopted, pair, 1)))
 				adopted_remove(broker, &adopted->peer, pair);
 			adopted_free(broker, adopted);
 			break;

@@ -6,6 +6,9 @@
 #include "common/mac.h"
 #include "relayd/broker_inner.h"
 
+#define DOUBT_MS       4000 /* some pushes, and their answers from far away */
+#define DOUBT_AGAIN_MS 1000 /* a service with many clients has many new lanes */
+
 static size_t bucket_of_bytes(const struct broker *broker, const void *data, size_t len)
 {
 	const uint8_t *bytes = data;
@@ -204,11 +207,44 @@ void lane_end(struct broker *broker, struct lane *lane, const char *why)
 	lane->claims = false;
 	lane->closed = true;
 	lane->closed_ms = broker->now_ms;
+	lane->doubt_ms = 0;
 	memset(&lane->round, 0, sizeof(lane->round));
 	TAILQ_INSERT_TAIL(&broker->closed, lane, closed_link);
 	word_changed(broker, lane);
 	if (other)
 		lane_end(broker, other, why);
+}
+
+static void lane_doubt(struct broker *broker, struct lane *lane)
+{
+	lane->doubted = true;
+	lane->doubted_ms = broker->now_ms;
+	lane->doubt_ms = 0;
+	word_changed(broker, lane);
+}
+
+/*
+ * A service that was killed and has started again does not know its old lanes, which would keep
+ * their clients until consent ends. So when a new lane comes, the paired ones of the same public
+ * address are told their word again: who lives says that it was heard.
+ */
+void lane_doubt_others(struct broker *broker, const struct lane *fresh)
+{
+	struct pair *pair;
+
+	LIST_FOREACH(pair, &fresh->crowd->paired, link) {
+		struct lane *lane = pair->lane[PEER_SERVICE];
+
+		if (!lane || lane->closed || lane->doubted ||
+			!addr_equal(&lane->hole.client.addr, &fresh->hole.client.addr))
+			continue;
+		if (!lane->doubted_ms || broker->now_ms - lane->doubted_ms >= DOUBT_AGAIN_MS) {
+			lane_doubt(broker, lane);
+			continue;
+		}
+		lane->doubt_ms = lane->doubted_ms + DOUBT_AGAIN_MS;
+		lane_schedule(broker, lane);
+	}
 }
 
 /* When it ends, unless it says hello. */
@@ -221,6 +257,8 @@ static int64_t end_ms(const struct broker *broker, const struct lane *lane)
 		return lane->closed_ms + BROKER_LINGER;
 	if (lane->claims && !lane->pair && claim_ms < silent_ms)
 		return claim_ms;
+	if (lane->doubted && lane->doubted_ms + DOUBT_MS < silent_ms)
+		return lane->doubted_ms + DOUBT_MS;
 	return silent_ms;
 }
 
@@ -228,6 +266,8 @@ void lane_schedule(struct broker *broker, struct lane *lane)
 {
 	int64_t due_ms = end_ms(broker, lane);
 
+	if (lane->doubt_ms && lane->doubt_ms < due_ms)
+		due_ms = lane->doubt_ms;
 	heap_set(&broker->heap, &lane->timer, lane->push_ms < due_ms ? lane->push_ms : due_ms);
 }
 
@@ -240,6 +280,8 @@ void lane_due(struct broker *broker, struct lane *lane)
 	} else if (ends) {
 		lane_end(broker, lane, lane->claims ? "the other has not come back" : "silent");
 	} else {
+		if (lane->doubt_ms && broker->now_ms >= lane->doubt_ms)
+			lane_doubt(broker, lane);
 		if (broker->now_ms >= lane->push_ms)
 			word_push(broker, lane);
 		lane_schedule(broker, lane);

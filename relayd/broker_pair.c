@@ -139,6 +139,8 @@ void pair_dissolve(struct broker *broker, struct pair *pair, const char *why)
 		broker_tell(broker, "unpaired", pair, why);
 	search_stop(broker, pair);
 	kernel_unpair(broker, pair);
+	if (pair->pending) /* maybe of a move, which may be refused yet */
+		kernel_forget(broker, pair, &pair->before);
 	for (unsigned int i = 0; i < 2; i++) {
 		memset(&pair->lane[i]->round, 0, sizeof(pair->lane[i]->round));
 		pair->lane[i]->pair = NULL;
@@ -221,6 +223,7 @@ static void service_is_gone(struct broker *broker, struct pair *pair)
 	struct lane *client = pair->lane[PEER_CLIENT], *service = pair->lane[PEER_SERVICE];
 	struct crowd *crowd = pair->crowd;
 
+	broker->counts[BROKER_UNHEARD]++;
 	pair_dissolve(broker, pair, "the service does not answer");
 	lane_end(broker, service, "the service does not answer");
 	lane_wait(client);
@@ -235,6 +238,7 @@ void pair_tick(struct broker *broker, struct pair *pair)
 		return;
 	}
 	if (broker->now_ms >= heard_due_ms(pair, PEER_CLIENT)) {
+		broker->counts[BROKER_UNHEARD]++;
 		lane_end(broker, pair->lane[PEER_CLIENT], "the client does not answer");
 		return;
 	}

@@ -10,7 +10,8 @@
 #define LOST_MS	       2000
 #define LOST_MAX_MS    64000
 #define SHORT_MS       30000 /* a path that lasted no longer is looked for less eagerly */
-#define RESET_MS       10000 /* between two searches for the reason that something has changed */
+#define RESET_MS       10000 /* between two searches for the reason that something has changed; */
+#define RESETS_MAX     7     /* the time doubles so often */
 #define QUEUE_RETRY_MS 1000
 
 bool search_wanted(const struct pair *pair)
@@ -161,20 +162,38 @@ void search_stop(struct broker *broker, struct pair *pair)
 	pair->search = SEARCH_IDLE;
 }
 
+/* What changes all the time is no reason to search all the time: the other pays for it. */
+static int64_t reset_soonest_ms(const struct broker *broker, struct pair *pair)
+{
+	int64_t soonest_ms;
+
+	if (broker->now_ms - pair->changed_ms >= BACKOFF_MAX_MS)
+		pair->resets = 0;
+	pair->changed_ms = broker->now_ms;
+	if (pair->resets == 0)
+		return broker->now_ms;
+	soonest_ms = pair->reset_ms + ((int64_t)RESET_MS << (pair->resets - 1));
+	return soonest_ms > broker->now_ms ? soonest_ms : broker->now_ms;
+}
+
+static void reset_grant(struct pair *pair, int64_t soonest_ms)
+{
+	if (pair->resets == 0)
+		pair->failures = 0;
+	if (pair->resets < RESETS_MAX)
+		pair->resets++;
+	pair->search_ms = pair->reset_ms = soonest_ms;
+}
+
 void search_reset(struct broker *broker, struct pair *pair, bool moved)
 {
-	int64_t soonest_ms = pair->reset_ms ? pair->reset_ms + RESET_MS : broker->now_ms;
+	int64_t soonest_ms = reset_soonest_ms(broker, pair);
 
-	if (soonest_ms < broker->now_ms)
-		soonest_ms = broker->now_ms;
-	pair->failures = 0;
 	switch (pair->search) {
 	case SEARCH_IDLE:
 	case SEARCH_HOPELESS:
-		if (pair->search == SEARCH_HOPELESS || soonest_ms < pair->search_ms) {
-			pair->search_ms = soonest_ms;
-			pair->reset_ms = soonest_ms;
-		}
+		if (pair->search == SEARCH_HOPELESS || soonest_ms < pair->search_ms)
+			reset_grant(pair, soonest_ms);
 		pair->search = SEARCH_IDLE;
 		break;
 	case SEARCH_PREPARING:
@@ -197,25 +216,38 @@ static void search_direct(struct broker *broker, struct pair *pair)
 	search_stop(broker, pair);
 	pair->search = SEARCH_DIRECT;
 	pair->direct_ms = broker->now_ms;
-	pair->failures = 0;
+	pair->mutual = false;
 	pair->known = pair->plan;
-	plan_remember(&broker->memory, &pair->lane[0]->hole.client.addr,
-		&pair->lane[1]->hole.client.addr, pair->plan, broker->now_ms);
 	broker->counts[BROKER_DIRECT]++;
 	broker_tell(broker, "direct", pair, plan_text(pair->plan));
+}
+
+/* One alone may say so without a path. */
+static void search_mutual(struct broker *broker, struct pair *pair)
+{
+	if (pair->mutual || !pair->said[0] || !pair->said[1])
+		return;
+	pair->mutual = true;
+	pair->failures = 0;
+	plan_remember(&broker->memory, &pair->lane[0]->hole.client.addr,
+		&pair->lane[1]->hole.client.addr, pair->plan, broker->now_ms);
 }
 
 static void search_lost(struct broker *broker, struct pair *pair)
 {
 	int64_t pause_ms;
 
+	broker_tell(broker, "relayed", pair, "the direct path is lost");
+	if (!pair->mutual) {
+		search_end(broker, pair, true);
+		return;
+	}
 	if (broker->now_ms - pair->direct_ms >= SHORT_MS)
 		pair->losses = 0;
 	pause_ms = LOST_MS << (pair->losses < 5 ? pair->losses : 5);
 	pair->losses++;
 	pair->search = SEARCH_IDLE;
 	pair->search_ms = broker->now_ms + (pause_ms < LOST_MAX_MS ? pause_ms : LOST_MAX_MS);
-	broker_tell(broker, "relayed", pair, "the direct path is lost");
 }
 
 void search_hello(struct broker *broker, struct pair *pair, struct lane *lane)
@@ -235,6 +267,7 @@ void search_hello(struct broker *broker, struct pair *pair, struct lane *lane)
 		}
 	} else if (direct) {
 		pair->said[lane->role] = true;
+		search_mutual(broker, pair);
 	} else if (pair->said[lane->role]) {
 		search_lost(broker, pair);
 	}

@@ -13,9 +13,9 @@ static const uint8_t *other_id(const struct lane *lane)
 {
 	if (lane->closed)
 		return NULL;
-	if (lane->claims)
-		return lane->hello.peer;
-	return lane->pair && lane->pair->committed ? lane->pair->lane[!lane->role]->id : NULL;
+	if (lane->pair && (lane->pair->committed || lane->claims))
+		return lane->pair->lane[!lane->role]->id;
+	return lane->claims ? lane->hello.peer : NULL;
 }
 
 /* Both fire at one time: who is nearer to us hears it earlier, and waits longer. */

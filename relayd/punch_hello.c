@@ -31,12 +31,12 @@ static enum punch_count refuse(const struct request *request, uint16_t code, con
 }
 
 static enum punch_count refuse_hello(const struct punch *punch, const struct request *request,
-	const struct peer_hello *hello, int err, struct punch_answer *answer)
+	const struct broker_hello *hello, int err, struct punch_answer *answer)
 {
 	switch (err) {
 	case -ESTALE:
-		answer->len = punch_outrun(
-			request, broker_sequence(punch->broker, hello->lane), answer->data);
+		answer->len =
+			punch_outrun(request, broker_sequence(punch->broker, hello), answer->data);
 		return PUNCH_REPLAYED;
 	case -EBUSY:
 		return refuse(request, 486, "too many peers", PUNCH_BUSY, answer);
@@ -73,7 +73,7 @@ enum punch_count punch_hello(struct punch *punch, const struct request *request,
 	err = broker_hello(punch->broker, &in, now_ms, &word);
 	mac_wipe(in.key, sizeof in.key);
 	if (err)
-		return refuse_hello(punch, request, &hello, err, answer);
+		return refuse_hello(punch, request, &in, err, answer);
 	write_word(punch, request, &word, answer);
 	return PUNCH_PEER;
 }

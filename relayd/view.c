@@ -115,8 +115,8 @@ json_t *view_stream(const struct config *config, const struct broker *broker,
 		refused += stream->slots[i].refused;
 		moves += stream->slots[i].moves;
 	}
-	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:i, s:I, s:I, s:o, s:i, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:i, s:I, s:I, s:o, "
+			 "s:i, s:I, s:o}",
 		"name", spec->name, "state", stream_state_text(stream_state(stream, now_ms)),
 		"engine", "conntrack", "origin",
 		stream->origin == STREAM_CONFIG ? "config" : "runtime", "source",
@@ -125,7 +125,8 @@ json_t *view_stream(const struct config *config, const struct broker *broker,
 		(json_int_t)stream->expires, "listen", ports_format(&spec->listen, listen), "peers",
 		(int)spec->peers, "refused", (json_int_t)refused, "moves", (json_int_t)moves,
 		"ports", view_ports(config, stream, now_ms), "offers",
-		broker ? (int)broker_offers(broker, stream) : 0, "pairs",
+		broker ? (int)broker_offers(broker, stream) : 0, "turned_away",
+		(json_int_t)(broker ? broker_refused(broker, stream) : 0), "pairs",
 		view_pairs(broker, stream, now_ms));
 }
 

@@ -270,6 +270,14 @@ static int hello_send(struct straw *straw, uint64_t sequence, struct peer_word *
 	return broker_hello(broker, &hello, now_ms, word);
 }
 
+static uint64_t sequence_of(const struct straw *straw, uint64_t said)
+{
+	const struct broker_hello hello = {
+		.hole = straw->hole, .hello = &straw->hello, .sequence = said};
+
+	return broker_sequence(broker, &hello);
+}
+
 /* Nothing in it is of the straw's own doing when it is deaf. */
 static int try_say(struct straw *straw)
 {
@@ -502,6 +510,33 @@ START_TEST(test_expire)
 }
 END_TEST
 
+/* A service that was killed and starts again does not keep its client for the time of consent. */
+START_TEST(test_killed)
+{
+	struct straw *client, *service, *fresh;
+
+	pair_of(&client, &service);
+	/* It has just answered for another lane. */
+	if (_i == 0) {
+		fresh = straw_make(PEER_SERVICE, 4);
+		fresh->hole.client = endpoint("192.0.2.2:1004");
+		say(fresh);
+		run(200);
+		fresh->deaf = service->deaf = true;
+	}
+	fresh = straw_make(PEER_SERVICE, 3);
+	if (_i < 2)
+		fresh->hole.client = endpoint("192.0.2.2:1003");
+	say(fresh);
+	run(6000);
+	ck_assert_int_eq(client->word.state, _i ? PEER_PAIRED : PEER_CLOSED);
+	/* Who has answered is asked again with another lane, but not all the time. */
+	ck_assert_uint_le(service->pushed, 12);
+	run(2 * CONSENT_MS);
+	ck_assert_int_eq(client->word.state, _i ? PEER_PAIRED : PEER_CLOSED);
+}
+END_TEST
+
 START_TEST(test_bye)
 {
 	struct straw *client, *service;
@@ -602,10 +637,14 @@ START_TEST(test_sequence)
 	ck_assert_int_eq(word.state, PEER_PAIRED);
 	ck_assert_uint_eq(word.serial, client->word.serial);
 	ck_assert_int_eq(hello_send(client, client->sequence - 1, &word), -ESTALE);
-	ck_assert_uint_eq(broker_sequence(broker, client->hello.lane), client->sequence);
+	ck_assert_uint_eq(sequence_of(client, 1), client->sequence);
 	/* From elsewhere by who has seen it. */
 	client->hole.client.port = 4444;
 	ck_assert_int_eq(hello_send(client, client->sequence, &word), -ESTALE);
+	ck_assert_uint_eq(sequence_of(client, client->sequence), client->sequence);
+	/* Who has not is not told it, for words can be forged with it. */
+	ck_assert_int_eq(hello_send(client, 1, &word), -ESTALE);
+	ck_assert_uint_eq(sequence_of(client, 1), 0);
 	assert_told("");
 }
 END_TEST
@@ -628,7 +667,7 @@ START_TEST(test_strangers)
 	thief->stream = other_stream;
 	thief->hole = client->hole;
 	ck_assert_int_eq(try_say(thief), -EADDRINUSE);
-	ck_assert_uint_eq(broker_counter(broker, BROKER_REFUSED), 3);
+	ck_assert_uint_eq(broker_counter(broker, BROKER_FOREIGN), 3);
 	assert_told("");
 	/* Without peers there are none. */
 	other_stream->spec.peers = 0;
@@ -1095,6 +1134,7 @@ START_TEST(test_lost)
 	report(service, PEER_READY, 0);
 	wait_round(client, service, PEER_BIRTHDAY, true);
 	report(client, PEER_DIRECT, 0);
+	report(service, PEER_DIRECT, 0);
 	run(60000);
 	report(client, PEER_IDLE, 0);
 	run(1900);
@@ -1103,6 +1143,59 @@ START_TEST(test_lost)
 	ck_assert_int_eq(client->word.round.plan, PEER_BIRTHDAY);
 	ck_assert(!client->word.round.go);
 	assert_events("direct relayed ");
+}
+END_TEST
+
+/* Its report changes all the time: the other is not made to search all the time. */
+START_TEST(test_fickle)
+{
+	struct straw *client, *service;
+	uint64_t first, failed;
+
+	pair_of(&client, &service);
+	client->hello.wants_direct = true;
+	nat_set(client, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
+	nat_set(service, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
+	say(client);
+	say(service);
+	for (unsigned int i = 0; i < 3600; i++) {
+		service->hello.nat.ports.step = (int32_t)(i % 2);
+		say(service);
+		run(1000);
+		if (i == 600)
+			first = broker_counter(broker, BROKER_FAILED);
+	}
+	failed = broker_counter(broker, BROKER_FAILED);
+	ck_assert_uint_le(first, 24);
+	ck_assert_uint_le(failed - first, 24);
+}
+END_TEST
+
+/* It alone says again and again that there is a path, and that it is lost. */
+START_TEST(test_boast)
+{
+	struct straw *client, *service;
+	unsigned int rounds = 0;
+	uint32_t round = 0;
+
+	pair_of(&client, &service);
+	client->hello.wants_direct = true;
+	nat_set(client, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
+	nat_set(service, NAT_MAPPING_PORT, NAT_ALLOCATION_RANDOM, 0);
+	say(client);
+	say(service);
+	for (unsigned int i = 0; i < 3600; i++) {
+		run(1000);
+		if (client->word.round.go && client->word.round.number != round) {
+			round = client->word.round.number;
+			rounds++;
+			report(service, PEER_DIRECT, 0);
+			run(31000);
+			report(service, PEER_IDLE, 0);
+		}
+	}
+	ck_assert_uint_ge(rounds, 4);
+	ck_assert_uint_le(rounds, 14);
 }
 END_TEST
 
@@ -1281,6 +1374,26 @@ START_TEST(test_restart_alone)
 }
 END_TEST
 
+/* After a start nobody gets more pairs by saying that they were there. */
+START_TEST(test_restart_claims)
+{
+	struct straw *claims[2];
+
+	for (unsigned int i = 0; i < 20; i++) {
+		for (unsigned int role = 0; role < 2; role++) {
+			claims[role] = straw_make((enum peer_role)role, 1 + 10 * role + i / 2);
+			claims[role]->hole.client.port = (uint16_t)(2000 + 2 * i + role);
+			memset(claims[role]->hello.lane, (int)(100 + 2 * i + role), PEER_LANE);
+			memset(claims[role]->hello.peer, (int)(100 + 2 * i + !role), PEER_LANE);
+		}
+		say(claims[0]);
+		say(claims[1]);
+	}
+	ck_assert_uint_eq(broker_counter(broker, BROKER_PAIRED), 4);
+	told[0] = '\0';
+}
+END_TEST
+
 /* Of a stream that has gone, or has another number. */
 START_TEST(test_adopt_orphan)
 {
@@ -1357,6 +1470,7 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_stale_offer_alone);
 	tcase_add_test(tcase, test_consent);
 	tcase_add_test(tcase, test_expire);
+	tcase_add_loop_test(tcase, test_killed, 0, 3);
 	tcase_add_test(tcase, test_bye);
 	tcase_add_test(tcase, test_roam);
 	tcase_add_test(tcase, test_kernel_refuses);
@@ -1379,7 +1493,10 @@ static Suite *broker_suite(void)
 	tcase_add_test(tcase, test_hopeless);
 	tcase_add_test(tcase, test_backoff);
 	tcase_add_test(tcase, test_lost);
+	tcase_add_test(tcase, test_fickle);
+	tcase_add_test(tcase, test_boast);
 	tcase_add_test(tcase, test_queue);
+	tcase_add_test(tcase, test_restart_claims);
 	tcase_add_test(tcase, test_lies);
 	tcase_add_test(tcase, test_neighbours);
 	tcase_add_test(tcase, test_restart);

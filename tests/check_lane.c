@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
 
+#include "punchctl/lane_inner.h"
 #include "tests/lane_fake.h"
 
 static const uint8_t media[] = {0x80, 1, 2, 3};
@@ -120,6 +121,26 @@ START_TEST(test_clock_went_back)
 }
 END_TEST
 
+/* Somebody else says hello as this lane, and is always ahead: a new one is needed. */
+START_TEST(test_outrun)
+{
+	uint64_t first;
+
+	fake_pair(PEER_SERVICE);
+	first = fake.newest;
+	lane_close(fake.lane, fake.now_ms);
+	fake_pair(PEER_SERVICE);
+	/* Where it begins cannot be guessed. */
+	ck_assert(fake.newest < first - 1000000 || fake.newest > first + 1000000);
+	fake.refuse = 400;
+	fake.sequence = UINT64_MAX;
+	lane_network(fake.lane, fake.now_ms);
+	fake_run(20000);
+	ck_assert_int_eq(lane_state(fake.lane), PEER_CLOSED);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
 /* An old word, one that is not signed, one that is signed by another key. */
 START_TEST(test_words)
 {
@@ -190,7 +211,7 @@ START_TEST(test_wants_direct)
 	ck_assert_int_eq(fake_input(0, &fake.relay, media, sizeof(media)), LANE_DATA);
 	fake_run(20000);
 	ck_assert(!fake.hello.wants_direct);
-	/* One way only. */
+	/* One way only, and not for long. */
 	for (unsigned int i = 0; i < 100; i++) {
 		lane_output(fake.lane, 1, fake.now_ms, &path);
 		fake_run(10);
@@ -203,6 +224,18 @@ START_TEST(test_wants_direct)
 	fake_run(9000);
 	ck_assert(fake.hello.wants_direct);
 	fake_run(2000);
+	ck_assert(!fake.hello.wants_direct);
+	/* Media that nobody answers; and one that calls in vain. */
+	for (unsigned int i = 0; i < 110; i++) {
+		fake_input(0, &fake.relay, media, sizeof(media));
+		fake_run(10);
+	}
+	ck_assert(fake.hello.wants_direct);
+	fake_run(11000);
+	for (unsigned int i = 0; i < 15; i++) {
+		lane_output(fake.lane, 1, fake.now_ms, &path);
+		fake_run(1000);
+	}
 	ck_assert(!fake.hello.wants_direct);
 	lane_close(fake.lane, fake.now_ms);
 }
@@ -380,6 +413,103 @@ START_TEST(test_shared)
 }
 END_TEST
 
+/* The first check that is not answered in time sends data by the relay; its answer, back again. */
+START_TEST(test_doubt)
+{
+	struct lane_path path;
+
+	fake_direct(PEER_CLIENT);
+	if (_i) { /* the relay is silent as well: there is nowhere to go */
+		fake.mute = true;
+		lane_network(fake.lane, fake.now_ms);
+		for (unsigned int i = 0; i < 40; i++) {
+			fake_run(100);
+			other_answer(sent_to(&fake.other), &fake.other);
+		}
+		ck_assert_int_eq(event_last()->type, LANE_SILENT);
+		fake_run(1);
+	}
+	ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path));
+	fake_run(1);
+	other_answer(sent_to(&fake.other), &fake.other);
+	for (unsigned int i = 0; i < LANE_CHECK_MS; i += 50) {
+		ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path));
+		ck_assert(path.direct);
+		fake_run(50);
+	}
+	fake_run(LANE_DOUBT_MS);
+	ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path));
+	ck_assert_int_eq(path.direct, _i);
+	ck_assert(endpoint_equal(&path.peer, _i ? &fake.other : &fake.relay));
+	ck_assert(lane_is_direct(fake.lane));
+	other_answer(sent_to(&fake.other), &fake.other);
+	ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path));
+	ck_assert(path.direct);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* A path whose answers take long is not in doubt for that. */
+START_TEST(test_doubt_far)
+{
+	struct lane_path path;
+
+	fake_direct(PEER_CLIENT);
+	for (unsigned int i = 0; i < 200; i++) {
+		for (unsigned int n = 0; n < fake.sent_count; n++) {
+			const struct sent *sent = &fake.sent[n];
+
+			if (endpoint_equal(&sent->to, &fake.other) && sent->data[0] == 0 &&
+				sent->at_ms > START_MS + 200 && fake.now_ms - sent->at_ms >= 300 &&
+				fake.now_ms - sent->at_ms < 310)
+				other_answer(sent, &fake.other);
+		}
+		fake_run(10);
+		ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path));
+		ck_assert(path.direct || i < 100);
+	}
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* Only the relay: what is direct is left, nothing is said that leads to us, no check is answered.
+ */
+START_TEST(test_relayed)
+{
+	struct nat_report nat = {.mapping = NAT_MAPPING_ENDPOINT};
+	struct lane_path path;
+	unsigned int first;
+
+	fake_direct(_i ? PEER_SERVICE : PEER_CLIENT);
+	lane_set_nat(fake.lane, &nat);
+	lane_set_hosts(fake.lane, &fake.mapped, 1);
+	lane_set_relayed(fake.lane, true, fake.now_ms);
+	ck_assert_int_eq(event_last()->type, LANE_LOST);
+	fake_run(100);
+	ck_assert_int_eq(fake.hello.progress, PEER_FAILED);
+	ck_assert(fake.hello.nat.blocked);
+	ck_assert_uint_eq(fake.hello.host_count, 0);
+	ck_assert(lane_output(fake.lane, 1, fake.now_ms, &path));
+	ck_assert(!path.direct);
+	/* The other does not know yet. */
+	ck_assert_int_eq(fake_input(0, &fake.other, media, sizeof(media)), LANE_DATA);
+	first = fake.sent_count;
+	ck_assert_int_eq(other_check(0, &fake.other, true), LANE_FOREIGN);
+	fake_round(PEER_PUNCH, 0, true);
+	fake_run(3000);
+	ck_assert_uint_eq(sent_count(first, &fake.other.addr), 0);
+	ck_assert_int_eq(fake.hello.progress, PEER_FAILED);
+	lane_set_relayed(fake.lane, false, fake.now_ms);
+	fake_run(100);
+	ck_assert(!fake.hello.nat.blocked);
+	ck_assert_uint_eq(fake.hello.host_count, 1);
+	fake_round(PEER_PUNCH, 0, true);
+	fake_run(150);
+	ck_assert_uint_gt(sent_count(first, &fake.other.addr), 0);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
 START_TEST(test_idle)
 {
 	unsigned int first;
@@ -445,6 +575,53 @@ START_TEST(test_strangers)
 	for (size_t len = 0; len < sent->len; len++)
 		ck_assert_int_ne(fake_input(0, &fake.other, sent->data, len), LANE_TAKEN);
 	ck_assert_uint_eq(fake.sent_count, first);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* Who has the key of the other, and names others as the source of what it sends. */
+START_TEST(test_reflection)
+{
+	unsigned int foreign = 0, sent = 0, first;
+	struct endpoint victim;
+
+	fake_pair(_i ? PEER_SERVICE : PEER_CLIENT);
+	fake_round(PEER_PUNCH, 0, true);
+	fake_run(150);
+	first = fake.sent_count;
+	for (unsigned int i = 0; i < 1000; i++) {
+		ck_assert_int_eq(endpoint_parse("198.51.100.77:53", 0, &victim), 0);
+		victim.addr.bytes[3] = (uint8_t)(77 + i % 100);
+		foreign += other_check(0, &victim, true) == LANE_FOREIGN;
+		fake_run(3);
+	}
+	for (unsigned int i = first; i < fake.sent_count; i++)
+		sent += fake.sent[i].to.port == 53;
+	ck_assert_uint_eq(sent, LANE_STRAYS);
+	ck_assert_uint_gt(foreign, 900);
+	/* The other itself is answered as ever. */
+	ck_assert_int_eq(other_check(0, &fake.other, false), LANE_TAKEN);
+	lane_close(fake.lane, fake.now_ms);
+}
+END_TEST
+
+/* Checks from all its ports do not make us send more than a round may. */
+START_TEST(test_checks)
+{
+	struct endpoint from;
+	unsigned int first;
+
+	fake_pair(PEER_CLIENT);
+	fake_round(PEER_PUNCH, 0, true);
+	first = fake.sent_count;
+	from = fake.other;
+	for (unsigned int i = 0; i < 3000; i++) {
+		from.port = (uint16_t)(2000 + i);
+		ck_assert_int_eq(other_check(0, &from, false), LANE_TAKEN);
+		fake.now_ms++;
+		lane_tick(fake.lane, fake.now_ms);
+	}
+	ck_assert_uint_le(sent_count(first, &fake.other.addr), PEER_PROBES_MAX);
 	lane_close(fake.lane, fake.now_ms);
 }
 END_TEST
@@ -643,7 +820,7 @@ START_TEST(test_limits)
 	fake.word.round.limit_ms = UINT32_MAX;
 	fake_round(PEER_STEP, 0, true);
 	fake_run(30000);
-	ck_assert_uint_eq(sent_count(first, &fake.other.addr), PEER_PROBES_MAX);
+	ck_assert_uint_eq(sent_count(first, &fake.other.addr), PEER_PROBES_MAX - LANE_CHECKS);
 	for (unsigned int i = first; i < fake.sent_count; i++) {
 		if (addr_equal(&fake.sent[i].to.addr, &fake.other.addr))
 			ck_assert_int_ge(fake.sent[i].at_ms, began_ms + (i - first) * 2 - 4);
@@ -665,6 +842,7 @@ int main(void)
 	tcase_add_test(tcase, test_silent);
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_clock_went_back);
+	tcase_add_test(tcase, test_outrun);
 	tcase_add_test(tcase, test_words);
 	tcase_add_test(tcase, test_word_again);
 	tcase_add_test(tcase, test_wants_direct);
@@ -674,9 +852,14 @@ int main(void)
 	tcase_add_loop_test(tcase, test_pinned_relayed, 0, 2);
 	tcase_add_test(tcase, test_pinned_failed);
 	tcase_add_test(tcase, test_shared);
+	tcase_add_loop_test(tcase, test_doubt, 0, 2);
+	tcase_add_test(tcase, test_doubt_far);
+	tcase_add_loop_test(tcase, test_relayed, 0, 2);
 	tcase_add_test(tcase, test_idle);
 	tcase_add_test(tcase, test_answers);
 	tcase_add_test(tcase, test_strangers);
+	tcase_add_loop_test(tcase, test_reflection, 0, 2);
+	tcase_add_test(tcase, test_checks);
 	tcase_add_test(tcase, test_opener);
 	tcase_add_test(tcase, test_predict);
 	tcase_add_test(tcase, test_no_socket);

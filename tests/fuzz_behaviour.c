@@ -17,8 +17,8 @@
 
 #define NOW   ((int64_t)100000000)
 #define KEY   "MDEyMzQ1Njc4OWFiY2RlZg=="
-#define TIMES 30 /* more often than a prefix has tokens for */
-#define LIMIT 20
+#define TIMES 80 /* more often than a prefix has tokens for */
+#define LIMIT 64 /* as of answers that go elsewhere */
 
 enum mode { PUNCH, ALTERNATE, RFC3489, PARTNER, FORWARD, MODES };
 

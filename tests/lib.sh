@@ -320,9 +320,15 @@ relayd_pids() { # both processes
 }
 
 relayd_kill() { # both at once, with no chance to say goodbye
-	# shellcheck disable=SC2046
-	kill -KILL $(relayd_pids)
+	local pid pids
+	pids=$(relayd_pids)
+	# shellcheck disable=SC2086
+	kill -KILL $pids
 	stop relayd KILL
+	# The one that has the sockets is not our child.
+	for pid in $pids; do
+		wait_for 5 gone "$pid"
+	done
 	return 0
 }
 
