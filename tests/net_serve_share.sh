@@ -10,7 +10,7 @@
 # check: timeout 170
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
-plan 33
+plan 35
 
 # Answers everything with itself; a line for each new source: echo.py ADDRESS PORT
 cat >"$T/echo.py" <<'PYTHON'
@@ -27,14 +27,23 @@ while True:
     sock.sendto(data, addr)
 PYTHON
 
-# Sends COUNT datagrams, a hundred a second, from one socket: talk.py PORT COUNT
-# Prints how many came back within 2 s after the last, and what else came.
+# Says hello until it is answered, then sends COUNT datagrams, a hundred a second, from one socket:
+# talk.py PORT COUNT. Prints how many came back within 2 s after the last, and what else came.
 cat >"$T/talk.py" <<'PYTHON'
 import os, socket, sys, time
 
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.connect(("127.0.0.1", int(sys.argv[1])))
 count, head, back, other = int(sys.argv[2]), b"%d " % os.getpid(), set(), 0
+hello, end = head + b"hello", time.monotonic() + 5
+sock.settimeout(0.1)
+while time.monotonic() < end:
+    try:
+        sock.send(hello)
+        if sock.recv(2000) == hello:
+            break
+    except (socket.timeout, ConnectionRefusedError):
+        pass
 begin, sent = time.monotonic(), 0
 while len(back) < count and time.monotonic() < begin + count / 100 + 2:
     if sent < count and time.monotonic() >= begin + sent / 100:
@@ -50,7 +59,7 @@ while len(back) < count and time.monotonic() < begin + count / 100 + 2:
         continue
     if data.startswith(head) and data not in back:
         back.add(data)
-    else:
+    elif data != hello:
         other += 1
 print(len(back), other)
 PYTHON
@@ -106,17 +115,23 @@ witness() { # HOST: counts what comes to its service and is no STUN
 	RULES
 }
 
+count() { # HOST
+	in_ns "$1" nft list counter inet witness data | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
 seen() { # HOST N: so many have come
-	[ "$(in_ns "$1" nft list counter inet witness data | sed -n 's/.*packets \([0-9]*\) .*/\1/p')" -ge "$2" ]
+	[ "$(count "$1")" -ge "$2" ]
+}
+
+more() { # HOST N: so many come from now on
+	wait_for 5 seen "$1" $(($(count "$1") + $2))
 }
 
 # NAME HOST: it stands still until 100 more datagrams have come to the service. No longer: a peer that answers
 # no checks is given up.
 stand_still() {
-	local before
-	before=$(in_ns "$2" nft list counter inet witness data | sed -n 's/.*packets \([0-9]*\) .*/\1/p')
 	kill -STOP "$(pid_of "$1")"
-	wait_for 5 seen "$2" $((before + 100))
+	more "$2" 100
 	kill -CONT "$(pid_of "$1")"
 }
 
@@ -173,12 +188,13 @@ is "the service has seen each as an address of its own" "$(sources echo)" \
 
 # --- it does not move in mid-life, and when it must it can
 
+talk a one 9001 600
+more s 100
 path_cut 198.18.5.9 198.18.4.9
-talk a one 9001 400
 ok "a direct path that is cut is missed" wait_for 10 happened 1 first lost
 finish one 10
-ok "the rest goes through the relay" test "$(cut -d' ' -f1 <"$T/one.log")" -ge 150
-figure "datagrams of 400 that came back" "$(cut -d' ' -f1 <"$T/one.log")"
+ok "the rest goes through the relay" test "$(cut -d' ' -f1 <"$T/one.log")" -ge 350
+figure "datagrams of 600 that came back" "$(cut -d' ' -f1 <"$T/one.log")"
 path_mend
 talk a one 9001 100
 finish one 8
@@ -188,7 +204,7 @@ is "a new session of the same client comes back" "$(cat "$T/one.log")" "100 0"
 
 closed=$(events serve closed)
 talk b two 9002 500
-wait_for 5 heard echo 6
+more s 100
 stop echo
 service s again
 ok "the service has been restarted, and is shared anew" wait_for 5 happened 2 serve shared
@@ -219,13 +235,15 @@ connect c third svc 9003
 for i in first second third; do
 	wait_for 15 happened 1 $i ready
 done
+kill -STOP "$(pid_of serve)"
 talk a one 9001 300
 talk b two 9002 300
 talk c three 9003 300
 finish one 10
 finish two 10
 finish three 10
-is "three by the relay alone talk at once" "$(cat "$T/one.log" "$T/two.log" "$T/three.log" | xargs)" "300 0 300 0 300 0"
+kill -CONT "$(pid_of serve)"
+is "while serve stands still, three by the relay alone talk at once" "$(cat "$T/one.log" "$T/two.log" "$T/three.log" | xargs)" "300 0 300 0 300 0"
 is "as three addresses" "$(sources relayed)" "203.0.113.7 3"
 stop first
 talk b two 9002 200
@@ -246,6 +264,16 @@ finish two 10
 finish three 10
 is "the kernel relays on meanwhile, and afterwards" "$(cat "$T/two.log" "$T/three.log" | xargs)" "600 0 600 0"
 path_mend
+
+# --- serve falls over
+
+kill -KILL "$(pid_of serve)"
+serve s serve svc
+ok "serve may be killed and come back" wait_for 10 happened 1 serve paired
+talk b two 9002 300
+finish two 10
+ok "and its client goes on" test "$(cut -d' ' -f1 <"$T/two.log")" -ge 150
+figure "datagrams of 300 that came back" "$(cut -d' ' -f1 <"$T/two.log")"
 
 # --- its end
 
