@@ -4,9 +4,16 @@
 
 #define PORTS_PACE_MS 2
 
+/* Another address, the partner's if need be, makes a new mapping for more NATs than another port.
+ */
+static const struct endpoint *second_of(const struct natprobe *probe)
+{
+	return probe->result.other.addr.family ? &probe->result.other : &probe->alternate;
+}
+
 static unsigned int asks_per_socket(const struct natprobe *probe)
 {
-	return probe->alternate.addr.family ? 2 : 1;
+	return second_of(probe)->addr.family ? 2 : 1;
 }
 
 static void ports_begin(struct natprobe *probe, int64_t now_ms)
@@ -41,7 +48,7 @@ static void ports_send(struct natprobe *probe, int64_t now_ms)
 		return;
 	}
 	ask->socket = ask->ear = ports->sockets[index];
-	ask->to = probe->alternate;
+	ask->to = *second_of(probe);
 	if (ask->socket >= 0)
 		ask_start(probe, ask, now_ms);
 	else

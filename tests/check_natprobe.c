@@ -225,6 +225,21 @@ START_TEST(test_far)
 }
 END_TEST
 
+/* Each question of a sample makes a mapping, also where only the address counts. */
+START_TEST(test_samples)
+{
+	struct sim_config config = behind(nat(NAT_ADDRESS, NAT_ADDRESS, NAT_SEQUENTIAL));
+	struct sim sim;
+
+	sim_run(&config, &quick, &sim);
+	ck_assert_uint_ge(sim.result.sample_count, 15);
+	for (unsigned int i = 1; i < sim.result.sample_count; i++)
+		ck_assert_uint_ne(sim.result.samples[i].mapped, sim.result.samples[i - 1].mapped);
+	ck_assert_int_eq(sim.result.report.ports.allocation, NAT_ALLOCATION_SEQUENTIAL);
+	ck_assert_int_eq(sim.result.report.ports.step, 1);
+}
+END_TEST
+
 /* Where a mapping hides it, the opener is to fall short of the relay. */
 START_TEST(test_guess)
 {
@@ -352,6 +367,7 @@ static TCase *probe_case(void)
 	tcase_add_test(tcase, test_block);
 	tcase_add_loop_test(tcase, test_layers, 0, 2);
 	tcase_add_test(tcase, test_far);
+	tcase_add_test(tcase, test_samples);
 	tcase_add_loop_test(tcase, test_guess, 0, 5);
 	tcase_add_loop_test(tcase, test_hairpin, 0, 3);
 	tcase_add_loop_test(tcase, test_lifetime, 0, 5);
