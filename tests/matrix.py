@@ -9,6 +9,7 @@
 """
 
 import argparse
+import colorsys
 import json
 import os
 import select
@@ -357,8 +358,8 @@ def show_text(found):
 
 def colour(value):
     """From red by yellow to green."""
-    hue = 1.2 * value
-    return f"hsl({hue:.0f}, 65%, {82 if value in (0, 100) else 78}%)"
+    red, green, blue = colorsys.hls_to_rgb(value / 300, 0.8, 0.65)
+    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
 
 
 def show_svg(found):
