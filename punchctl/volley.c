@@ -28,7 +28,7 @@ int volley_socket(const struct endpoint *local)
 
 int volley_ask(int fd)
 {
-	struct endpoint local;
+	struct endpoint local = {0};
 	int one = 1, ret = volley_local(fd, &local);
 
 	if (ret < 0)

@@ -213,9 +213,10 @@ bool adopted_take(struct broker *broker, const struct pair *pair)
 
 void adopted_expire(struct broker *broker)
 {
-	struct adopted *adopted;
+	struct adopted *adopted, *next;
 
-	while ((adopted = LIST_FIRST(&broker->adopted))) {
+	for (adopted = LIST_FIRST(&broker->adopted); adopted; adopted = next) {
+		next = LIST_NEXT(adopted, link);
 		adopted_remove(broker, &adopted->peer, NULL);
 		adopted_free(broker, adopted);
 	}

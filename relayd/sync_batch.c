@@ -72,10 +72,12 @@ static void settle(struct sync *sync, struct sync_batch *batch, int error)
 /* Who is told may add another, behind those that were sent. */
 void sync_batch_commit(struct sync *sync)
 {
-	struct sync_batch *batch;
+	struct sync_batch *batch = TAILQ_FIRST(&sync->batches), *next;
 
-	while ((batch = TAILQ_FIRST(&sync->batches)) && batch->sent)
+	for (; batch && batch->sent; batch = next) {
+		next = TAILQ_NEXT(batch, link);
 		settle(sync, batch, 0);
+	}
 }
 
 bool sync_batch_refuse(struct sync *sync, const struct rules_error *error)

@@ -86,7 +86,6 @@ static const char *op_check(const struct rules_op *op)
 	case RULES_UNCLIENT:
 	case RULES_CONSENT:
 	case RULES_FLUSH:
-		return client_check(op);
 	case RULES_UNPEER:
 		return client_check(op);
 	case RULES_PEER:
