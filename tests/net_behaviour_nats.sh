@@ -24,9 +24,9 @@ NATS=(
 )
 # Where there is a firewall and no NAT: type, what natdiscovery is to say of filtering in IPv6.
 WALLS=("none|$EI" "restricted|$AD" "port-restricted|$APD")
-plan $((2 + 3 * ${#NATS[@]} + 2 * ${#WALLS[@]}))
+plan $((2 + 4 * ${#NATS[@]} + 2 * ${#WALLS[@]}))
 
-for tool in turnutils_natdiscovery stun; do
+for tool in turnutils_natdiscovery turnutils_stunclient stun; do
 	command -v "$tool" >/dev/null || bail "no $tool"
 done
 natlab_up
@@ -42,6 +42,8 @@ ok "relayd starts" relayd_start
 for i in "${!NATS[@]}"; do
 	start "n_$i" "discover_$i" timeout 30 turnutils_natdiscovery -m -f "$RELAY4"
 	start "n_$i" "stun_$i" timeout 30 stun "$RELAY4:3480"
+	# It asks a second time in a way that a server may leave unanswered, and would wait for ever.
+	start "n_$i" "client_$i" timeout 4 turnutils_stunclient "$RELAY4"
 done
 for i in "${!WALLS[@]}"; do
 	start "w_$i" "discover_w$i" timeout 30 turnutils_natdiscovery -m -f -L "2001:db8:$((50 + i))::2" "$RELAY6"
@@ -49,6 +51,7 @@ done
 for i in "${!NATS[@]}"; do
 	finish "discover_$i" 30
 	finish "stun_$i" 30
+	finish "client_$i" 30
 done
 for i in "${!WALLS[@]}"; do
 	finish "discover_w$i" 30
@@ -63,11 +66,18 @@ old_found() { # N: what stun says of mapping and filter
 		"$T/stun_$1.log"
 }
 
+# Our side of the NAT, as turnutils_stunclient was told it, and the relay's second address.
+client_found() { # N
+	sed -n 's/.*UDP reflexive addr: \(.*\):[0-9]*$/\1/p; s/.*Other addr: : \(.*\):[0-9]*$/\1/p' \
+		"$T/client_$1.log" | sort -u | paste -sd ' '
+}
+
 for i in "${!NATS[@]}"; do
 	IFS='|' read -r type mapping filtering old <<<"${NATS[i]}"
 	is "$type: mapping" "$(found "$i" Mapping)" "$mapping"
 	is "$type: filtering" "$(found "$i" Filtering)" "$filtering"
 	is "$type: stun of RFC 3489" "$(old_found "$i")" "$old"
+	is "$type: turnutils_stunclient" "$(client_found "$i")" "192.0.$((10 + i)).9 $RELAY4B"
 done
 for i in "${!WALLS[@]}"; do
 	ok "IPv6, ${WALLS[i]%%|*}: no NAT" contains "$T/discover_w$i.log" "(No|NO) NAT"
