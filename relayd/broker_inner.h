@@ -10,8 +10,8 @@
 #define BROKER_LINGER	 120000		    /* ms that a lane that is closed is remembered */
 #define BROKER_QUEUED	 8		    /* searches that one stream may have in the queue */
 #define BROKER_LIFE_MIN	 (1u << 20)	    /* serials: more than one lane is ever told */
-#define BROKER_OPS_RATE	 50		    /* new lanes and moves of one stream a second; */
-#define BROKER_OPS_BURST 150
+#define BROKER_OPS_RATE	 200		    /* new lanes and moves of one stream a second; */
+#define BROKER_OPS_BURST 500
 
 /* In the heap of what is due; the first member of a lane and of a pair. */
 struct broker_timer {
@@ -57,9 +57,10 @@ struct lane {
 	bool waiting, closed, unserved;
 	bool claims; /* it was paired before we began; with whom says its hello */
 	int64_t closed_ms, refreshed_ms;
-	int64_t doubted_ms; /* when it was last asked whether it still lives; 0: never */
-	int64_t doubt_ms;   /* when it is to be asked; 0: not */
-	bool doubted;	    /* it was asked, and has not answered */
+	int64_t doubted_ms;  /* when it was last asked whether it still lives; 0: never */
+	int64_t doubt_ms;    /* when it is to be asked; 0: not */
+	bool doubted;	     /* it was asked, and has not answered */
+	int64_t patience_ms; /* a client's that waits: then it takes the service of a spare one */
 
 	/* The word. */
 	uint32_t serial;

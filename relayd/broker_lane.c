@@ -170,6 +170,7 @@ void lane_wait(struct lane *lane)
 	if (lane->waiting)
 		return;
 	lane->waiting = true;
+	lane->patience_ms = 0;
 	if (lane->role == PEER_SERVICE)
 		crowd->offers++;
 	else
@@ -267,6 +268,8 @@ void lane_schedule(struct broker *broker, struct lane *lane)
 
 	if (lane->doubt_ms && lane->doubt_ms < due_ms)
 		due_ms = lane->doubt_ms;
+	if (lane->waiting && lane->patience_ms > broker->now_ms && lane->patience_ms < due_ms)
+		due_ms = lane->patience_ms;
 	heap_set(&broker->heap, &lane->timer, lane->push_ms < due_ms ? lane->push_ms : due_ms);
 }
 
@@ -284,5 +287,7 @@ void lane_due(struct broker *broker, struct lane *lane)
 		if (broker->now_ms >= lane->push_ms)
 			word_push(broker, lane);
 		lane_schedule(broker, lane);
+		if (lane->waiting && lane->patience_ms && broker->now_ms >= lane->patience_ms)
+			pair_all(broker, lane->crowd);
 	}
 }

@@ -11,7 +11,8 @@
 #define LONELY_MS      3000 /* since when a client has been alone that says so */
 #define DOUBT_MS       2000 /* for the service to hear that it is asked for */
 #define DOUBT_AGAIN_MS 4000 /* however often the client asks */
-#define DOUBT_LOOK_MS  250  /* between looks for another service */
+#define PATIENCE_MS    1000
+#define DOUBT_LOOK_MS  250 /* between looks for another service */
 
 static struct pair *pair_make(struct broker *broker, struct lane *client, struct lane *service)
 {
@@ -85,15 +86,24 @@ bool pair_make_room(struct broker *broker, struct crowd *crowd, uint8_t family)
 	return false;
 }
 
-/* For a client that has data to carry also that of one that has none. */
-static struct lane *service_find(
-	struct broker *broker, struct crowd *crowd, const struct lane *client)
+/*
+ * For a client that has data to carry also that of one that has none. Not at once: more services
+ * are on their way after a crowd has come, and a spare one may have been put to use just now.
+ */
+static struct lane *service_find(struct broker *broker, struct crowd *crowd, struct lane *client)
 {
 	struct lane *service = offer_find(crowd, client);
 
-	if (service || client->hello.spare ||
-		!pair_make_room(broker, crowd, client->hole.client.addr.family))
+	if (service || client->hello.spare)
 		return service;
+	if (!client->patience_ms)
+		client->patience_ms = broker->now_ms + PATIENCE_MS;
+	if (broker->now_ms < client->patience_ms) {
+		lane_schedule(broker, client);
+		return NULL;
+	}
+	if (!pair_make_room(broker, crowd, client->hole.client.addr.family))
+		return NULL;
 	return offer_find(crowd, client);
 }
 
