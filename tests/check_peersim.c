@@ -116,11 +116,15 @@ START_TEST(test_moving_loses_nothing)
 }
 END_TEST
 
-/* Back to the relay as long as the path lives, and to a direct path again. */
+/*
+ * Back to the relay as long as the path lives, and to a direct path again. Linux may have kept a
+ * shifted port from the first search, and then is not found by birthdays a second time.
+ */
 START_TEST(test_leaving_loses_nothing)
 {
 	static const enum kind others[] = {FULL, PORT_RESTRICTED, SEQUENTIAL, RANDOM};
-	struct sim *sim = sim_direct(LINUX, others[_i / 2], 0);
+	enum kind other = others[_i / 2];
+	struct sim *sim = sim_direct(other == RANDOM ? PORT_RESTRICTED : LINUX, other, 0);
 	unsigned int side = (unsigned int)_i % 2;
 
 	sim_run(sim, 2000);
