@@ -212,6 +212,64 @@ nat_table() { # NAT
 	RULES
 }
 
+# What a NAT lets in, beside the flows of its own: everything to a port that is mapped, or only what
+# comes from an address to which was sent from there.
+cone_rules() { # NAT MATCH
+	in_ns "$1" nft -f - <<-RULES
+		table inet cone {
+			map mapped {
+				type inet_service : ipv4_addr . inet_service
+				flags dynamic,timeout
+				timeout 60s
+				size 65535
+			}
+			set seen {
+				type inet_service . ipv4_addr
+				flags dynamic,timeout
+				timeout 60s
+				size 65535
+			}
+			chain learn {
+				type filter hook postrouting priority 90
+				oifname "wan" meta l4proto udp update @mapped { udp sport : ip saddr . udp sport }
+				oifname "wan" meta l4proto udp update @seen { udp sport . ip daddr }
+			}
+			chain enter {
+				type nat hook prerouting priority -100
+				iifname "wan" meta l4proto udp $2 dnat ip to udp dport map @mapped
+			}
+		}
+		flush chain inet nat forward
+	RULES
+}
+
+# The chains to which miniupnpd adds what it maps.
+upnpd_table() { # NAT
+	in_ns "$1" nft -f - <<-'RULES'
+		table inet filter {
+			chain forward {
+				type filter hook forward priority 10
+				jump miniupnpd
+			}
+			chain miniupnpd {
+			}
+			chain prerouting {
+				type nat hook prerouting priority -100
+				jump prerouting_miniupnpd
+			}
+			chain postrouting {
+				type nat hook postrouting priority 101
+				jump postrouting_miniupnpd
+			}
+			chain prerouting_miniupnpd {
+			}
+			chain postrouting_miniupnpd {
+			}
+		}
+		insert rule inet nat forward ct status dnat accept
+	RULES
+}
+
 # A host behind a NAT; its addresses' networks lie on the NAT's lan interface.
 inner_host() { # HOST NAT LAN-INTERFACE ADDRESS...
 	local host=$1 nat=$2 lan=$3 addr bits

@@ -86,37 +86,6 @@ for i in range(count):
 print("%.1f" % (time.monotonic() - begin))
 PYTHON
 
-# What a NAT lets in, beside the flows of its own: everything to a port that is mapped, or only what
-# comes from an address to which was sent from there.
-cone_rules() { # NAT MATCH
-	in_ns "$1" nft -f - <<-RULES
-		table inet cone {
-			map mapped {
-				type inet_service : ipv4_addr . inet_service
-				flags dynamic,timeout
-				timeout 60s
-				size 65535
-			}
-			set seen {
-				type inet_service . ipv4_addr
-				flags dynamic,timeout
-				timeout 60s
-				size 65535
-			}
-			chain learn {
-				type filter hook postrouting priority 90
-				oifname "wan" meta l4proto udp update @mapped { udp sport : ip saddr . udp sport }
-				oifname "wan" meta l4proto udp update @seen { udp sport . ip daddr }
-			}
-			chain enter {
-				type nat hook prerouting priority -100
-				iifname "wan" meta l4proto udp $2 dnat ip to udp dport map @mapped
-			}
-		}
-		flush chain inet nat forward
-	RULES
-}
-
 # One more NAT of this kind, and a host behind it.
 nat_of() { # KIND NUMBER
 	nat_host "$1" "198.18.$2.9" && inner_host "c_$1" "$1" lan "10.1.$2.2" || return

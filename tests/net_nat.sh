@@ -20,37 +20,6 @@ plan 77
 SECOND4=203.0.113.8
 KINDS="open nat random counting cone adf home"
 
-# What a NAT lets in, beside the flows of its own: everything to a port that is mapped, or only what
-# comes from an address to which was sent from there.
-cone_rules() { # NAT MATCH
-	in_ns "$1" nft -f - <<-RULES
-		table inet cone {
-			map mapped {
-				type inet_service : ipv4_addr . inet_service
-				flags dynamic,timeout
-				timeout 60s
-				size 65535
-			}
-			set seen {
-				type inet_service . ipv4_addr
-				flags dynamic,timeout
-				timeout 60s
-				size 65535
-			}
-			chain learn {
-				type filter hook postrouting priority 90
-				oifname "wan" meta l4proto udp update @mapped { udp sport : ip saddr . udp sport }
-				oifname "wan" meta l4proto udp update @seen { udp sport . ip daddr }
-			}
-			chain enter {
-				type nat hook prerouting priority -100
-				iifname "wan" meta l4proto udp $2 dnat ip to udp dport map @mapped
-			}
-		}
-		flush chain inet nat forward
-	RULES
-}
-
 # Every new flow has the next port but one: 20000, 20002, ...
 counting_rule() { # NAT WAN-ADDRESS
 	local i map=
@@ -134,29 +103,7 @@ upnpd_conf() { # LAN-ADDRESS/BITS NATPMP
 upnpd_start() { # NAT LAN-ADDRESS/BITS [NATPMP]
 	local nat=$1
 	upnpd_conf "$2" "${3:-yes}" >"$T/upnpd-$nat.conf"
-	in_ns "$nat" nft -f - <<-'RULES' || return
-		table inet filter {
-			chain forward {
-				type filter hook forward priority 10
-				jump miniupnpd
-			}
-			chain miniupnpd {
-			}
-			chain prerouting {
-				type nat hook prerouting priority -100
-				jump prerouting_miniupnpd
-			}
-			chain postrouting {
-				type nat hook postrouting priority 101
-				jump postrouting_miniupnpd
-			}
-			chain prerouting_miniupnpd {
-			}
-			chain postrouting_miniupnpd {
-			}
-		}
-		insert rule inet nat forward ct status dnat accept
-	RULES
+	upnpd_table "$nat" || return
 	start "$nat" "upnpd-$nat" "$UPNPD" -d -f "$T/upnpd-$nat.conf" -P "$T/upnpd-$nat.pid"
 	wait_for 5 udp_bound "$nat" 1900
 }

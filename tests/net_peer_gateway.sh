@@ -29,32 +29,10 @@ upnpd_conf() {
 	CONF
 }
 
-# Its chains, to which what it maps is added.
+# With the chains to which what it maps is added.
 upnpd_start() {
 	upnpd_conf >"$T/upnpd.conf"
-	in_ns router nft -f - <<-'RULES' || return
-		table inet filter {
-			chain forward {
-				type filter hook forward priority 10
-				jump miniupnpd
-			}
-			chain miniupnpd {
-			}
-			chain prerouting {
-				type nat hook prerouting priority -100
-				jump prerouting_miniupnpd
-			}
-			chain postrouting {
-				type nat hook postrouting priority 101
-				jump postrouting_miniupnpd
-			}
-			chain prerouting_miniupnpd {
-			}
-			chain postrouting_miniupnpd {
-			}
-		}
-		insert rule inet nat forward ct status dnat accept
-	RULES
+	upnpd_table router || return
 	start router upnpd "$UPNPD" -d -f "$T/upnpd.conf" -P "$T/upnpd.pid"
 	wait_for 5 udp_bound router 5351
 }
