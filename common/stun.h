@@ -121,7 +121,6 @@ size_t stun_key(enum stun_algorithm algorithm, struct stun_bytes user, struct st
 	const char *password, uint8_t out[static STUN_KEY_MAX]);
 /* Verifies MESSAGE-INTEGRITY-SHA256 if it is there, else MESSAGE-INTEGRITY; false if neither is. */
 bool stun_verify(const struct stun *stun, const uint8_t *key, size_t key_len);
-bool stun_bytes_equal(struct stun_bytes bytes, const char *text);
 /* The value of FINGERPRINT over these bytes: CRC-32, XORed with "STUN" (section 14.7). */
 uint32_t stun_fingerprint(const uint8_t *data, size_t len);
 

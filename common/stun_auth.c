@@ -40,13 +40,6 @@ uint32_t stun_fingerprint(const uint8_t *data, size_t len)
 	return ~crc ^ 0x5354554eu;
 }
 
-bool stun_bytes_equal(struct stun_bytes bytes, const char *text)
-{
-	size_t len = strlen(text);
-
-	return bytes.p && bytes.len == len && memcmp(bytes.p, text, len) == 0;
-}
-
 size_t stun_key(enum stun_algorithm algorithm, struct stun_bytes user, struct stun_bytes realm,
 	const char *password, uint8_t out[static STUN_KEY_MAX])
 {

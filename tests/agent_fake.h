@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "punchctl/agent.h"
+#include "tests/stun_text.h"
 
 #define KEY	  "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I="
 #define OTHER_KEY "b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3Q="

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/agent_fake.h"
+#include "tests/stun_text.h"
 
 START_TEST(test_punch)
 {

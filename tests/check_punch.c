@@ -8,6 +8,7 @@
 #include <check.h>
 
 #include "relayd/punch.h"
+#include "tests/stun_text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)100000000)

@@ -7,6 +7,7 @@
 #include <check.h>
 
 #include "common/stun.h"
+#include "tests/stun_text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define BYTES(text)  (const uint8_t *)(text), sizeof(text) - 1

@@ -8,6 +8,7 @@
 
 #include "common/mac.h"
 #include "common/stun.h"
+#include "tests/stun_text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

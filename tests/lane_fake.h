@@ -8,6 +8,7 @@
 
 #include "common/mac.h"
 #include "punchctl/lane.h"
+#include "tests/stun_text.h"
 
 /* The fuzzer has another. */
 #ifndef FAKE_ASSERT

@@ -7,6 +7,7 @@
 
 #include "common/mac.h"
 #include "tests/peersim.h"
+#include "tests/stun_text.h"
 
 #define REALM	   "relayd"
 #define NONCE	   "obMatJos2AAABsimulation"
