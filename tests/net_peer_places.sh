@@ -156,15 +156,15 @@ reaches "both" three home far "$RELAY4"
 natbox_host open2 192.0.2.30 none || bail "no host"
 reaches "neither" four open open2 "$RELAY4"
 
-# What both send to each other after the direct path was found.
+# What both send to each other after the direct path was found: datagrams that begin with duplex's magic.
 in_ns nat nft -f - <<-RULES
 	table inet witness {
 		counter wan { }
 		counter lan { }
 		chain through {
 			type filter hook prerouting priority -300
-			ip daddr { 10.0.0.2, 10.0.5.2 } iifname { "lan", "lan2" } counter name lan
-			iifname "wan" udp length > 200 counter name wan
+			iifname { "lan", "lan2" } ip daddr { 10.0.0.2, 10.0.5.2 } @th,64,32 0x64757078 counter name lan
+			iifname "wan" @th,64,32 0x64757078 counter name wan
 		}
 	}
 RULES
