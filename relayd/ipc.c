@@ -270,6 +270,20 @@ size_t ipc_encode_records(uint8_t *out, uint32_t id, const struct ipc_record *re
 	return buf.bad ? 0 : buf.at;
 }
 
+size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
+	const struct rules_spot *spots, size_t count)
+{
+	struct buf buf;
+
+	begin(&buf, out, kind, id);
+	buf_put_u16(&buf, (uint16_t)count);
+	for (size_t i = 0; i < count; i++) {
+		put_endpoint(&buf, &spots[i].listen);
+		put_endpoint(&buf, &spots[i].client);
+	}
+	return buf.bad ? 0 : buf.at;
+}
+
 size_t ipc_encode_event(uint8_t *out, const struct rules_event *event)
 {
 	struct buf buf;
@@ -291,6 +305,17 @@ static void get_result(struct buf *buf, struct rules_error *error)
 	error->code = -(int)(code & 4095);
 	error->op = (int)(op & 0xffff) - 1;
 	get_text(buf, error->text, sizeof error->text);
+}
+
+static void get_spots(struct buf *buf, const struct ipc_room *room, struct ipc *out)
+{
+	out->count = buf_get_u16(buf);
+	if (out->count > room->room || !room->spots)
+		buf->bad = true;
+	for (size_t i = 0; i < out->count && !buf->bad; i++) {
+		get_endpoint(buf, &room->spots[i].listen);
+		get_endpoint(buf, &room->spots[i].client);
+	}
 }
 
 static void get_list(struct buf *buf, const struct ipc_room *room, struct ipc *out)
@@ -325,6 +350,10 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		break;
 	case IPC_READ:
 		break;
+	case IPC_HINT:
+	case IPC_SAMPLE:
+		get_spots(&buf, room, out);
+		break;
 	case IPC_DONE:
 	case IPC_END:
 		get_result(&buf, &out->error);
@@ -338,7 +367,7 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		get_endpoint(&buf, &out->event.listen);
 		break;
 	}
-	if (out->kind < IPC_APPLY || out->kind > IPC_EVENT || buf.bad || buf_left(&buf))
+	if (out->kind < IPC_APPLY || out->kind > IPC_SAMPLE || buf.bad || buf_left(&buf))
 		return -EPROTO;
 	return 0;
 }

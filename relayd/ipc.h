@@ -4,6 +4,8 @@
  *
  *   net to kernel   APPLY id, operations    -> DONE id, error
  *                   READ id                 -> RECORDS id .. , END id, error
+ *                   HINT endpoints          where the next READ will find streams
+ *                   SAMPLE id, endpoints    -> RECORDS id .. , END id, error
  *   kernel to net   EVENT                   a packet wants to open a flow
  *
  * The kernel side believes nothing: every message is decoded in full before anything is done.
@@ -27,6 +29,8 @@ enum ipc_kind {
 	IPC_RECORDS,
 	IPC_END,
 	IPC_EVENT,
+	IPC_HINT,
+	IPC_SAMPLE,
 };
 
 enum ipc_record_kind { IPC_LISTENING = 1, IPC_PUNCH, IPC_INGRESS, IPC_CLIENT, IPC_FLOW, IPC_PEER };
@@ -53,13 +57,14 @@ struct ipc {
 	uint32_t id;
 	struct rules_error error; /* DONE, END */
 	struct rules_event event; /* EVENT */
-	size_t count;		  /* operations of APPLY, records of RECORDS */
+	size_t count; /* operations of APPLY, records of RECORDS, endpoints of HINT and SAMPLE */
 };
 
 /* Where ipc_decode puts the variable part; each has room for `room` entries. */
 struct ipc_room {
 	struct rules_op *ops;
 	struct ipc_record *records;
+	struct rules_spot *spots;
 	size_t room;
 };
 
@@ -74,6 +79,9 @@ size_t ipc_encode_result(
 	uint8_t *out, enum ipc_kind kind, uint32_t id, const struct rules_error *error);
 size_t ipc_encode_records(
 	uint8_t *out, uint32_t id, const struct ipc_record *records, size_t count);
+/* kind is IPC_HINT or IPC_SAMPLE; HINTs without spots forget those before. */
+size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
+	const struct rules_spot *spots, size_t count);
 size_t ipc_encode_event(uint8_t *out, const struct rules_event *event);
 
 /* -EPROTO unless every byte is as one of the encoders would have written it. */

@@ -36,6 +36,7 @@ struct kernel {
 	size_t record_count;
 	struct ipc_record records[IPC_RECORDS_MAX];
 	struct rules_op ops[RULES_OPS_MAX];
+	struct rules_spot spots[RULES_OPS_MAX];
 	uint8_t in[IPC_MAX], out[IPC_MAX];
 };
 
@@ -131,9 +132,24 @@ static void read_all(struct kernel *kernel, uint32_t id)
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, id, &error));
 }
 
+/* Counters alone, which are asked for all the time. */
+static void sample(struct kernel *kernel, const struct ipc *message)
+{
+	const struct rules_reader reader = {
+		.listening = read_listening, .client = read_client, .data = kernel};
+	struct rules_error error = {.op = -1};
+
+	kernel->read_id = message->id;
+	kernel->record_count = 0;
+	error.code = rules_sample(kernel->rules, kernel->spots, message->count, &reader);
+	send_records(kernel);
+	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, message->id, &error));
+}
+
 static void peer_readable(struct kernel *kernel)
 {
-	const struct ipc_room room = {.ops = kernel->ops, .room = RULES_OPS_MAX};
+	const struct ipc_room room = {
+		.ops = kernel->ops, .spots = kernel->spots, .room = RULES_OPS_MAX};
 	ssize_t len = recv(kernel->peer, kernel->in, sizeof kernel->in, MSG_DONTWAIT);
 	struct ipc message;
 
@@ -149,6 +165,10 @@ static void peer_readable(struct kernel *kernel)
 		apply(kernel, &message);
 	else if (message.kind == IPC_READ)
 		read_all(kernel, message.id);
+	else if (message.kind == IPC_HINT)
+		rules_hint(kernel->rules, kernel->spots, message.count);
+	else if (message.kind == IPC_SAMPLE)
+		sample(kernel, &message);
 }
 
 static void forward_event(void *data, const struct rules_event *event)

@@ -16,6 +16,8 @@ struct rules {
 	struct rules_features features;
 	struct batch batch;
 	struct flush flush;
+	struct endpoint *hints; /* for the next reading */
+	size_t hint_count, hint_room;
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */

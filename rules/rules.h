@@ -96,6 +96,10 @@ struct rules_flow {
 	struct endpoint client;
 	struct endpoint punch;
 };
+/* A place of a stream: where senders send to, and the client that has it, family 0: none. */
+struct rules_spot {
+	struct endpoint listen, client;
+};
 /* Called for each; a callback may be NULL when that part is not wanted and is then not read. */
 struct rules_reader {
 	void (*listening)(void *data, const struct rules_listening *listening);
@@ -146,6 +150,19 @@ int rules_apply(
 int64_t rules_due(const struct rules *rules);
 void rules_tick(struct rules *rules, int64_t now_ms);
 
+/*
+ * Where the next reading will find elements: the `listen` of streams. It is only for
+ * speed, where there are very many; what is not among them is found too. count 0: none yet.
+ */
+#define RULES_HINTS_MAX (1024 * 1024)
+int rules_hint(struct rules *rules, const struct rules_spot *spots, size_t count);
+/*
+ * Reads the counters of these spots (up to RULES_OPS_MAX, of either family) through `listening` and
+ * `client` of the reader; of a client without consent nothing comes. `punch` of a client is not
+ * told. 0 or -errno.
+ */
+int rules_sample(struct rules *rules, const struct rules_spot *spots, size_t count,
+	const struct rules_reader *reader);
 /* Reads table and flows through the callbacks; 0 or -errno. */
 int rules_read(struct rules *rules, const struct rules_reader *reader);
 
