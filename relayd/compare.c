@@ -321,20 +321,26 @@ static const struct rules_client *peers_client(void *data, const struct endpoint
 }
 
 /* Of one socket there may be several. */
-static const struct rules_peer *peers_peer(void *data, const struct hole *hole)
+static const struct ipc_record *find_peer(const struct compare *compare, const struct hole *hole)
 {
-	struct compare *compare = data;
 	const struct list *list = &compare->lists[BY_PEER];
 	const struct entry *entry = find(compare, BY_PEER, &hole->client);
 
 	for (; entry && entry < list->entries + list->count &&
 		!key_compare(&entry->key, &hole->client);
 		entry++)
-		if (endpoint_equal(&entry->record->peer.punch, &hole->punch)) {
-			want(compare, entry->record);
-			return &entry->record->peer;
-		}
+		if (endpoint_equal(&entry->record->peer.punch, &hole->punch))
+			return entry->record;
 	return NULL;
+}
+
+static const struct rules_peer *peers_peer(void *data, const struct hole *hole)
+{
+	struct compare *compare = data;
+	const struct ipc_record *record = find_peer(compare, hole);
+
+	want(compare, record);
+	return record ? &record->peer : NULL;
 }
 
 static void peers_compare(struct compare *compare)
@@ -343,6 +349,44 @@ static void peers_compare(struct compare *compare)
 
 	compare->count.missing +=
 		broker_compare(compare->net->broker, &view, net_now(compare->net));
+}
+
+/* A flow between peers goes where the hole of who opened it leads. */
+static bool peers_flow_is(const struct compare *compare, const struct rules_flow *flow)
+{
+	const struct hole hole = {flow->sender, flow->listen};
+	const struct ipc_record *record = find_peer(compare, &hole);
+
+	return record && record->peer.number == flow->number &&
+	       endpoint_equal(&record->peer.peer, &flow->client) &&
+	       endpoint_equal(&record->peer.from, &flow->punch);
+}
+
+static bool flow_is(const struct compare *compare, const struct rules_flow *flow)
+{
+	const struct net *net = compare->net;
+	const struct slot *slot = config_is_local(net->config, &flow->listen.addr)
+					  ? slot_by_listen(&net->table, &flow->listen)
+					  : NULL;
+
+	if (!slot)
+		return peers_flow_is(compare, flow);
+	return slot->stream->number == flow->number &&
+	       endpoint_equal(&slot->have.client, &flow->client) &&
+	       endpoint_equal(&slot->have.punch, &flow->punch);
+}
+
+/*
+ * Conntrack is asked before the table is, so a flow goes where it went when it began. One that was
+ * overlooked, as when somebody was killed between commit and flush, would keep its stream for ever.
+ */
+static bool flow_compare(
+	const struct compare *compare, const struct rules_flow *flow, struct rules_op *op)
+{
+	op->kind = RULES_FLUSH;
+	op->client = flow->client;
+	op->punch = flow->punch;
+	return config_is_local(compare->net->config, &flow->punch.addr) && !flow_is(compare, flow);
 }
 
 /* The operation that takes it away; false: it stays. */
@@ -379,7 +423,7 @@ static bool orphan_op(
 		op->punch = record->peer.punch;
 		return config_is_local(config, &op->punch.addr);
 	case IPC_FLOW:
-		return false;
+		return flow_compare(compare, &record->flow, op);
 	}
 	return false;
 }
