@@ -7,6 +7,7 @@
  *                   HINT endpoints          where the next READ will find streams
  *                   SAMPLE id, endpoints    -> RECORDS id .. , END id, error
  *   kernel to net   EVENT                   a packet wants to open a flow
+ *                   CHANGED                 the kernel may hold something else than it was told
  *
  * The kernel side believes nothing: every message is decoded in full before anything is done.
  */
@@ -29,6 +30,7 @@ enum ipc_kind {
 	IPC_RECORDS,
 	IPC_END,
 	IPC_EVENT,
+	IPC_CHANGED,
 	IPC_HINT,
 	IPC_SAMPLE,
 };
@@ -55,9 +57,12 @@ struct ipc_record {
 struct ipc {
 	enum ipc_kind kind;
 	uint32_t id;
-	struct rules_error error; /* DONE, END */
-	struct rules_event event; /* EVENT */
-	size_t count; /* operations of APPLY, records of RECORDS, endpoints of HINT and SAMPLE */
+	struct rules_error error;   /* DONE, END */
+	struct rules_event event;   /* EVENT */
+	struct rules_change change; /* CHANGED, */
+	int64_t since_ms;	    /* when it was noticed, monotonic */
+	size_t count;		    /* operations of APPLY, records of RECORDS, endpoints
+				 of HINT and SAMPLE */
 };
 
 /* Where ipc_decode puts the variable part; each has room for `room` entries. */
@@ -83,6 +88,7 @@ size_t ipc_encode_records(
 size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
 	const struct rules_spot *spots, size_t count);
 size_t ipc_encode_event(uint8_t *out, const struct rules_event *event);
+size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64_t since_ms);
 
 /* -EPROTO unless every byte is as one of the encoders would have written it. */
 int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, struct ipc *out);
