@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/ctl.h"
+#include "relayd/sampler.h"
 #include "relayd/view.h"
 #include "relayd/view_rules.h"
 
@@ -357,12 +358,13 @@ static void job_end(void *data, int error, const struct sync_snapshot *snapshot)
 static void job_wait(struct job *job)
 {
 	struct sync *sync = &job->net->sync;
-	enum look look = doings[job->request.what].look;
+	bool settle = doings[job->request.what].look == SETTLE || sampler_is_enough(job->net);
 	char undone[SPEC_WHY];
 
+	if (job->request.what == REQUEST_RULES)
+		settle = false;
 	job->waiting =
-		(look == READ ? sync_read(sync, job_end, job) : sync_settle(sync, job_end, job)) ==
-		0;
+		(settle ? sync_settle(sync, job_end, job) : sync_read(sync, job_end, job)) == 0;
 	if (job->waiting)
 		return;
 	if (job->request.what == REQUEST_ADD)

@@ -250,6 +250,32 @@ static void send_hints(struct sync *sync)
 		send_spots(sync, IPC_HINT, spots, count);
 }
 
+int sync_sample(struct sync *sync, const struct rules_spot *spots, size_t count,
+	sync_sampled_fn *sampled, void *data)
+{
+	if (sync->sample_id)
+		return -EBUSY;
+	sync->sample_id = ++sync->id;
+	sync->sampled = sampled;
+	sync->sampled_data = data;
+	send_spots(sync, IPC_SAMPLE, spots, count);
+	return 0;
+}
+
+static void sample_part(
+	struct sync *sync, const struct ipc *message, const struct ipc_record *records)
+{
+	const struct sync_snapshot part = {records, message->count};
+
+	if (message->kind == IPC_RECORDS) {
+		if (sync->sample)
+			sync->sample(sync->sample_data, &part);
+		return;
+	}
+	sync->sample_id = 0;
+	sync->sampled(sync->sampled_data, message->error.code);
+}
+
 static bool is_planned(const struct sync *sync, const struct sync_reader *reader)
 {
 	return reader && sync->table->plans >= reader->mark && !sync_batch_pending(sync);
@@ -380,6 +406,12 @@ static void read_done(struct sync *sync, int error)
 
 void sync_message(struct sync *sync, const struct ipc *message, const struct ipc_record *records)
 {
+	bool answer = message->kind == IPC_RECORDS || message->kind == IPC_END;
+
+	if (answer && sync->sample_id && message->id == sync->sample_id) {
+		sample_part(sync, message, records);
+		return;
+	}
 	switch (message->kind) {
 	case IPC_DONE:
 		if (sync->busy)
