@@ -14,7 +14,7 @@
 struct list;
 
 /* Of the streams that are there now; those that are removed meanwhile are left out. NULL: no memory. */
-struct list *list_open(struct net *net);
+struct list *list_open(struct net *net, bool brief);
 void list_close(struct list *list);
 /* The next part, for free(); NULL: memory is short. The last one ends with a newline. */
 char *list_part(struct list *list, size_t *len);

@@ -36,6 +36,7 @@ struct request {
 	struct spec_item *items;
 	size_t count;
 	bool keep_going;
+	bool brief; /* LIST: only what a line of a table shows */
 };
 
 /*
