@@ -93,6 +93,14 @@ int sync_settle(struct sync *sync, sync_read_fn *done, void *data)
 	return reader_add(sync, &sync->settling, done, data);
 }
 
+int sync_check(struct sync *sync, sync_read_fn *done, void *data)
+{
+	int err = sync_read(sync, done, data);
+
+	sync->check |= !err;
+	return err;
+}
+
 void sync_forget(struct sync *sync, void *data)
 {
 	struct sync_readers *const lists[] = {&sync->asking, &sync->next, &sync->settling};
@@ -301,7 +309,9 @@ static void start_read(struct sync *sync)
 	if (sync->table->count >= HINTS_MIN)
 		send_hints(sync);
 	sync->read_id = ++sync->id;
-	len = ipc_encode_read(sync->message, sync->read_id);
+	len = sync->check ? ipc_encode_check(sync->message, sync->read_id)
+			  : ipc_encode_read(sync->message, sync->read_id);
+	sync->check = false;
 	sync->send(sync->send_data, sync->message, len);
 }
 
@@ -438,6 +448,7 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 		break;
 	case IPC_APPLY:
 	case IPC_READ:
+	case IPC_CHECK:
 	case IPC_EVENT:
 	case IPC_HINT:
 	case IPC_SAMPLE:

@@ -92,6 +92,7 @@ struct sync {
 	uint32_t sample_id;	    /* 0: no sample under way */
 	sync_sampled_fn *sampled;
 	void *sampled_data;
+	bool check;		    /* the next one is a CHECK */
 	struct ipc_record *records; /* collected */
 	size_t record_count, record_room;
 	int record_error; /* memory was short: the reading is worth nothing */
@@ -128,6 +129,8 @@ int sync_read(struct sync *sync, sync_read_fn *done, void *data);
  */
 int sync_sample(struct sync *sync, const struct rules_spot *spots, size_t count,
 	sync_sampled_fn *sampled, void *data);
+/* The same, and records of what is not whole are among them. */
+int sync_check(struct sync *sync, sync_read_fn *done, void *data);
 /* A reader that is gone: its callback will not be called. */
 void sync_forget(struct sync *sync, void *data);
 
