@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 
 #include "rules/internal.h"
+#include "rules/upgrade.h"
 
 static int log_open(struct rules *rules, struct rules_error *error)
 {
@@ -42,6 +43,38 @@ static int table_make(struct rules *rules, enum table_state state, struct rules_
 	return batch_commit(&rules->batch, &rules->nl, error);
 }
 
+/* One transaction puts our table in the place of the one before, so no packet finds none. */
+static int table_upgrade(struct rules *rules, struct rules_error *error)
+{
+	struct upgrade upgrade = {0};
+	int err = table_has_peers(&rules->nl, &rules->peers);
+
+	if (!err || err == -ENOENT)
+		err = upgrade_read(&rules->nl, &upgrade);
+	if (!err) {
+		batch_clear(&rules->batch);
+		skeleton_delete(&rules->batch, RULES_TABLE);
+		skeleton_add(&rules->batch, &rules->kernel, rules->peers);
+		err = upgrade_commit(rules, &upgrade, error);
+	}
+	upgrade_fini(&upgrade);
+	return err;
+}
+
+/* What could not be taken over is made anew, and clients have to punch again. */
+static int table_adopt(
+	struct rules *rules, enum table_state state, bool *adopted, struct rules_error *error)
+{
+	int err;
+
+	*adopted = state == TABLE_OURS || state == TABLE_BEFORE;
+	err = state == TABLE_BEFORE ? table_upgrade(rules, error) : table_make(rules, state, error);
+	if (!err || !*adopted || (state == TABLE_OURS && err != -EEXIST))
+		return err;
+	*adopted = false;
+	return table_make(rules, TABLE_OLD, error);
+}
+
 static int table_open(struct rules *rules, bool *adopted, struct rules_error *error)
 {
 	enum table_state state;
@@ -55,14 +88,7 @@ static int table_open(struct rules *rules, bool *adopted, struct rules_error *er
 			RULES_TABLE, RULES_TABLE);
 	if (state == TABLE_OWNED)
 		return nl_fail(error, -EBUSY, -1, "another relayd is running");
-	*adopted = state == TABLE_OURS;
-	err = table_make(rules, state, error);
-	if (err == -EEXIST && *adopted) {
-		/* Somebody has changed its sets. */
-		*adopted = false;
-		err = table_make(rules, TABLE_OLD, error);
-	}
-	return err;
+	return table_adopt(rules, state, adopted, error);
 }
 
 static int changes_watch(struct rules *rules, struct rules_error *error)
