@@ -35,7 +35,14 @@ int rules_open_limited(
 int kernel_probe(struct kernel *out, struct rules_error *error);
 
 /* Who has the table. */
-enum table_state { TABLE_NONE, TABLE_OURS, TABLE_OLD, TABLE_FOREIGN, TABLE_OWNED };
+enum table_state {
+	TABLE_NONE,
+	TABLE_OURS,
+	TABLE_BEFORE, /* of the version before */
+	TABLE_OLD,    /* of another one */
+	TABLE_FOREIGN,
+	TABLE_OWNED,
+};
 int table_examine(struct nl *nl, enum table_state *out);
 /* There are pairs. */
 int table_has_peers(struct nl *nl, bool *out);

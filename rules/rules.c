@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rules/internal.h"
+#include "rules/upgrade.h"
 
 static int log_open(struct rules *rules, struct rules_error *error)
 {
@@ -63,6 +64,24 @@ static int table_repair(struct rules *rules, bool *mended, struct rules_error *e
 	return table_make(rules, TABLE_OURS, error);
 }
 
+/* One transaction puts our table in the place of the one before, so no packet finds none. */
+static int table_upgrade(struct rules *rules, struct rules_error *error)
+{
+	struct upgrade upgrade = {0};
+	int err = table_has_peers(&rules->nl, &rules->peers);
+
+	if (!err || err == -ENOENT)
+		err = upgrade_read(&rules->nl, &upgrade);
+	if (!err) {
+		batch_clear(&rules->batch);
+		skeleton_delete(&rules->batch, RULES_TABLE);
+		skeleton_add(&rules->batch, &rules->kernel, rules->peers);
+		err = upgrade_commit(rules, &upgrade, error);
+	}
+	upgrade_fini(&upgrade);
+	return err;
+}
+
 int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 {
 	enum table_state state;
@@ -85,6 +104,11 @@ int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 		state = TABLE_OLD;
 	}
 	*mended = true;
+	/* What cannot be taken over is made anew, and clients have to punch again. */
+	if (state == TABLE_BEFORE && !table_upgrade(rules, error))
+		return 0;
+	if (state == TABLE_BEFORE)
+		state = TABLE_OLD;
 	rules->fresh = true;
 	return table_make(rules, state, error);
 }

@@ -11,10 +11,11 @@
 /*
  * The table's comment: whose it is, and the version of all that is below. What is new is made over
  * a table that an earlier relayd left, so only a part that changes needs a new version: then the
- * table is made anew and every client has to punch again.
+ * table is made anew, with what upgrade.h can take over from the version before.
  */
 #define SKELETON_TAG	 "relayd "
 #define SKELETON_COMMENT SKELETON_TAG "2"
+#define SKELETON_BEFORE	 SKELETON_TAG "1"
 
 /* Each exists for IPv4 and for IPv6. */
 enum set_id {

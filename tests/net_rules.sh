@@ -11,7 +11,7 @@
 { kill -KILL "$GUARD"; } 2>/dev/null
 P=rl$$
 lab_guard
-plan 77
+plan 80
 
 TOOL=${RULES_TOOL:-$BUILD/tests/rules_tool}
 [ -x "$TOOL" ] || bail "no $TOOL"
@@ -218,7 +218,8 @@ is "nothing of it is tracked" "$(flows --orig-port-src 7001 | grep -c .)" 0
 tool "client cam $C4 $P4" "ingress cam $L4 $C4 any 400 0" commit >/dev/null
 echo_start c4 client "$C4"
 ok "as long as consent lasts packets pass" reach sender "$S4" "$L4" before
-ok "it ends by itself" wait_for 3 lacks "any.*$RELAY4 . 9099 counter"
+consent_has_ended() { [ "$(value "client cam $C4" consent)" = 0 ]; }
+ok "it ends by itself" wait_for 3 consent_has_ended
 is "and nothing passes then, nor is answered" "$(ask sender "$S4" "$L4" after)" silence
 ok "nor did it" not contains "$T/c4.log" after
 consent_is_kept() { # consent that is begun anew keeps what was counted and the limit
@@ -318,31 +319,6 @@ tool_start
 is "the table is adopted" "$GREETING" adopted
 ok "with its elements" reach sender "$S4" "$L4" adopted
 
-# --- a table of before there were peers: what it lacks is made, its streams go on
-
-tool_kill
-is "what an older relayd left" "$(in_ns relay nft -f - <<-'RULES' 2>&1
-	flush chain inet relayd to_client
-	flush chain inet relayd relayed
-	flush chain inet relayd from_relay
-	delete chain inet relayd pair4
-	delete chain inet relayd pair6
-	delete map inet relayd peer4
-	delete map inet relayd peer6
-	delete map inet relayd peer_mark4
-	delete map inet relayd peer_mark6
-	delete map inet relayd peer_from4
-	delete map inet relayd peer_from6
-RULES
-)" ""
-tool_start
-is "is adopted too" "$GREETING" adopted
-ok "with its flow" reach sender "$S4" "$L4" update
-is "and peers are possible" "$(tool "peer cam $C4 $P4 $S4 7" commit)" ok
-ok "the skeleton is as it should be" diff -u <(sort "$TOP/tests/data/rules.nft") \
-	<(skeleton | sort)
-tool "unpeer $C4 $P4" commit >/dev/null
-
 # --- removal
 
 in_ns relay nft -f - <<-'RULES'
@@ -389,6 +365,47 @@ is "a foreign flush is told" "$(tool "watch 1 2000")" "failed -116"
 tool_kill
 tool_start legacy
 is "and mended" "$GREETING" made
+tool_kill
+
+# --- a table of the version before: its streams go on in one of ours
+
+in_ns relay nft delete table inet relayd
+is "what an older relayd left" "$(in_ns relay nft -f - <<-RULES 2>&1
+	table inet relayd {
+		comment "relayd 1"
+		set listen4 { type ipv4_addr . inet_service; counter; }
+		set listen6 { type ipv6_addr . inet_service; counter; }
+		map mark4 { type ipv4_addr . inet_service : mark; elements = { $RELAY4 . 9099 : 0x52000007 }; }
+		map mark6 { type ipv6_addr . inet_service : mark; }
+		map ingress4 { type ipv4_addr . inet_service : ipv4_addr . inet_service
+			elements = { $RELAY4 . 9099 : $NAT4 . 5004 }; }
+		map ingress6 { type ipv6_addr . inet_service : ipv6_addr . inet_service; }
+		map egress4 { type ipv4_addr . inet_service : ipv4_addr . inet_service
+			elements = { $NAT4 . 5004 comment "cam" : $RELAY4 . 3478 }; }
+		map egress6 { type ipv6_addr . inet_service : ipv6_addr . inet_service; }
+		set consent4 { type ipv4_addr . inet_service; flags timeout; counter
+			elements = { $NAT4 . 5004 counter packets 41 bytes 4100 timeout 60s comment "cam" }; }
+		set consent6 { type ipv6_addr . inet_service; flags timeout; }
+		set punch4 { type ipv4_addr . inet_service; elements = { $RELAY4 . 3478 }; }
+		set punch6 { type ipv6_addr . inet_service; }
+		set raw4 { type ipv4_addr . inet_service; }
+		set raw6 { type ipv6_addr . inet_service; }
+		chain old { }
+	}
+	add element inet relayd listen4 { $RELAY4 . 9099 }
+RULES
+)" ""
+tool_start
+is "is adopted" "$GREETING" adopted
+ok "with its flow" reach sender "$S4" "$L4" update
+tool read >"$T/read"
+ok "its client and what that got" contains "$T/read" \
+	"^client cam $C4 $P4 consent [0-9]+ packets 4[2-9] "
+is "and peers are possible" "$(tool "peer cam $C4 $P4 $S4 7" commit)" ok
+ok "for which there is a chain" holds "chain peers"
+tool "unpeer $C4 $P4" commit >/dev/null
+ok "as long as there are any" lacks "chain peers"
+ok "the skeleton is as it should be" diff -u "$TOP/tests/data/rules.nft" <(skeleton)
 tool_kill
 
 # --- what an older relayd left, and no privilege
