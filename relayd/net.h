@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "relayd/ask.h"
 #include "relayd/broker.h"
 #include "relayd/config.h"
 #include "relayd/control.h"
@@ -42,6 +43,7 @@ struct net {
 	struct stream_table table;
 	struct punch punch;
 	struct sync sync;
+	struct asker asker;
 	struct udp udp;
 	struct control *control;
 	struct broker *broker;
@@ -55,6 +57,7 @@ struct net {
 	bool reading;	    /* a periodic read is under way; */
 	int64_t read_ms;    /* since, or not before */
 	struct ipc_record records[IPC_RECORDS_MAX];
+	struct ipc_fact facts[IPC_FACTS_MAX];
 	uint8_t message[IPC_MAX];
 };
 

@@ -294,6 +294,8 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 	case IPC_APPLY:
 	case IPC_READ:
 	case IPC_EVENT:
+	case IPC_ASK:
+	case IPC_FACTS:
 		break;
 	}
 }
