@@ -9,6 +9,7 @@
 
 #include "common/ctl.h"
 #include "common/mac.h"
+#include "relayd/control_explain.h"
 #include "relayd/view.h"
 #include "relayd/view_rules.h"
 
@@ -231,6 +232,7 @@ static char *metrics_end(struct job *job, const struct sync_snapshot *snapshot, 
 static const struct doing {
 	int (*begin)(struct job *job, char why[static CONFIG_ERROR]);
 	char *(*end)(struct job *job, const struct sync_snapshot *snapshot, size_t *len);
+	/* end is NULL: it goes on with questions to the kernel side. */
 	bool looks; /* it is about what the kernel holds, and changes nothing */
 	unsigned int reads;
 } doings[REQUEST_COUNT] = {
@@ -243,6 +245,8 @@ static const struct doing {
 	[REQUEST_RELOAD] = {reload_begin, reload_end, false, 2},
 	[REQUEST_RULES] = {look_begin, streams_end, true, 1},
 	[REQUEST_METRICS] = {look_begin, metrics_end, true, 1},
+	[REQUEST_EXPLAIN] = {look_begin, NULL, true, 1},
+	[REQUEST_HOST] = {look_begin, NULL, true, 1},
 };
 
 static void job_end(void *data, int error, const struct sync_snapshot *snapshot);
@@ -263,6 +267,29 @@ static void job_wait(struct job *job)
 	finish_error(job, "memory is short; it is not known what the kernel has done");
 }
 
+static void job_inquired(void *data, json_t *answer)
+{
+	struct job *job = data;
+	size_t len = 0;
+	char *line;
+
+	job->inquiry = NULL;
+	job->waiting = false;
+	line = format(answer, &len);
+	finish(job, line, len);
+}
+
+static void job_inquire(struct job *job, const struct sync_snapshot *snapshot)
+{
+	job->waiting = true;
+	if (inquiry_start(job->net, &job->request, snapshot, job_inquired, job, &job->inquiry) <
+		0) {
+		job->inquiry = NULL;
+		job->waiting = false;
+		finish_error(job, "the kernel side is too busy to be asked");
+	}
+}
+
 /* Whether the read itself failed matters only to those who look. */
 static void job_end(void *data, int error, const struct sync_snapshot *snapshot)
 {
@@ -281,6 +308,8 @@ static void job_end(void *data, int error, const struct sync_snapshot *snapshot)
 	} else if (job->failed[0] && !doing->looks && job->request.what != REQUEST_ADD) {
 		snprintf(why, sizeof(why), "the kernel refused it: %s", job->failed);
 		finish_error(job, why);
+	} else if (!doing->end) {
+		job_inquire(job, snapshot);
 	} else {
 		line = doing->end(job, snapshot, &len);
 		finish(job, line, len);
@@ -307,6 +336,9 @@ void job_cancel(struct job *job)
 {
 	if (job->waiting)
 		sync_forget(&job->net->sync, job);
+	if (job->inquiry)
+		inquiry_cancel(job->inquiry);
+	job->inquiry = NULL;
 	job->waiting = false;
 	mac_wipe(job->request.spec.key, sizeof(job->request.spec.key));
 }

@@ -76,6 +76,23 @@ static int set_expire(struct request *request, const json_t *value, char why[sta
 	return 0;
 }
 
+static int set_port(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	json_int_t port = json_integer_value(value);
+
+	if (port < 1 || port > UINT16_MAX)
+		return refuse(why, "%lld is not a port; ports are 1 to 65535", (long long)port);
+	request->port = (uint16_t)port;
+	return 0;
+}
+
+static int set_from(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	if (endpoint_parse(json_string_value(value), 0, &request->from) < 0)
+		return refuse(why, "\"%.64s\" is not ADDRESS:PORT", json_string_value(value));
+	return 0;
+}
+
 /* Which requests may have a field, and which must. */
 static const struct field {
 	const char *name;
@@ -86,8 +103,9 @@ static const struct field {
 	{"do", JSON_STRING, ~0u, ~0u, ignore},
 	{"name", JSON_STRING,
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
-			BIT(REQUEST_RULES),
-		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW), ignore},
+			BIT(REQUEST_RULES) | BIT(REQUEST_EXPLAIN),
+		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_EXPLAIN),
+		ignore},
 	{"listen", JSON_STRING, BIT(REQUEST_ADD), 0, set_listen},
 	{"source", JSON_STRING, BIT(REQUEST_ADD), 0, set_source},
 	{"clients", JSON_STRING, BIT(REQUEST_ADD), 0, set_clients},
@@ -96,6 +114,8 @@ static const struct field {
 	{"raw_punch", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_raw_punch},
 	{"peers", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_peers},
 	{"expire", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_expire},
+	{"port", JSON_INTEGER, BIT(REQUEST_EXPLAIN), 0, set_port},
+	{"from", JSON_STRING, BIT(REQUEST_EXPLAIN), 0, set_from},
 };
 
 static const char *const words[REQUEST_COUNT] = {
@@ -107,6 +127,8 @@ static const char *const words[REQUEST_COUNT] = {
 	[REQUEST_RELOAD] = "reload",
 	[REQUEST_RULES] = "rules",
 	[REQUEST_METRICS] = "metrics",
+	[REQUEST_EXPLAIN] = "explain",
+	[REQUEST_HOST] = "host",
 	[REQUEST_MONITOR] = "monitor",
 };
 

@@ -20,14 +20,18 @@ enum request_do {
 	REQUEST_RELOAD,
 	REQUEST_RULES,
 	REQUEST_METRICS,
+	REQUEST_EXPLAIN,
+	REQUEST_HOST,
 	REQUEST_MONITOR,
 	REQUEST_COUNT,
 };
 
 struct request {
 	enum request_do what;
-	struct spec spec; /* the name, "" when there is none; all of it for REQUEST_ADD */
-	int64_t expire;	  /* seconds from now, 0: never */
+	struct spec spec;     /* the name, "" when there is none; all of it for REQUEST_ADD */
+	int64_t expire;	      /* seconds from now, 0: never */
+	uint16_t port;	      /* REQUEST_EXPLAIN: of the stream, 0: all */
+	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
 };
 
 /*
