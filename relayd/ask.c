@@ -42,7 +42,7 @@ static void ask_next(struct asker *asker)
 	asker->send(asker->send_data, asker->message, len);
 }
 
-int ask(struct asker *asker, const struct ipc_ask *ask, ask_done_fn *done, void *data)
+int ask_kernel(struct asker *asker, const struct ipc_ask *ask, ask_done_fn *done, void *data)
 {
 	struct question *question;
 

@@ -42,7 +42,7 @@ void ask_init(struct asker *asker);
 void ask_fini(struct asker *asker);
 
 /* done is called later, never from here. -EBUSY: too many wait; -ENOMEM. */
-int ask(struct asker *asker, const struct ipc_ask *question, ask_done_fn *done, void *data);
+int ask_kernel(struct asker *asker, const struct ipc_ask *question, ask_done_fn *done, void *data);
 /* Whoever asked with this data is gone; done will not be called. */
 void ask_forget(struct asker *asker, void *data);
 /* Any message of the kernel side; true when it was part of an answer. */

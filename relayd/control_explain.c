@@ -121,7 +121,7 @@ int inquiry_start(struct net *net, const struct request *request,
 	inquiry->gather.data = inquiry;
 	if (inquiry->host) {
 		gather_host(&inquiry->gather, net);
-		err = ask(&net->asker, &question, host_answered, inquiry);
+		err = ask_kernel(&net->asker, &question, host_answered, inquiry);
 		if (err)
 			free(inquiry);
 		return err;

@@ -396,7 +396,7 @@ static void gather_next(struct gather *gather)
 		for (; gather->stage < GATHER_STAGES; gather->stage++)
 			if (make_ask(&gather->paths[gather->path], (enum gather_stage)gather->stage,
 				    &question) &&
-				!ask(gather->asker, &question, answered, gather))
+				!ask_kernel(gather->asker, &question, answered, gather))
 				return;
 	gather->done(gather->data);
 }
