@@ -64,11 +64,14 @@ static int tell_flow(struct answering *answering, const struct ipc_ask *ask)
 	return err == -ENOENT ? 0 : err;
 }
 
-/* foreign_walk() is not there yet. */
+static void tell_chain(void *data, const struct foreign_chain *chain)
+{
+	next_fact(data, IPC_CHAIN)->chain = *chain;
+}
+
 static int tell_walk(struct answering *answering, const struct ipc_ask *ask)
 {
-	(void)answering, (void)ask;
-	return -ENOSYS;
+	return foreign_walk(&ask->packet, tell_chain, answering);
 }
 
 static int tell(struct answering *answering, const struct ipc_ask *ask)
