@@ -61,21 +61,21 @@ __attribute__((format(printf, 5, 6))) static void step(struct steps *steps, cons
 	steps->stopped |= stops;
 }
 
-struct text {
+struct words {
 	char s[ENDPOINT_TEXT];
 };
 
-static struct text endpoint_text(const struct endpoint *endpoint)
+static struct words endpoint_text(const struct endpoint *endpoint)
 {
-	struct text text;
+	struct words text;
 
 	endpoint_format(endpoint, text.s);
 	return text;
 }
 
-static struct text addr_text(const struct addr *addr)
+static struct words addr_text(const struct addr *addr)
 {
-	struct text text;
+	struct words text;
 
 	addr_format(addr, text.s);
 	return text;
@@ -89,7 +89,7 @@ static double seconds(int64_t ms)
 static void step_sender(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
-	struct text to = endpoint_text(&path->public), sender = endpoint_text(&path->sender);
+	struct words to = endpoint_text(&path->public), sender = endpoint_text(&path->sender);
 	json_t *detail = json_pack("{s:o}", "sender",
 		path->seen || path->given ? view_endpoint(&path->sender) : json_null());
 
@@ -110,7 +110,7 @@ static void step_sender(struct steps *steps)
 static void step_listen(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
-	struct text listen = endpoint_text(&path->listen);
+	struct words listen = endpoint_text(&path->listen);
 
 	if (path->listens)
 		step(steps, "listen", OK, NULL, "the kernel takes what is sent to %s", listen.s);
@@ -124,7 +124,7 @@ static void step_listen(struct steps *steps)
 static void source_refuses(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
-	struct text sender = endpoint_text(&path->sender), lock = addr_text(&path->lock);
+	struct words sender = endpoint_text(&path->sender), lock = addr_text(&path->lock);
 	char source[PREFIX_TEXT];
 
 	if (path->lock.family)
@@ -151,7 +151,7 @@ static void step_source(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
 	const struct prefix *source = &path->listen_source;
-	struct text lock = addr_text(&path->lock), sender = endpoint_text(&path->sender);
+	struct words lock = addr_text(&path->lock), sender = endpoint_text(&path->sender);
 	char text[PREFIX_TEXT];
 
 	if (!path->listens)
@@ -191,7 +191,7 @@ static json_t *view_entry(const struct path_flow *flow)
 static void step_entry(struct steps *steps, const struct path_flow *flow)
 {
 	const struct explain_path *path = steps->path;
-	struct text from = endpoint_text(&flow->orig_src), to = endpoint_text(&flow->reply_src),
+	struct words from = endpoint_text(&flow->orig_src), to = endpoint_text(&flow->reply_src),
 		    as = endpoint_text(&flow->reply_dst);
 	char counted[80] = "not counted, as net.netfilter.nf_conntrack_acct is 0";
 
@@ -242,7 +242,7 @@ static void step_conntrack(struct steps *steps)
 static void step_ingress(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
-	struct text client = endpoint_text(&path->client), has = endpoint_text(&path->ingress);
+	struct words client = endpoint_text(&path->client), has = endpoint_text(&path->ingress);
 
 	if (path->ingress.addr.family && endpoint_equal(&path->ingress, &path->client))
 		step(steps, "map", OK, NULL, "the kernel sends it to %s", client.s);
@@ -355,7 +355,7 @@ static void step_route(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
 	const struct path_route *route = &path->route.route;
-	struct text client = endpoint_text(&path->client), gateway = addr_text(&route->gateway);
+	struct words client = endpoint_text(&path->client), gateway = addr_text(&route->gateway);
 
 	if (!path->punched || !path->route.known)
 		return;
@@ -380,7 +380,7 @@ static void step_neighbour(struct steps *steps)
 	const struct explain_path *path = steps->path;
 	const struct path_route *route = &path->route.route;
 	const struct addr *hop = route->gateway.family ? &route->gateway : &path->client.addr;
-	struct text next = addr_text(hop);
+	struct words next = addr_text(hop);
 
 	if (!path->punched || !path->route.known || route->error || route->local || !route->asks)
 		return;
@@ -451,7 +451,7 @@ static void step_chains(struct steps *steps, enum foreign_way way, const char *h
 static void step_client(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
-	struct text client = endpoint_text(&path->client);
+	struct words client = endpoint_text(&path->client);
 	json_t *detail = json_pack("{s:o, s:o, s:I}", "client",
 		path->punched ? view_endpoint(&path->client) : json_null(), "punched",
 		path->punched ? json_real(seconds(path->punched_ms)) : json_null(), "moves",
@@ -474,7 +474,7 @@ static void step_client(struct steps *steps)
 static void steps_pair(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
-	struct text a = endpoint_text(&path->sender), b = endpoint_text(&path->client);
+	struct words a = endpoint_text(&path->sender), b = endpoint_text(&path->client);
 
 	if (path->direct)
 		step(steps, "pair", OK, NULL, "%s and %s reach each other without the relay", a.s,

@@ -176,7 +176,7 @@ static void add_slot(struct gather *gather, const struct net *net, const struct 
 		const struct addr *local = &config->addresses[i];
 		struct explain_path *path;
 
-		if (local->family != slot->family)
+		if (!slot_is_at(slot, local))
 			continue;
 		path = path_add(gather);
 		if (!path)

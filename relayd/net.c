@@ -73,7 +73,8 @@ static void stream_happened(void *data, const struct stream_event *event)
 		if (refused || slot->sender.addr.family)
 			out.sender = refused ? &slot->refused_sender : &slot->sender;
 	}
-	log_happened(event, &out);
+	if (!net->quiet)
+		log_happened(event, &out);
 	if (net->control)
 		control_event(net->control, &out);
 }
