@@ -39,6 +39,7 @@ struct request {
 	size_t count;
 	bool keep_going;
 	uint16_t port;	      /* REQUEST_EXPLAIN: of the stream, 0: all */
+	bool again;	      /* REQUEST_EXPLAIN: asked a moment ago */
 	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
 };
 

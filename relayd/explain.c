@@ -127,24 +127,25 @@ static void source_refuses(struct steps *steps)
 	struct words sender = endpoint_text(&path->sender), lock = addr_text(&path->lock);
 	char source[PREFIX_TEXT];
 
-	if (path->lock.family)
+	if (path->allowed == SPEC_PREFIX && !prefix_contains(&path->source, &path->sender.addr))
+		step(steps, "source", BROKEN_STOPS, NULL,
+			"source allows %s, so %s is refused: send from there, or change source",
+			prefix_format(&path->source, source), sender.s);
+	else if (path->lock.family)
 		step(steps, "source", BROKEN_STOPS, NULL,
 			"locked to %s, its first sender, since %.0f s, so %s is refused: stop that "
 			"one, or release the lock with 'punchctl flush %s'",
 			lock.s, seconds(path->lock_ms), sender.s, path->name);
 	else if (path->holder.family)
 		step(steps, "source", BROKEN_STOPS, NULL,
-			"%s sends, and one address at a time may, so %s is refused: stop the "
-			"other, "
+			"%s sends, and one address at a time may, so %s is refused: stop the other, "
 			"and this one may send two seconds later",
 			addr_text(&path->holder).s, sender.s);
 	else
 		step(steps, "source", BROKEN_STOPS, NULL,
-			"source allows %s, so %s is refused: send from there, or change source",
-			prefix_format(
-				path->allowed == SPEC_PREFIX ? &path->source : &path->listen_source,
-				source),
-			sender.s);
+			"the kernel allows %s, so %s is refused: restart relayd, which mends its "
+			"table",
+			prefix_format(&path->listen_source, source), sender.s);
 }
 
 static void step_source(struct steps *steps)
@@ -258,10 +259,8 @@ static void step_ingress(struct steps *steps)
 			"restart of relayd, makes it",
 			client.s);
 	else if (path->stale)
-		step(steps, "map", BROKEN_STOPS, NULL,
-			"the client's punches have ceased, so nothing is sent to it: start "
-			"'punchctl punch %s@RELAY' there again, or look why its punches are lost",
-			path->name);
+		step(steps, "map", WAITS_STOPS, NULL,
+			"it is sent nowhere until the client punches again");
 	else
 		step(steps, "map", WAITS_STOPS, NULL,
 			"nobody has punched for it: start 'punchctl punch %s@RELAY' on the client",
@@ -273,6 +272,11 @@ static void step_consent(struct steps *steps)
 	const struct explain_path *path = steps->path;
 	json_t *detail;
 
+	if (!path->punched && path->stale)
+		step(steps, "consent", BROKEN_STOPS, NULL,
+			"consent has run out, as the client punched last %.0f s ago: start 'punchctl "
+			"punch %s@RELAY' there again, or find out why its punches are lost",
+			seconds(path->punched_ms), path->name);
 	if (!path->punched)
 		return;
 	detail = json_pack("{s:f, s:I, s:I}", "consent", seconds(path->consent_ms), "packets",
@@ -390,7 +394,8 @@ static void step_neighbour(struct steps *steps)
 			"right?",
 			next.s, route->out);
 	else if (route->neighbour & NUD_INCOMPLETE)
-		step(steps, "neighbour", WAITS_STOPS, NULL, "%s is being asked for on %s", next.s,
+		step(steps, "neighbour", WAITS_STOPS, NULL,
+			"%s is being asked for on %s, and has not answered yet", next.s,
 			route->out);
 	else if (!route->neighbour)
 		step(steps, "neighbour", OK, NULL,
