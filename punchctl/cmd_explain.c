@@ -44,8 +44,7 @@ static size_t print_passed(const json_t *steps, size_t at)
 	const char *way = out_member(json_array_get(steps, at), "way");
 	size_t end = at;
 
-	while (end + 1 < json_array_size(steps) &&
-		is(json_array_get(steps, end + 1), "way", way) &&
+	while (end + 1 < json_array_size(steps) && is(json_array_get(steps, end + 1), "way", way) &&
 		is(json_array_get(steps, end + 1), "state", "ok"))
 		end++;
 	out_print("  %-8s %-11s %s passes %zu chain%s\n", "ok", "chain",
@@ -71,13 +70,15 @@ static void print_steps(const json_t *steps)
 
 static void print_path(const char *name, const json_t *path)
 {
-	out_print("%s at %s: a packet from %s %s %s\n", name, out_member(path, "listen"),
+	out_print("%s at %s: a packet from %s %s %s%s%s\n", name, out_member(path, "listen"),
 		json_is_string(json_object_get(path, "sender")) ? out_member(path, "sender")
 								: "an allowed sender",
 		json_is_true(json_object_get(path, "arrives")) ? "would arrive at"
 							       : "would not arrive at",
 		json_is_string(json_object_get(path, "client")) ? out_member(path, "client")
-								: "a client");
+								: "a client",
+		json_is_string(json_object_get(path, "cause")) ? ", see " : "",
+		json_is_string(json_object_get(path, "cause")) ? out_member(path, "cause") : "");
 	print_steps(json_object_get(path, "steps"));
 }
 

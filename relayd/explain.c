@@ -14,15 +14,17 @@
 
 #define TEXT 400
 
+/* How a step is. STOPS: broken or waiting, and no packet gets past it. */
+enum how { OK, WAITS, WAITS_STOPS, BROKEN, BROKEN_STOPS };
+
 /* The steps so far. */
 struct steps {
 	const struct explain_path *path;
 	json_t *array;
 	bool stopped;
+	const char *cause; /* what stops it; rather something broken than what waits for it */
+	enum how cause_how;
 };
-
-/* How a step is. STOPS: broken or waiting, and no packet gets past it. */
-enum how { OK, WAITS, WAITS_STOPS, BROKEN, BROKEN_STOPS };
 
 const char *explain_state_text(enum explain_state state)
 {
@@ -59,6 +61,10 @@ __attribute__((format(printf, 5, 6))) static void step(struct steps *steps, cons
 	json_decref(detail);
 	json_array_append_new(steps->array, object);
 	steps->stopped |= stops;
+	if (stops && (!steps->cause || how > steps->cause_how)) {
+		steps->cause = name;
+		steps->cause_how = how;
+	}
 }
 
 struct words {
@@ -138,7 +144,8 @@ static void source_refuses(struct steps *steps)
 			lock.s, seconds(path->lock_ms), sender.s, path->name);
 	else if (path->holder.family)
 		step(steps, "source", BROKEN_STOPS, NULL,
-			"%s sends, and one address at a time may, so %s is refused: stop the other, "
+			"%s sends, and one address at a time may, so %s is refused: stop the "
+			"other, "
 			"and this one may send two seconds later",
 			addr_text(&path->holder).s, sender.s);
 	else
@@ -193,7 +200,7 @@ static void step_entry(struct steps *steps, const struct path_flow *flow)
 {
 	const struct explain_path *path = steps->path;
 	struct words from = endpoint_text(&flow->orig_src), to = endpoint_text(&flow->reply_src),
-		    as = endpoint_text(&flow->reply_dst);
+		     as = endpoint_text(&flow->reply_dst);
 	char counted[80] = "not counted, as net.netfilter.nf_conntrack_acct is 0";
 
 	if (flow->counts)
@@ -274,7 +281,8 @@ static void step_consent(struct steps *steps)
 
 	if (!path->punched && path->stale)
 		step(steps, "consent", BROKEN_STOPS, NULL,
-			"consent has run out, as the client punched last %.0f s ago: start 'punchctl "
+			"consent has run out, as the client punched last %.0f s ago: start "
+			"'punchctl "
 			"punch %s@RELAY' there again, or find out why its punches are lost",
 			seconds(path->punched_ms), path->name);
 	if (!path->punched)
@@ -524,10 +532,10 @@ json_t *explain_view(const struct explain_path *path, bool *arrives)
 	if (!path->pair)
 		step_client(&steps);
 	*arrives = !steps.stopped;
-	return json_pack("{s:o, s:o, s:o, s:b, s:o}", "listen", view_endpoint(&path->public),
+	return json_pack("{s:o, s:o, s:o, s:b, s:s?, s:o}", "listen", view_endpoint(&path->public),
 		"sender", known ? view_endpoint(&path->sender) : json_null(), "client",
 		path->punched ? view_endpoint(&path->client) : json_null(), "arrives", *arrives,
-		"steps", steps.array);
+		"cause", steps.cause, "steps", steps.array);
 }
 
 void explain_fini(struct explain_path *path)

@@ -244,8 +244,8 @@ static int neighbour_use(struct nl *nl, const struct addr *addr, unsigned int ou
 }
 
 /* The device behind a way, and who has to be found on it. */
-static int describe_out(struct nl *nl, const struct addr *dest, bool resolve,
-	const struct way *way, struct path_route *out)
+static int describe_out(struct nl *nl, const struct addr *dest, bool resolve, const struct way *way,
+	struct path_route *out)
 {
 	const struct addr *hop = way->gateway.family ? &way->gateway : dest;
 	struct link link;

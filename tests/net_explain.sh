@@ -11,13 +11,13 @@ plan 47
 OTHER4=198.51.101.66
 FROM=7000 # the sender's port
 
-# The first step that stops a packet, as explain says; "arrives" when there is none. The exit status
+# The step that stops a packet, as explain says; "arrives" when there is none. The exit status
 # has to say the same. Of a chain, its table.
 verdict() { # [OPTION...]
 	local status
 	pctl --json explain cam "$@" >"$T/explain.json"
 	status=$?
-	json "$T/explain.json" '([s.get("table", s["step"]) for p in d["paths"] for s in p["steps"] if s["stops"]] + ["arrives"])[0]' >"$T/verdict"
+	json "$T/explain.json" '([s.get("table", s["step"]) for s in d["paths"][0]["steps"] if s["stops"] and s["step"] == d["paths"][0]["cause"]] + ["arrives"])[0]' >"$T/verdict"
 	case $status:$(json "$T/explain.json" 'd["arrives"]'):$(cat "$T/verdict") in
 	0:true:arrives) ;;
 	1:false:arrives | *:true:* | 0:*) echo "status $status disagrees" ;;
@@ -110,7 +110,8 @@ ok "another sender is refused: named" wait_for 5 says source
 note "$(text_of source)"
 ok "asked about the one that may: would arrive" says arrives --from "$SENDER4:$FROM"
 stop other
-mended "the source"
+ok "the one that may sends: a packet arrives" arrives
+ok "and is the one that is explained" wait_for 5 says arrives
 
 foreign 'table inet fw { chain forward { type filter hook forward priority 0; policy drop; }; }'
 broken "a firewall drops what is forwarded" fw
