@@ -115,6 +115,7 @@ ok "and is the one that is explained" wait_for 5 says arrives
 
 foreign 'table inet fw { chain forward { type filter hook forward priority 0; policy drop; }; }'
 broken "a firewall drops what is forwarded" fw
+pctl explain cam --trace
 foreign 'delete table inet fw'
 mended "the firewall"
 
@@ -153,6 +154,10 @@ broken "their flow is left" conntrack
 ok "the command that it prints ends it" in_ns relay bash -c "$(text_of conntrack | sed -n "s/.*'\(conntrack -D [^']*\)'.*/\1/p")"
 mended "the flow"
 
+pctl explain cam --trace
+start sender keep "$UDPTOOL" send --from "$SENDER4:$FROM" --to "$RELAY4:9101" --count 2000 --rate 20 --rtp
+pctl explain cam --trace
+stop keep
 stop punch KILL
 broken "the client is gone" consent
 ok "it comes back" punch
