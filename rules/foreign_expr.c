@@ -562,15 +562,29 @@ static void doubt_note(struct foreign_match *match, const char *name, const stru
 	match->doubt = match->doubt_text;
 }
 
-static bool is_loader(const char *name)
+/* What a value is called that is not known; NULL: this does not load one. */
+static const char *loader_name(const char *name, const struct nlattr *expr)
 {
 	static const char *const transform[] = {
 		"cmp", "range", "lookup", "bitwise", "byteorder", "counter", "immediate", "limit"};
 
 	for (size_t i = 0; i < sizeof(transform) / sizeof(transform[0]); i++)
 		if (!strcmp(name, transform[i]))
-			return false;
-	return true;
+			return NULL;
+	if (strcmp(name, "meta") != 0)
+		return name;
+	switch (attr_in_u32(attr_in(expr, NFTA_EXPR_DATA), NFTA_META_KEY, UINT32_MAX)) {
+	case NFT_META_IIF:
+	case NFT_META_IIFNAME:
+		return "iif";
+	case NFT_META_OIF:
+	case NFT_META_OIFNAME:
+		return "oif";
+	case NFT_META_SKUID:
+	case NFT_META_SKGID:
+		return "socket's owner";
+	}
+	return name;
 }
 
 void foreign_rule_eval(const struct ruleset *ruleset, const struct ruleset_chain *chain,
@@ -592,8 +606,8 @@ void foreign_rule_eval(const struct ruleset *ruleset, const struct ruleset_chain
 
 		if (truth == MAYBE)
 			doubt_note(out, name ? name : "?", expr, loaded);
-		if (name && is_loader(name))
-			loaded = name;
+		if (name && loader_name(name, expr))
+			loaded = loader_name(name, expr);
 		out->truth = truth_and(out->truth, truth);
 		if (out->truth == NO)
 			return;
