@@ -449,7 +449,7 @@ static void step_chain(struct steps *steps, enum foreign_way way, const struct f
 			*chain->at_chain ? " in " : "", chain->at_chain);
 }
 
-/* Chains of the hooks from `first` to `last` of one way. */
+/* The chains of one way, of one hook or (NULL) of all. */
 static void step_chains(struct steps *steps, enum foreign_way way, const char *hook)
 {
 	const struct explain_walk *walk = &steps->path->walks[way];
@@ -583,12 +583,12 @@ json_t *explain_view(const struct explain_path *path, bool *arrives)
 		step_source(&steps);
 		step_ingress(&steps);
 	}
+	step_consent(&steps);
 	step_chains(&steps, FOREIGN_MEDIA, "prerouting");
 	step_conntrack(&steps);
 	step_forwarding(&steps);
 	step_route(&steps);
 	step_chains(&steps, FOREIGN_MEDIA, "forward");
-	step_consent(&steps);
 	step_egress(&steps);
 	step_chains(&steps, FOREIGN_MEDIA, "postrouting");
 	step_neighbour(&steps);
