@@ -115,6 +115,13 @@ static int set_again(struct request *request, const json_t *value, char why[stat
 	return 0;
 }
 
+static int set_brief(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)why;
+	request->brief = json_is_true(value);
+	return 0;
+}
+
 static int set_items(struct request *request, const json_t *value, char why[static SPEC_WHY]);
 
 /* Which requests may have a field, and which must. */
@@ -129,6 +136,7 @@ static const struct field {
 		BIT(REQUEST_ADD_MANY) | BIT(REQUEST_REMOVE_MANY), set_items},
 	{"keep_going", JSON_TRUE, BIT(REQUEST_ADD_MANY) | BIT(REQUEST_REMOVE_MANY), 0,
 		set_keep_going},
+	{"brief", JSON_TRUE, BIT(REQUEST_LIST), 0, set_brief},
 	{"name", JSON_STRING,
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
 			BIT(REQUEST_RULES) | BIT(REQUEST_EXPLAIN),
