@@ -15,7 +15,7 @@
 #include "rules/rules.h"
 
 /* Rules that one walk evaluates; chains that jump to each other may be asked very often. */
-#define BUDGET 2000000
+#define BUDGET 300000
 
 #define STATUS_SEEN_REPLY 0x2u
 #define STATUS_CONFIRMED  0x8u
