@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/ctl.h"
+#include "relayd/control_explain.h"
 #include "relayd/sampler.h"
 #include "relayd/view.h"
 #include "relayd/view_rules.h"
@@ -89,8 +90,7 @@ static int remove_many_begin(struct job *job, char why[static CONFIG_ERROR])
 	struct request *request = &job->request;
 
 	return blame(job,
-		net_remove_many(
-			job->net, request->items, request->count, request->keep_going, why),
+		net_remove_many(job->net, request->items, request->count, request->keep_going, why),
 		why);
 }
 
@@ -173,8 +173,8 @@ static bool many_committed(struct job *job)
 		if (!stream)
 			snprintf(item->why, sizeof(item->why), "it was removed meanwhile");
 		else
-			snprintf(item->why, sizeof(item->why), "the kernel refused it: %.150s",
-				why);
+			snprintf(
+				item->why, sizeof(item->why), "the kernel refused it: %.150s", why);
 		net_remove(job->net, item->spec.name, ignored);
 	}
 	if (good || request->keep_going)
@@ -193,8 +193,8 @@ static json_t *view_item(const struct job *job, const struct spec_item *item)
 	if (job->request.what == REQUEST_REMOVE_MANY)
 		return json_pack("{s:s}", "name", item->spec.name);
 	return json_pack("{s:s, s:s, s:i, s:s}", "name", item->spec.name, "listen",
-		listen_format(&public, &item->spec.listen, listen), "peers",
-		(int)item->spec.peers, "key", item->spec.key);
+		listen_format(&public, &item->spec.listen, listen), "peers", (int)item->spec.peers,
+		"key", item->spec.key);
 }
 
 static char *many_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
@@ -206,8 +206,7 @@ static char *many_end(struct job *job, const struct sync_snapshot *snapshot, siz
 	if (request->what == REQUEST_ADD_MANY && !many_committed(job)) {
 		json_decref(list);
 		return format(json_pack("{s:b, s:s, s:I}", "ok", 0, "error",
-				      request->items[job->bad].why, "index",
-				      (json_int_t)job->bad),
+				      request->items[job->bad].why, "index", (json_int_t)job->bad),
 			len);
 	}
 	for (size_t i = 0; i < request->count; i++)
@@ -336,6 +335,7 @@ enum look { SETTLE, READ };
 static const struct doing {
 	int (*begin)(struct job *job, char why[static CONFIG_ERROR]);
 	char *(*end)(struct job *job, const struct sync_snapshot *snapshot, size_t *len);
+	/* end is NULL: it goes on with questions to the kernel side. */
 	bool looks; /* it is about what the kernel holds, and changes nothing */
 	unsigned int reads;
 	enum look look;
@@ -351,6 +351,8 @@ static const struct doing {
 	[REQUEST_RELOAD] = {reload_begin, reload_end, false, 2, SETTLE},
 	[REQUEST_RULES] = {look_begin, streams_end, true, 1, READ},
 	[REQUEST_METRICS] = {look_begin, metrics_end, true, 1, READ},
+	[REQUEST_EXPLAIN] = {look_begin, NULL, true, 1, READ},
+	[REQUEST_HOST] = {look_begin, NULL, true, 1, SETTLE},
 };
 
 static void job_end(void *data, int error, const struct sync_snapshot *snapshot);
@@ -361,7 +363,7 @@ static void job_wait(struct job *job)
 	bool settle = doings[job->request.what].look == SETTLE || sampler_is_enough(job->net);
 	char undone[SPEC_WHY];
 
-	if (job->request.what == REQUEST_RULES)
+	if (job->request.what == REQUEST_RULES || job->request.what == REQUEST_EXPLAIN)
 		settle = false;
 	job->waiting =
 		(settle ? sync_settle(sync, job_end, job) : sync_read(sync, job_end, job)) == 0;
@@ -370,9 +372,31 @@ static void job_wait(struct job *job)
 	if (job->request.what == REQUEST_ADD)
 		net_remove(job->net, job->request.spec.name, undone);
 	if (job->request.what == REQUEST_ADD_MANY)
-		net_remove_many(
-			job->net, job->request.items, job->request.count, true, undone);
+		net_remove_many(job->net, job->request.items, job->request.count, true, undone);
 	finish_error(job, "memory is short; it is not known what the kernel has done");
+}
+
+static void job_inquired(void *data, json_t *answer)
+{
+	struct job *job = data;
+	size_t len = 0;
+	char *line;
+
+	job->inquiry = NULL;
+	job->waiting = false;
+	line = format(answer, &len);
+	finish(job, line, len);
+}
+
+static void job_inquire(struct job *job, const struct sync_snapshot *snapshot)
+{
+	job->waiting = true;
+	if (inquiry_start(job->net, &job->request, snapshot, job_inquired, job, &job->inquiry) <
+		0) {
+		job->inquiry = NULL;
+		job->waiting = false;
+		finish_error(job, "the kernel side is too busy to be asked");
+	}
 }
 
 /* Whether the read itself failed matters only to those who look. */
@@ -394,6 +418,8 @@ static void job_end(void *data, int error, const struct sync_snapshot *snapshot)
 		   doing->end != many_end) {
 		snprintf(why, sizeof(why), "the kernel refused it: %s", job->failed);
 		finish_error(job, why);
+	} else if (!doing->end) {
+		job_inquire(job, snapshot);
 	} else {
 		line = doing->end(job, snapshot, &len);
 		request_fini(&job->request);
@@ -422,6 +448,9 @@ void job_cancel(struct job *job)
 {
 	if (job->waiting)
 		sync_forget(&job->net->sync, job);
+	if (job->inquiry)
+		inquiry_cancel(job->inquiry);
+	job->inquiry = NULL;
 	job->waiting = false;
 	if (job->list)
 		list_close(job->list);

@@ -13,6 +13,8 @@
 #include "relayd/net.h"
 
 /* A request and what has become of it; the caller sets what stands above the line. */
+struct inquiry;
+
 struct job {
 	struct net *net;
 	const struct metrics_control *counts;
@@ -28,8 +30,9 @@ struct job {
 	unsigned int reads; /* looks at the kernel that are still to come, this one included */
 	unsigned int count; /* of holes that were closed */
 	struct net_changes changes;
-	size_t bad;	       /* of many, the one at fault; SIZE_MAX: none */
-	char failed[SPEC_WHY]; /* what the kernel has refused since, "" for nothing */
+	struct inquiry *inquiry; /* NULL: none is under way */
+	size_t bad;		 /* of many, the one at fault; SIZE_MAX: none */
+	char failed[SPEC_WHY];	 /* what the kernel has refused since, "" for nothing */
 };
 
 /* Answers at once or later, once; everything but REQUEST_MONITOR. */

@@ -77,10 +77,41 @@ static int set_expire(struct request *request, const json_t *value, char why[sta
 	return 0;
 }
 
+static int set_port(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	json_int_t port = json_integer_value(value);
+
+	if (port < 1 || port > UINT16_MAX)
+		return refuse(why, "%lld is not a port; ports are 1 to 65535", (long long)port);
+	request->port = (uint16_t)port;
+	return 0;
+}
+
+static int set_from(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	if (endpoint_parse(json_string_value(value), 0, &request->from) < 0)
+		return refuse(why, "\"%.64s\" is not ADDRESS:PORT", json_string_value(value));
+	return 0;
+}
+
 static int set_keep_going(struct request *request, const json_t *value, char why[static SPEC_WHY])
 {
 	(void)why;
 	request->keep_going = json_is_true(value);
+	return 0;
+}
+
+static int set_trace(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)why;
+	request->trace = json_is_true(value);
+	return 0;
+}
+
+static int set_again(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)why;
+	request->again = json_is_true(value);
 	return 0;
 }
 
@@ -108,8 +139,9 @@ static const struct field {
 	{"brief", JSON_TRUE, BIT(REQUEST_LIST), 0, set_brief},
 	{"name", JSON_STRING,
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
-			BIT(REQUEST_RULES),
-		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW), ignore},
+			BIT(REQUEST_RULES) | BIT(REQUEST_EXPLAIN),
+		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_EXPLAIN),
+		ignore},
 	{"listen", JSON_STRING, BIT(REQUEST_ADD), 0, set_listen},
 	{"source", JSON_STRING, BIT(REQUEST_ADD), 0, set_source},
 	{"clients", JSON_STRING, BIT(REQUEST_ADD), 0, set_clients},
@@ -118,6 +150,10 @@ static const struct field {
 	{"raw_punch", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_raw_punch},
 	{"peers", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_peers},
 	{"expire", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_expire},
+	{"port", JSON_INTEGER, BIT(REQUEST_EXPLAIN), 0, set_port},
+	{"from", JSON_STRING, BIT(REQUEST_EXPLAIN), 0, set_from},
+	{"trace", JSON_TRUE, BIT(REQUEST_EXPLAIN), 0, set_trace},
+	{"again", JSON_TRUE, BIT(REQUEST_EXPLAIN), 0, set_again},
 };
 
 static const char *const words[REQUEST_COUNT] = {
@@ -131,6 +167,8 @@ static const char *const words[REQUEST_COUNT] = {
 	[REQUEST_RELOAD] = "reload",
 	[REQUEST_RULES] = "rules",
 	[REQUEST_METRICS] = "metrics",
+	[REQUEST_EXPLAIN] = "explain",
+	[REQUEST_HOST] = "host",
 	[REQUEST_MONITOR] = "monitor",
 };
 

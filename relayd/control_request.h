@@ -11,7 +11,7 @@
 #include "relayd/spec.h"
 
 #define REQUEST_EXPIRE_MAX (10 * 366 * 86400) /* seconds */
-#define REQUEST_ITEMS_MAX  1024		       /* streams at once */
+#define REQUEST_ITEMS_MAX  1024		      /* streams at once */
 
 enum request_do {
 	REQUEST_ADD,
@@ -24,6 +24,8 @@ enum request_do {
 	REQUEST_RELOAD,
 	REQUEST_RULES,
 	REQUEST_METRICS,
+	REQUEST_EXPLAIN,
+	REQUEST_HOST,
 	REQUEST_MONITOR,
 	REQUEST_COUNT,
 };
@@ -36,6 +38,10 @@ struct request {
 	struct spec_item *items;
 	size_t count;
 	bool keep_going;
+	uint16_t port;	      /* REQUEST_EXPLAIN: of the stream, 0: all */
+	bool again;	      /* REQUEST_EXPLAIN: asked a moment ago */
+	bool trace;	      /* REQUEST_EXPLAIN: a packet is followed */
+	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
 	bool brief; /* LIST: only what a line of a table shows */
 };
 

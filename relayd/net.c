@@ -93,7 +93,10 @@ static void kernel_event(struct net *net, const struct rules_event *event)
 static void kernel_readable(uv_poll_t *poll, int status, int events)
 {
 	struct net *net = poll->data;
-	const struct ipc_room room = {.records = net->records, .room = IPC_RECORDS_MAX};
+	const struct ipc_room room = {.records = net->records,
+		.room = IPC_RECORDS_MAX,
+		.facts = net->facts,
+		.fact_room = IPC_FACTS_MAX};
 	struct ipc message;
 	ssize_t len;
 
@@ -112,7 +115,7 @@ static void kernel_readable(uv_poll_t *poll, int status, int events)
 			kernel_event(net, &message.event);
 		else if (message.kind == IPC_CHANGED)
 			restore_changed(net, &message.change, message.since_ms);
-		else
+		else if (!ask_message(&net->asker, &message, net->facts))
 			sync_message(&net->sync, &message, net->records);
 	}
 	uv_stop(&net->loop);
@@ -297,6 +300,9 @@ static int start(struct net *net)
 	}
 	net->sync.held = net->restore.comparing = true;
 	net->sync.doubt = doubt;
+	ask_init(&net->asker);
+	net->asker.send = send_message;
+	net->asker.send_data = net;
 	net->sync.send = send_message;
 	net->sync.send_data = net;
 	net->sync.sample = sampler_take;
@@ -330,6 +336,7 @@ static void stop(struct net *net)
 	uv_loop_close(&net->loop);
 	registry_close(net->registry);
 	sync_fini(&net->sync);
+	ask_fini(&net->asker);
 	net_broker_close(net);
 	stream_table_fini(&net->table);
 }

@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "relayd/ask.h"
 #include "relayd/broker.h"
 #include "relayd/config.h"
 #include "relayd/control.h"
@@ -44,6 +45,7 @@ struct net {
 	struct punch punch;
 	struct sync sync;
 	struct restore restore;
+	struct asker asker;
 	struct udp udp;
 	struct control *control;
 	struct broker *broker;
@@ -58,6 +60,7 @@ struct net {
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
 	struct ipc_record records[IPC_RECORDS_MAX];
+	struct ipc_fact facts[IPC_FACTS_MAX];
 	uint8_t message[IPC_MAX];
 };
 

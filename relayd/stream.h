@@ -70,6 +70,7 @@ struct slot {
 	uint32_t consent_ms; /* left at sampled_ms, as the kernel says */
 	uint64_t refused;    /* packets, of the kernel's counter */
 	struct endpoint refused_sender;
+	int64_t refused_ms; /* when it was last refused */
 };
 
 struct stream {

@@ -453,6 +453,8 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 	case IPC_HINT:
 	case IPC_SAMPLE:
 	case IPC_CHANGED:
+	case IPC_ASK:
+	case IPC_FACTS:
 		break;
 	}
 }

@@ -14,6 +14,13 @@ json_t *view_endpoint(const struct endpoint *endpoint)
 	return json_string(endpoint_format(endpoint, text));
 }
 
+json_t *view_addr(const struct addr *addr)
+{
+	char text[ADDR_TEXT];
+
+	return addr->family ? json_string(addr_format(addr, text)) : json_null();
+}
+
 json_t *view_prefix(const struct prefix *prefix)
 {
 	char text[PREFIX_TEXT];

@@ -37,6 +37,7 @@ json_t *view_relays(const struct config *config);
 
 /* An endpoint as text; null for none, and for NULL. */
 json_t *view_endpoint(const struct endpoint *endpoint);
+json_t *view_addr(const struct addr *addr);
 /* "any" when it has no bits. */
 json_t *view_prefix(const struct prefix *prefix);
 

@@ -31,7 +31,6 @@ int consent_read(struct nl *nl, struct consent *out);
 
 /* The set for consent to this source, of a stream with or without a rate. */
 enum set_id consent_set(const struct prefix *source, bool rated);
-/* Its elements neither count nor police: those of RATE do. */
 /* Whether consent of such a source may stand in this set; and whether RATE counts for it. */
 bool consent_is_of(enum set_id set, const struct prefix *source);
 bool consent_is_apart(enum set_id set);
