@@ -167,6 +167,11 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		buf_put_u32(buf, record->peer.number);
 		put_text(buf, record->peer.name, sizeof record->peer.name);
 		break;
+	case IPC_HOST:
+		buf_put_u32(buf, record->host.flows);
+		buf_put_u32(buf, record->host.flows_max);
+		buf_put_u64(buf, record->host.lost);
+		break;
 	}
 }
 
@@ -214,6 +219,11 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		get_endpoint(buf, &record->peer.from);
 		record->peer.number = buf_get_u32(buf);
 		get_text(buf, record->peer.name, sizeof record->peer.name);
+		break;
+	case IPC_HOST:
+		record->host.flows = buf_get_u32(buf);
+		record->host.flows_max = buf_get_u32(buf);
+		record->host.lost = buf_get_u64(buf);
 		break;
 	default:
 		buf->bad = true;

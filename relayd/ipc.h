@@ -29,7 +29,15 @@ enum ipc_kind {
 	IPC_EVENT,
 };
 
-enum ipc_record_kind { IPC_LISTENING = 1, IPC_PUNCH, IPC_INGRESS, IPC_CLIENT, IPC_FLOW, IPC_PEER };
+enum ipc_record_kind {
+	IPC_LISTENING = 1,
+	IPC_PUNCH,
+	IPC_INGRESS,
+	IPC_CLIENT,
+	IPC_FLOW,
+	IPC_PEER,
+	IPC_HOST
+};
 
 /* One thing that the kernel holds. */
 struct ipc_record {
@@ -44,6 +52,7 @@ struct ipc_record {
 		struct rules_client client;
 		struct rules_flow flow;
 		struct rules_peer peer;
+		struct rules_host host; /* the last of a reading */
 	};
 };
 

@@ -123,10 +123,13 @@ static void read_all(struct kernel *kernel, uint32_t id)
 	const struct rules_reader reader = {read_listening, read_punch, read_ingress, read_client,
 		read_flow, read_peer, kernel};
 	struct rules_error error = {.op = -1};
+	struct rules_host host;
 
 	kernel->read_id = id;
 	kernel->record_count = 0;
 	error.code = rules_read(kernel->rules, &reader);
+	if (!error.code && !rules_host(kernel->rules, &host))
+		next_record(kernel, IPC_HOST)->host = host;
 	send_records(kernel);
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, id, &error));
 }

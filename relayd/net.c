@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "relayd/adopt.h"
 #include "relayd/net_broker.h"
+#include "relayd/net_trouble.h"
 #include "relayd/notify.h"
 #include "relayd/sender.h"
 
@@ -134,6 +135,8 @@ static void sample(struct net *net, const struct ipc_record *record)
 		slot = slot_by_listen(&net->table, &record->listening.listen);
 		if (slot)
 			slot->refused += record->listening.refused_packets;
+	} else if (record->kind == IPC_HOST) {
+		net_trouble_host(net, &record->host);
 	} else if (record->kind == IPC_CLIENT) {
 		slot = slot_by_client(&net->table, &client->client);
 		if (!slot)
@@ -168,8 +171,9 @@ static void periodic_read(void *data, int error, const struct sync_snapshot *sna
 	struct net *net = data;
 	int64_t began = net->read_ms;
 
-	(void)error;
 	(void)snapshot;
+	if (error)
+		net_trouble_kernel(net, error);
 	net->reading = false;
 	net->read_ms = net_now(net) + (net_now(net) - began) * READ_SHARE;
 }
@@ -206,7 +210,10 @@ static void every_second(uv_timer_t *timer)
 {
 	struct net *net = timer->data;
 	int64_t now = net_now(net);
+	struct timespec wall;
 
+	clock_gettime(CLOCK_REALTIME, &wall);
+	net_trouble_tick(net, (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000);
 	slot_expire(&net->table, now);
 	sender_tick(&net->table, now);
 	remove_expired(net);
@@ -340,7 +347,10 @@ static int start(struct net *net)
 		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
+	net_trouble_open(net);
 	net->sync.held = true;
+	net->sync.failed = net_trouble_kernel;
+	net->sync.failed_data = net;
 	net->sync.send = send_message;
 	net->sync.send_data = net;
 	net->sync.sample = take_sample;

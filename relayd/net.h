@@ -19,6 +19,7 @@
 #include "relayd/registry.h"
 #include "relayd/stream.h"
 #include "relayd/sync.h"
+#include "relayd/trouble.h"
 #include "relayd/udp.h"
 
 /* What the parent opened before it gave up its privileges; the net side takes the descriptors over.
@@ -52,8 +53,12 @@ struct net {
 	uv_timer_t second;
 	uv_signal_t hangup, terminate;
 	bool partner_alive; /* as was last said */
-	bool reading;	    /* a periodic read is under way; */
-	int64_t read_ms;    /* since, or not before */
+	struct troubles troubles;
+	bool clock_known; /* how far the wall clock is ahead of net_now: */
+	int64_t clock_ahead_ms;
+	uint64_t events_lost; /* by the kernel side, as was last said */
+	bool reading;	      /* a periodic read is under way; */
+	int64_t read_ms;      /* since, or not before */
 	struct ipc_record records[IPC_RECORDS_MAX];
 	uint8_t message[IPC_MAX];
 };

@@ -59,6 +59,9 @@ struct sync {
 	/* Sees every reading first, so that those who asked find the table up to date. */
 	void (*sample)(void *data, const struct sync_snapshot *snapshot);
 	void *sample_data;
+	/* The kernel refused a transaction with this error; may be NULL. */
+	void (*failed)(void *data, int error);
+	void *failed_data;
 
 	bool busy; /* a transaction is under way */
 	bool held; /* at a start: nothing is sent until what the kernel holds has been read */

@@ -12,6 +12,7 @@
 #include "relayd/config.h"
 #include "relayd/control.h"
 #include "relayd/stream.h"
+#include "relayd/trouble.h"
 
 /* Every function that returns json_t hands it over to the caller; NULL when memory is short. */
 
@@ -23,6 +24,8 @@
  */
 json_t *view_stream(const struct config *config, const struct broker *broker,
 	const struct stream *stream, int64_t now_ms);
+/* Those of now: [{"trouble":NAME,"text":TEXT,"since":SECONDS,"count":TIMES},..] */
+json_t *view_troubles(const struct troubles *troubles, int64_t now_ms);
 /* time: wall clock milliseconds. */
 json_t *view_event(const struct control_event *event, int64_t time);
 /* "203.0.113.7:3478" for each address of the relay: where clients punch. */

@@ -16,6 +16,7 @@ struct rules {
 	struct rules_features features;
 	struct batch batch;
 	struct flush flush;
+	uint64_t lost; /* times that events were */
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */

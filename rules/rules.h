@@ -96,6 +96,11 @@ struct rules_flow {
 	struct endpoint client;
 	struct endpoint punch;
 };
+/* The host, as far as the kernel tells it. */
+struct rules_host {
+	uint32_t flows, flows_max; /* entries of the conntrack table; max 0: not told */
+	uint64_t lost;		   /* times that events were lost since rules_open */
+};
 /* Called for each; a callback may be NULL when that part is not wanted and is then not read. */
 struct rules_reader {
 	void (*listening)(void *data, const struct rules_listening *listening);
@@ -156,6 +161,9 @@ int rules_read(struct rules *rules, const struct rules_reader *reader);
 int rules_watch_fd(const struct rules *rules);
 int rules_watch(struct rules *rules, void (*event)(void *data, const struct rules_event *event),
 	void *data);
+
+/* 0 or -errno. */
+int rules_host(struct rules *rules, struct rules_host *host);
 
 /* What was removed by rules_remove. */
 struct rules_removed {

@@ -166,9 +166,10 @@ int rules_watch(
 	for (int i = 0; got && i < WATCH_MAX; i++) {
 		got = nl_receive(&rules->log);
 		/* Events were lost, among them perhaps the table's end; senders make new ones. */
-		if (got == -ENOBUFS)
+		if (got == -ENOBUFS) {
+			rules->lost++;
 			deleted = true;
-		else if (got < 0)
+		} else if (got < 0)
 			return (int)got;
 		else if (got)
 			deleted |= datagram_read(rules, (size_t)got, event, data);
