@@ -60,6 +60,18 @@ static void show(const json_t *stream)
 	show_ports(json_object_get(stream, "ports"));
 }
 
+/* What the host is short of concerns every stream. */
+static void show_troubles(const json_t *troubles)
+{
+	const json_t *trouble;
+	char text[OUT_UNIT];
+	size_t i;
+
+	json_array_foreach(troubles, i, trouble)
+		out_print("%s, for %s: %s\n", out_member(trouble, "trouble"),
+			out_seconds(trouble, "since", text), out_member(trouble, "text"));
+}
+
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
 	const char *name;
@@ -70,10 +82,14 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 		status = daemon_ask(context, args_request("show", name), &reply);
 	if (status)
 		return status;
-	if (context->json)
+	if (context->json) {
+		json_object_set(json_object_get(reply, "stream"), "troubles",
+			json_object_get(reply, "troubles"));
 		out_json(json_object_get(reply, "stream"));
-	else
+	} else {
 		show(json_object_get(reply, "stream"));
+		show_troubles(json_object_get(reply, "troubles"));
+	}
 	json_decref(reply);
 	return CMD_DONE;
 }

@@ -80,6 +80,7 @@ static bool record_index(
 		*key = &record->torn.at;
 		return true;
 	case IPC_FLOW:
+	case IPC_HEALTH:
 		return false;
 	}
 	return false;
@@ -470,6 +471,7 @@ static bool orphan_op(
 		op->punch = record->peer.punch;
 		return config_is_local(config, &op->punch.addr);
 	case IPC_TORN:
+	case IPC_HEALTH:
 		return false;
 	case IPC_FLOW:
 		return flow_compare(compare, &record->flow, op);

@@ -7,7 +7,8 @@
  *                                                             "relays":["203.0.113.7:3478",..]}
  *   {"do":"remove","name":N}                 -> {"ok":true}
  *   {"do":"list"}                            -> {"ok":true,"streams":[{..},..]}
- *   {"do":"show","name":N}                   -> {"ok":true,"stream":{..}}
+ *   {"do":"show","name":N}                   -> {"ok":true,"stream":{..},"troubles":[{"trouble":T,
+ *                                                "text":TEXT,"since":SECONDS,"count":TIMES},..]}
  *   {"do":"flush"[,"name":N]}                -> {"ok":true,"clients":COUNT}: holes closed
  *   {"do":"reload"}                          -> {"ok":true,"added":A,"changed":C,"removed":R}
  *   {"do":"rules"[,"name":N]}  -> {"ok":true,"streams":[{"name":N,"number":N,"mark":M,
@@ -26,7 +27,7 @@
  *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
  *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
  *      with EVENT one of added changed removed punched moved live idle stale sender refused failed
- *      paired direct relayed unpaired
+ *      paired direct relayed unpaired trouble over
  *   anything else                            -> {"ok":false,"error":"one line"}
  *
  * A stream is {"name","state","engine","origin","source","clients","rate","raw_punch","expires",

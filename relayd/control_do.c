@@ -247,8 +247,9 @@ static char *show_end(struct job *job, const struct sync_snapshot *snapshot, siz
 	(void)snapshot;
 	if (!stream)
 		return format(no_stream(job), len);
-	return format(json_pack("{s:b, s:o}", "ok", 1, "stream",
-			      view_stream(net->config, net->broker, stream, net_now(net))),
+	return format(json_pack("{s:b, s:o, s:o}", "ok", 1, "stream",
+			      view_stream(net->config, net->broker, stream, net_now(net)),
+			      "troubles", view_troubles(&net->troubles, net_now(net))),
 		len);
 }
 

@@ -143,6 +143,8 @@ static void take_record(struct explain_path *path, const struct ipc_record *reco
 		break;
 	case IPC_FLOW:
 	case IPC_PUNCH:
+	case IPC_TORN:
+	case IPC_HEALTH:
 		break;
 	}
 }

@@ -92,6 +92,11 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		put_endpoint(buf, &record->torn.at);
 		put_endpoint(buf, &record->torn.to);
 		break;
+	case IPC_HEALTH:
+		buf_put_u32(buf, record->health.flows);
+		buf_put_u32(buf, record->health.flows_max);
+		buf_put_u64(buf, record->health.lost);
+		break;
 	}
 }
 
@@ -154,6 +159,11 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 	case IPC_TORN:
 		get_torn(buf, &record->torn);
 		break;
+	case IPC_HEALTH:
+		record->health.flows = buf_get_u32(buf);
+		record->health.flows_max = buf_get_u32(buf);
+		record->health.lost = buf_get_u64(buf);
+		break;
 	default:
 		buf->bad = true;
 		break;
@@ -183,7 +193,7 @@ size_t ipc_encode_check(uint8_t *out, uint32_t id)
 {
 	struct buf buf;
 
-	begin(&buf, out, IPC_CHECK, id);
+	ipc_begin(&buf, out, IPC_CHECK, id);
 	return buf.at;
 }
 

@@ -51,6 +51,7 @@ enum ipc_record_kind {
 	IPC_FLOW,
 	IPC_PEER,
 	IPC_TORN, /* only of a CHECK */
+	IPC_HEALTH,
 };
 
 /* One thing that the kernel holds. */
@@ -67,6 +68,7 @@ struct ipc_record {
 		struct rules_flow flow;
 		struct rules_peer peer;
 		struct rules_torn torn;
+		struct rules_health health; /* the last of a reading */
 	};
 };
 

@@ -203,6 +203,14 @@ static void read_torn(void *data, const struct rules_torn *torn)
 	next_record(data, IPC_TORN)->torn = *torn;
 }
 
+static void read_health(struct kernel *kernel)
+{
+	struct rules_health health;
+
+	if (!rules_health(kernel->rules, &health))
+		next_record(kernel, IPC_HEALTH)->health = health;
+}
+
 static void read_all(struct kernel *kernel, uint32_t id, bool check)
 {
 	const struct rules_reader reader = {read_listening, read_punch, read_ingress, read_client,
@@ -215,6 +223,8 @@ static void read_all(struct kernel *kernel, uint32_t id, bool check)
 		error.code = rules_check(kernel->rules, read_torn, kernel);
 	if (!error.code)
 		error.code = rules_read(kernel->rules, &reader);
+	if (!error.code)
+		read_health(kernel);
 	send_records(kernel);
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, id, &error));
 }
@@ -229,6 +239,8 @@ static void sample(struct kernel *kernel, const struct ipc *message)
 	kernel->read_id = message->id;
 	kernel->record_count = 0;
 	error.code = rules_sample(kernel->rules, kernel->spots, message->count, &reader);
+	if (!error.code)
+		read_health(kernel);
 	send_records(kernel);
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, message->id, &error));
 }

@@ -9,6 +9,7 @@
 #include "common/mac.h"
 #include "relayd/net.h"
 #include "relayd/manage.h"
+#include "relayd/net_trouble.h"
 #include "relayd/sender.h"
 
 /* A port that relayd itself has, or 0. */
@@ -63,6 +64,7 @@ static int add_stream(
 		return -EEXIST;
 	}
 	err = registry_number(net->registry, spec->name, &number, error);
+	net_trouble_database(net, err, error);
 	if (err) {
 		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
 		return err;
@@ -94,6 +96,7 @@ int net_add(struct net *net, struct spec *spec, int64_t expires, char why[static
 	stream->origin = STREAM_RUNTIME;
 	stream->expires = expires;
 	err = registry_add(net->registry, spec, expires, error);
+	net_trouble_database(net, err, error);
 	if (err) {
 		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
 		net_drop(net, stream);
@@ -117,6 +120,7 @@ int net_remove(struct net *net, const char *name, char why[static SPEC_WHY])
 		return -EPERM;
 	}
 	err = registry_remove(net->registry, name, error);
+	net_trouble_database(net, err, error);
 	if (err && err != -ENOENT) {
 		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
 		return err;

@@ -137,6 +137,25 @@ static void changes_write(FILE *out, const struct net *net)
 	fprintf(out, "%" PRIu64 "\n", net->restore.orphans);
 }
 
+static void troubles_write(FILE *out, const struct net *net)
+{
+	static const struct family now = {"relayd_trouble", "gauge", NULL,
+		"1 while the host stands in the way: see relayd(8)."};
+	static const struct family counts = {
+		"relayd_troubles", "counter", NULL, "Times that this was met."};
+
+	family_write(out, &now);
+	for (int i = 0; i < TROUBLE_KINDS; i++) {
+		sample_begin(out, &now, "trouble", trouble_name((enum trouble_kind)i));
+		fprintf(out, "%d\n", net->troubles.list[i].now);
+	}
+	family_write(out, &counts);
+	for (int i = 0; i < TROUBLE_KINDS; i++) {
+		sample_begin(out, &counts, "trouble", trouble_name((enum trouble_kind)i));
+		fprintf(out, "%" PRIu64 "\n", net->troubles.list[i].count);
+	}
+}
+
 struct pair_counts {
 	uint64_t pairs, direct;
 };
@@ -325,6 +344,7 @@ int metrics_write(const struct net *net, const struct metrics_control *control, 
 	build_write(out);
 	relay_write(out, net);
 	control_write(out, control);
+	troubles_write(out, net);
 	streams_write(out, net);
 	punches_write(out, net);
 	behaviour_write(out, net);

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "relayd/adopt.h"
 #include "relayd/net_broker.h"
+#include "relayd/net_trouble.h"
 #include "relayd/notify.h"
 #include "relayd/sampler.h"
 #include "relayd/sender.h"
@@ -163,7 +164,10 @@ static void every_second(uv_timer_t *timer)
 {
 	struct net *net = timer->data;
 	int64_t now = net_now(net);
+	struct timespec wall;
 
+	clock_gettime(CLOCK_REALTIME, &wall);
+	net_trouble_tick(net, (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000);
 	slot_expire(&net->table, now);
 	sender_tick(&net->table, now);
 	remove_expired(net);
@@ -303,6 +307,9 @@ static int start(struct net *net)
 	ask_init(&net->asker);
 	net->asker.send = send_message;
 	net->asker.send_data = net;
+	net_trouble_open(net);
+	net->sync.failed = net_trouble_kernel;
+	net->sync.failed_data = net;
 	net->sync.send = send_message;
 	net->sync.send_data = net;
 	net->sync.sample = sampler_take;

@@ -21,6 +21,7 @@
 #include "relayd/restore.h"
 #include "relayd/stream.h"
 #include "relayd/sync.h"
+#include "relayd/trouble.h"
 #include "relayd/udp.h"
 
 /* What the parent opened before it gave up its privileges; the net side takes the descriptors over.
@@ -59,6 +60,10 @@ struct net {
 	bool partner_alive; /* as was last said */
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
+	struct troubles troubles;
+	bool clock_known; /* how far the wall clock is ahead of net_now: */
+	int64_t clock_ahead_ms;
+	uint64_t events_lost; /* by the kernel side, as was last said */
 	struct ipc_record records[IPC_RECORDS_MAX];
 	struct ipc_fact facts[IPC_FACTS_MAX];
 	uint8_t message[IPC_MAX];

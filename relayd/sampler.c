@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/sampler.h"
 
+#include "relayd/net_trouble.h"
+
 #define SPOTS 256 /* at a time: a millisecond or two */
 /* A round each second, or for a tenth of the time when it takes long. */
 #define SHARE 10
@@ -28,6 +30,8 @@ static void take(struct net *net, const struct ipc_record *record)
 		if (is_first(net, slot, &record->listening.listen.addr))
 			slot->refused = 0;
 		slot->refused += record->listening.refused_packets;
+	} else if (record->kind == IPC_HEALTH) {
+		net_trouble_health(net, &record->health);
 	} else if (record->kind == IPC_CLIENT) {
 		slot = slot_by_client(&net->table, &client->client);
 		if (!slot)
@@ -88,7 +92,9 @@ static void next(void *data, int error)
 	struct net *net = data;
 	int64_t now;
 
-	if (!error && ask(net))
+	if (error)
+		net_trouble_kernel(net, error);
+	else if (ask(net))
 		return;
 	uv_update_time(&net->loop);
 	now = net_now(net);

@@ -381,6 +381,8 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 		revert(sync, NULL, error);
 		return;
 	}
+	if (sync->failed)
+		sync->failed(sync->failed_data, error->code);
 	if (!sync_batch_refuse(sync, error) && sync->slot_count)
 		failed = sync->slots[sync->op_slot[op]];
 	revert(sync, failed, error);

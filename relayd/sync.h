@@ -67,6 +67,9 @@ struct sync {
 	/* Something was refused, and the kernel may hold what it should not; may be NULL. Of
 	 * send_data. */
 	void (*doubt)(void *data);
+	/* The kernel refused a transaction with this error; may be NULL. */
+	void (*failed)(void *data, int error);
+	void *failed_data;
 
 	int64_t now_ms; /* of this turn of the loop; the owner sets it */
 	bool busy;	/* a transaction is under way */

@@ -239,6 +239,23 @@ json_t *view_stream(const struct config *config, const struct broker *broker,
 	return object;
 }
 
+json_t *view_troubles(const struct troubles *troubles, int64_t now_ms)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < TROUBLE_KINDS; i++) {
+		const struct trouble *trouble = &troubles->list[i];
+
+		if (trouble->now)
+			json_array_append_new(array,
+				json_pack("{s:s, s:s, s:o, s:I}", "trouble",
+					trouble_name((enum trouble_kind)i), "text", trouble->text,
+					"since", seconds(now_ms - trouble->since_ms), "count",
+					(json_int_t)trouble->count));
+	}
+	return array;
+}
+
 json_t *view_event(const struct control_event *event, int64_t time)
 {
 	json_t *object = json_pack("{s:f, s:s, s:s*, s:s*}", "time", (double)time / 1000, "event",

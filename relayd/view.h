@@ -13,6 +13,7 @@
 #include "relayd/config.h"
 #include "relayd/control.h"
 #include "relayd/stream.h"
+#include "relayd/trouble.h"
 
 /* Every function that returns json_t hands it over to the caller; NULL when memory is short. */
 
@@ -30,6 +31,8 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 /* Only name, state, listen, and of ports listen, client, sender, packets, rate, idle. */
 void view_stream_brief(const struct config *config, const struct stream *stream, int64_t now_ms,
 	struct text *out);
+/* Those of now: [{"trouble":NAME,"text":TEXT,"since":SECONDS,"count":TIMES},..] */
+json_t *view_troubles(const struct troubles *troubles, int64_t now_ms);
 /* time: wall clock milliseconds. */
 json_t *view_event(const struct control_event *event, int64_t time);
 /* "203.0.113.7:3478" for each address of the relay: where clients punch. */

@@ -48,6 +48,7 @@ static const char *record_owner(const struct stream_table *table, const struct i
 		return record->peer.name;
 	case IPC_PUNCH:
 	case IPC_TORN:
+	case IPC_HEALTH:
 		break;
 	}
 	return NULL;
@@ -115,6 +116,7 @@ static int add_record(json_t *group, const struct ipc_record *record, uint64_t r
 			json_object_get(group, "peers"), view_peer(&record->peer));
 	case IPC_PUNCH:
 	case IPC_TORN:
+	case IPC_HEALTH:
 		break;
 	}
 	return 0;

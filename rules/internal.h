@@ -25,6 +25,7 @@ struct rules {
 	/* Called between commit and flush, for tests. */
 	void (*committed)(void);
 	bool peers; /* their chain exists */
+	uint64_t lost; /* times that events were */
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */

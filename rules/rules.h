@@ -108,6 +108,11 @@ struct rules_spot {
 	struct endpoint listen, client;
 	bool rated; /* the stream has a rate */
 };
+/* The host, as far as the kernel tells it. */
+struct rules_health {
+	uint32_t flows, flows_max; /* entries of the conntrack table; max 0: not told */
+	uint64_t lost;		   /* times that events were lost since rules_open */
+};
 /* Called for each; a callback may be NULL when that part is not wanted and is then not read. */
 struct rules_reader {
 	void (*listening)(void *data, const struct rules_listening *listening);
@@ -229,6 +234,9 @@ int rules_check(
 int rules_watch_fd(const struct rules *rules);
 int rules_watch(struct rules *rules, void (*event)(void *data, const struct rules_event *event),
 	void *data);
+
+/* 0 or -errno. */
+int rules_health(struct rules *rules, struct rules_health *health);
 
 /* What was removed by rules_remove. */
 struct rules_removed {

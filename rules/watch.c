@@ -182,7 +182,9 @@ int rules_watch(
 	for (int i = 0; got && i < WATCH_MAX; i++) {
 		got = nl_receive(&rules->log);
 		/* Events were lost: senders make new ones. */
-		if (got < 0 && got != -ENOBUFS)
+		if (got == -ENOBUFS)
+			rules->lost++;
+		else if (got < 0)
 			return (int)got;
 		if (got > 0)
 			datagram_read(rules, (size_t)got, event, data);

@@ -9,7 +9,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define OP_SIZE	     195
-#define RECORDS	     6 /* one of each kind */
+#define RECORDS	     7 /* one of each kind */
 #define LIST_HEAD    7 /* kind, id, count */
 #define ASK_BODY     6 /* kind, id, kind of question */
 
@@ -303,6 +303,8 @@ static size_t records_make(struct ipc_record *out)
 	out[4].flow = (struct rules_flow){0xffffff, v4, v6, v6, v4};
 	out[5].kind = IPC_PEER;
 	out[5].peer = (struct rules_peer){v4, v6, v4, 0xfffffe, "cam2", v6};
+	out[6].kind = IPC_HEALTH;
+	out[6].health = (struct rules_health){7, 8, 1ULL << 40};
 	return RECORDS;
 }
 
@@ -342,6 +344,9 @@ START_TEST(test_records)
 	ck_assert(endpoint_equal(&records[5].peer.peer, &sent[5].peer.peer));
 	ck_assert_uint_eq(records[5].peer.number, 0xfffffe);
 	ck_assert_str_eq(records[5].peer.name, "cam2");
+	ck_assert_uint_eq(records[6].health.flows, 7);
+	ck_assert_uint_eq(records[6].health.flows_max, 8);
+	ck_assert_uint_eq(records[6].health.lost, 1ULL << 40);
 	ck_assert_uint_eq(ipc_encode_records(again, 9, records, count), len);
 	ck_assert_mem_eq(again, message, len);
 }
@@ -359,7 +364,7 @@ START_TEST(test_record_kinds)
 	ck_assert_int_eq(ipc_decode(message, len, &none, &ipc), -EPROTO);
 	message[LIST_HEAD] = 0;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
-	message[LIST_HEAD] = IPC_PEER + 1;
+	message[LIST_HEAD] = IPC_HEALTH + 1;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
 }
 END_TEST

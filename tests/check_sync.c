@@ -34,6 +34,11 @@ static int take(void *data, const uint8_t *bytes, size_t len)
 	return 0;
 }
 
+static void refuse_told(void *data, int error)
+{
+	*(int *)data = error;
+}
+
 static void set_up(void)
 {
 	static const bool families[STREAM_FAMILIES] = {true, false};
@@ -142,6 +147,10 @@ END_TEST
 
 START_TEST(test_refused)
 {
+	int failed = 0;
+
+	sync_.failed = refuse_told;
+	sync_.failed_data = &failed;
 	batch("a", 2);
 	batch("b", 3);
 	batch("c", 1);
@@ -149,6 +158,7 @@ START_TEST(test_refused)
 	answer(-EINVAL, 4);
 	assert_verdicts("b:-22 ");
 	ck_assert_uint_eq(sync_.failures, 1);
+	ck_assert_int_eq(failed, -EINVAL);
 	sync_turn(&sync_);
 	assert_sent("a a c ");
 	answer(-EPERM, 0);

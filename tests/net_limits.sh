@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# What the host may run out of: each has a name in the log, in show, in the metrics and for those who
+# monitor, it is told once, the other streams flow on, and it is over when it is over.
+#
+#   sender --- net --- nat --- client
+#               |
+#             relay, whose conntrack table, netlink buffers, descriptors and disk are full
+. "$(dirname "$0")/lib.sh"
+plan 35
+
+DISK=$T/disk
+
+# sockets PID OPTION SIZE: sets SO_SNDBUF or SO_RCVBUF of each netlink socket of a process.
+cat >"$T/sockets.py" <<'PYTHON'
+import ctypes, os, socket, sys
+
+libc = ctypes.CDLL(None, use_errno=True)
+PIDFD_GETFD, FORCED = 438, {"SO_SNDBUF": 32, "SO_RCVBUF": 33}
+pid, option, size = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+pidfd = os.pidfd_open(pid)
+for name in os.listdir("/proc/%d/fd" % pid):
+    fd = libc.syscall(PIDFD_GETFD, pidfd, int(name), 0)
+    if fd < 0 or not os.readlink("/proc/self/fd/%d" % fd).startswith("socket:"):
+        continue
+    sock = socket.socket(fileno=fd)
+    if sock.family == socket.AF_NETLINK:
+        sock.setsockopt(socket.SOL_SOCKET, FORCED[option], size)
+PYTHON
+
+# Fills the conntrack table with flows to nowhere.
+cat >"$T/fill.py" <<'PYTHON'
+import socket, sys
+
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(int(sys.argv[1])):
+    try:
+        s.sendto(b"x", ("127.%d.0.1" % (1 + i // 60000), 1025 + i % 60000))
+    except OSError:
+        pass  # refused by the kernel, or an earlier one's port was closed
+PYTHON
+
+# Takes all the descriptors that the control socket can.
+cat >"$T/crowd.py" <<'PYTHON'
+import signal, socket, sys
+
+crowd = []
+for _ in range(60):
+    crowd.append(socket.socket(socket.AF_UNIX))
+    crowd[-1].connect(sys.argv[1])
+signal.pause()
+PYTHON
+
+troubles() { # NAME: is it in show?
+	pctl --json show cam1 | "$PYTHON" -c 'import json, sys
+sys.exit(all(t["trouble"] != sys.argv[1] for t in json.load(sys.stdin)["troubles"]))' "$1"
+}
+
+metric() { # SERIES VALUE
+	pctl metrics | grep -qF "$1 $2"
+}
+
+times() { # TEXT: how often the log says it
+	grep -c "$1" "$T/relayd.err"
+}
+
+# It is known everywhere, and told once.
+named() { # WHAT NAME
+	ok "$1: show names it" wait_for 15 troubles "$2"
+	ok "$1: so do the metrics" metric "relayd_trouble{trouble=\"$2\"}" 1
+	is "$1: the log says so once" "$(times "relayd: $2: ")" 1
+	ok "$1: whoever monitors hears of it" grep -q "\"trouble\".*$3" "$T/monitor.log"
+}
+
+passes() { # WHAT NAME
+	ok "$1: it is over" wait_for 30 not troubles "$2"
+	ok "$1: the log says so" [ "$(times "relayd: $2 is over")" -eq 1 ]
+}
+
+heard() { # the media's highest number so far does not matter: it flows now
+	local before
+	before=$(packets)
+	wait_for 5 more_than "$before"
+}
+
+packets() {
+	in_ns client nft list counter inet count media | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
+more_than() { # N
+	[ "$(packets)" -gt $(($1 + 100)) ]
+}
+
+# relayd's mounts are its own, and so is this disk; its descriptors are few.
+start_relayd() {
+	ulimit -S -n "$1"
+	start relay relayd sh -c 'mount -t tmpfs -o size=1m,mode=700,uid="$(id -u "$1")" none "$2" &&
+		exec "$3" --config "$4"' sh "$(relayd_user)" "$DISK" "$RELAYD" "$T/relayd.conf"
+	ulimit -S -n "$LIMIT"
+	wait_for 5 relayd_answers && running relayd
+}
+
+on_disk() { # CMD...
+	nsenter -t "$(pid_of relayd)" -m "$@"
+}
+
+LIMIT=$(ulimit -S -n)
+mkdir -p "$DISK"
+lab_up
+relayd_conf "database = \"$DISK/streams.db\""
+stream_conf cam1 'listen = "9101"' 'source = "any"'
+ok "relayd starts" start_relayd 40
+in_ns client nft -f - <<-RULES
+	table inet count {
+		counter media { }
+		chain in {
+			type filter hook input priority 0
+			udp dport 5004 counter name media
+		}
+	}
+RULES
+start relay monitor "$PUNCHCTL" --socket "$T/relayd/relayd.sock" --json monitor
+start client punch "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 5004 --to 9101
+ok "a client punches" wait_for 5 stream_is cam1 ready
+start client recv "$UDPTOOL" recv --bind 127.0.0.1:5004
+start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9101" --count 100000 --rate 500 --rtp
+ok "media flow" wait_for 5 stream_is cam1 live
+
+# --- the database's disk
+
+on_disk sh -c 'head -c 2M /dev/zero >"$1/filler" 2>/dev/null' sh "$DISK"
+not pctl add full --listen 9200-9260 >"$T/add.log" 2>&1
+ok "disk full: a stream is refused with the reason" contains "$T/add.log" 'make room'
+named "disk full" database 'make room'
+on_disk rm -f "$DISK/filler"
+ok "with room a stream is added" pctl add full --listen 9200-9260
+passes "disk full" database
+
+# --- descriptors
+
+start relay crowd "$PYTHON" "$T/crowd.py" "$T/relayd/relayd.sock"
+ok "no descriptors: the log says so" wait_for 10 grep -q "no_descriptors: " "$T/relayd.err"
+stop crowd
+named "no descriptors" no_descriptors 'descriptor'
+passes "no descriptors" no_descriptors
+
+# --- netlink
+
+"$PYTHON" "$T/sockets.py" "$(pid_of relayd)" SO_SNDBUF 1024
+not pctl add wide --listen 9300-9363 >"$T/wide.log" 2>&1
+named "a small netlink buffer" netlink_buffer 'netlink'
+"$PYTHON" "$T/sockets.py" "$(pid_of relayd)" SO_SNDBUF 8388608
+pctl remove wide >/dev/null 2>&1
+ok "with a large one the same stream is added" pctl add wide --listen 9300-9363
+passes "a small netlink buffer" netlink_buffer
+
+# The log group's packets do not fit while nobody reads them.
+"$PYTHON" "$T/sockets.py" "$(pid_of relayd)" SO_RCVBUF 1024
+kill -STOP "$(pid_of relayd)"
+in_ns sender "$UDPTOOL" send --from "$SENDER4:7001" --to "$RELAY4:9200" --count 20 --rate 1000
+kill -CONT "$(pid_of relayd)"
+"$PYTHON" "$T/sockets.py" "$(pid_of relayd)" SO_RCVBUF 8388608
+ok "unheard events: show names it" wait_for 10 troubles netlink_buffer
+ok "unheard events: the log says so" wait_for 3 grep -q "netlink_buffer: the kernel told more" "$T/relayd.err"
+
+# --- connection tracking
+
+max=$(cat /proc/sys/net/netfilter/nf_conntrack_max)
+if [ "$max" -le 600000 ]; then
+	in_ns relay nft -f - <<-RULES
+		table inet nowhere {
+			chain in {
+				type filter hook input priority 0
+				iifname "lo" udp dport != 3478 drop
+			}
+		}
+	RULES
+	start relay fill "$PYTHON" "$T/fill.py" "$max"
+	named "a full conntrack table" conntrack_full 'nf_conntrack_max='
+	ok "a full conntrack table: media flow on" heard
+	stop fill
+	in_ns relay conntrack -D -d 127.0.0.0/8 >/dev/null 2>&1
+	passes "a full conntrack table" conntrack_full
+else
+	for _ in 1 2 3 4 5 6 7; do
+		skip "a full conntrack table" "$max entries are too many to fill"
+	done
+fi
+stop send
+stop recv
+is "no packet of the stream was lost" "$(json "$T/recv.log" 'd["lost"]')" 0
