@@ -2,6 +2,7 @@
 #include "relayd/sampler.h"
 
 #include "relayd/net_trouble.h"
+#include "relayd/sender.h"
 
 #define SPOTS 256 /* at a time: a millisecond or two */
 /* A round each second, or for a tenth of the time when it takes long. */
@@ -38,6 +39,7 @@ static void take(struct net *net, const struct ipc_record *record)
 			return;
 		slot->consent_ms = client->consent_ms;
 		slot_sample(&net->table, slot, client->packets, client->bytes, net_now(net));
+		sender_heard(&net->table, slot, net_now(net));
 	}
 }
 

@@ -24,7 +24,7 @@ enum set_id consent_set(const struct prefix *source, bool rated)
 
 bool consent_is_of(enum set_id set, const struct prefix *source)
 {
-	return set == set_of(source, false) || set == set_of(source, true);
+	return set == consent_set(source, false) || set == consent_set(source, true);
 }
 
 static struct elem elem_of(const struct consent *consent, bool rated)

@@ -32,6 +32,9 @@ struct rules {
 int rules_open_limited(
 	struct rules **out, const struct kernel *limit, bool *adopted, struct rules_error *error);
 
+/* NULL, or what is wrong with the operation. */
+const char *op_check(const struct rules_op *op);
+
 /* Finds out what the kernel can do, by trying it in a table of its own. */
 int kernel_probe(struct kernel *out, struct rules_error *error);
 

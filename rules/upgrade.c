@@ -56,8 +56,8 @@ static void key_sort(struct elems *elems)
 static int consents_turn(struct upgrade *out, const struct elems *ports, struct elems *listens,
 	struct elems *clients)
 {
-	struct consent *list = reallocarray(
-		out->consents, out->consent_count + ports->count + 1, sizeof(*list));
+	struct consent *list =
+		reallocarray(out->consents, out->consent_count + ports->count + 1, sizeof(*list));
 
 	if (!list)
 		return -ENOMEM;
@@ -112,8 +112,8 @@ static int prefixes_add(struct upgrade *out, const struct elems *listens)
 
 static int family_read(struct nl *nl, uint8_t family, struct upgrade *out)
 {
-	static const enum set_id kept[] = {SET_LISTEN, SET_MARK, SET_INGRESS, SET_EGRESS,
-		SET_PUNCH, SET_RAW, SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
+	static const enum set_id kept[] = {SET_LISTEN, SET_MARK, SET_INGRESS, SET_EGRESS, SET_PUNCH,
+		SET_RAW, SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
 	struct elems ports = {0}, listens = {0}, clients = {0};
 	int err = 0;
 

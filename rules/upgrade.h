@@ -13,7 +13,8 @@ struct upgrade {
 	size_t consent_count;
 };
 
-/* Reads the table of version 1: there consent was a client's, and each packet's source looked up. */
+/* Reads the table of version 1: there consent was a client's, and each packet's source looked up.
+ */
 int upgrade_read(struct nl *nl, struct upgrade *out);
 /* Writes all into the table that the batch makes, in as many transactions as it takes. */
 int upgrade_commit(struct rules *rules, const struct upgrade *upgrade, struct rules_error *error);

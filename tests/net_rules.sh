@@ -11,7 +11,7 @@
 { kill -KILL "$GUARD"; } 2>/dev/null
 P=rl$$
 lab_guard
-plan 80
+plan 83
 
 TOOL=${RULES_TOOL:-$BUILD/tests/rules_tool}
 [ -x "$TOOL" ] || bail "no $TOOL"
@@ -248,9 +248,42 @@ figure "of 2000 packets of 200 bytes in a second, at 50000 bytes a second, passe
 ok "the kernel keeps the rate" test "$got" -gt 400 -a "$got" -lt 900
 tool "ingress cam $L4 $C4 any 60000 0" "flush $C4 $P4" commit >/dev/null
 
+echo_start c4 client "$C4"
+# --- one of those who may send has the port now, and gives it back; a prefix; at a rate
+
+holders() { # SOURCE..., RATE: what was counted goes along, and who may not send is not counted
+	local source rate=${!#} packets answer
+	tool "listen cam $L4 7 any" "ingress cam $L4 $C4 any 60000 $rate" "flush $C4 $P4" commit
+	reach sender "$S4" "$L4" any || return
+	packets=$(value "client cam $C4" packets)
+	for source in "${@:1:$#-1}"; do
+		tool "listen cam $L4 7 $source" commit
+		[ "$(value "client cam $C4" consent)" -gt 30000 ] || return
+		answer=from packets=$((packets + 1))
+		[[ $source != 203.0.113.* ]] || answer=silence packets=$((packets - 1))
+		[ "$(ask sender "$S4" "$L4" from)" = "$answer" ] || return
+		[ "$(value "client cam $C4" packets)" = "$packets" ] || return
+		tool "consent cam $L4 $source 60000 $rate" commit
+		[ "$(value "client cam $C4" consent)" -gt 50000 ] || return
+	done
+}
+SOURCES=("$SENDER4" any 198.51.100.128/25 "$SENDER4" 203.0.113.99 203.0.113.0/24 any)
+ok "another source takes consent and counters along" holders "${SOURCES[@]}" 0
+ok "at a rate too" holders "${SOURCES[@]}" 1000000
+refused_is_more() { # a packet over the rate is none that was refused
+	local before
+	before=$(value "listening cam $RELAY4" refused)
+	tool "ingress cam $L4 $C4 any 60000 100" commit
+	for _ in 1 2 3; do
+		ask sender "$S4" "$L4" "$(printf '%0200d' 0)" 0.1
+	done
+	[ "$(value "listening cam $RELAY4" refused)" -gt "$before" ]
+}
+ok "what goes over the rate is not counted as refused" not refused_is_more
+tool "listen cam $L4 7 any" "ingress cam $L4 $C4 any 60000 0" "flush $C4 $P4" commit >/dev/null
+
 # --- a sender that comes back from another port
 
-echo_start c4 client "$C4"
 ok "a sender sends" reach sender "$S4" "$L4" first
 tool "watch 64 0" >/dev/null
 is "come back from another port it is dropped" "$(ask sender "$SENDER4:7002" "$L4" lost)" silence
