@@ -54,8 +54,7 @@ while_flowing() { # RATE CMD...
 control() {
 	for RATE in 1000 500 250 100 50; do
 		while_flowing "$RATE" true || return
-		figure "control: packets lost of $SENT, at $RATE a second on each of $STREAMS streams" \
-			"$((SENT - GOT)), sent in $TOOK s"
+		CONTROL="$SENT, at $RATE a second on each of $STREAMS streams $((SENT - GOT)), sent in $TOOK s"
 		[ "$SENT" -ne "$GOT" ] || return 0
 	done
 	return 1
@@ -195,6 +194,7 @@ start client media "$MANY" recv --relay "$RELAY4:3478" --from "$NAT4:20000" --ke
 	--listen 10000 --streams "$STREAMS" --again 5
 ok "$STREAMS clients punch" wait_for 10 contains "$T/media.log" punched
 ok "without a death, nothing is lost at some rate" control
+figure "control: packets lost of ${CONTROL-none}"
 across "kill -9 of the net side" kill_net_side
 across "kill -9 of the kernel side" kill_kernel_side
 across "kill -9 of both" kill_both
