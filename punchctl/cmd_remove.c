@@ -44,4 +44,4 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 }
 
 const struct cmd cmd_remove = {
-	"remove", "NAME, or --batch FILE [--keep-going]", "a stream that was added goes, and its clients with it", run};
+	"remove", "{NAME | --batch FILE [--keep-going]}", "a stream that was added goes, and its clients with it", run};

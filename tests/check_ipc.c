@@ -15,7 +15,7 @@
 static uint8_t message[IPC_MAX + 8], again[IPC_MAX];
 static struct rules_op ops[RULES_OPS_MAX];
 static struct ipc_record records[IPC_RECORDS_MAX];
-static const struct ipc_room room = {ops, records, RULES_OPS_MAX};
+static const struct ipc_room room = {.ops = ops, .records = records, .room = RULES_OPS_MAX};
 static struct ipc ipc;
 
 static struct endpoint endpoint(const char *text)
@@ -132,8 +132,8 @@ END_TEST
 START_TEST(test_apply_most)
 {
 	static struct rules_op sent[RULES_OPS_MAX];
-	struct ipc_room small = {ops, records, RULES_OPS_MAX - 1};
-	struct ipc_room none = {NULL, records, RULES_OPS_MAX};
+	struct ipc_room small = {.ops = ops, .records = records, .room = RULES_OPS_MAX - 1};
+	struct ipc_room none = {.records = records, .room = RULES_OPS_MAX};
 	size_t len;
 
 	for (size_t i = 0; i < COUNT(sent); i++) {
@@ -343,7 +343,7 @@ END_TEST
 START_TEST(test_record_kinds)
 {
 	struct ipc_record sent[RECORDS];
-	struct ipc_room none = {ops, NULL, RULES_OPS_MAX};
+	struct ipc_room none = {.ops = ops, .room = RULES_OPS_MAX};
 	size_t len;
 
 	records_make(sent);

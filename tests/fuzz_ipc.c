@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct rules_op ops[RULES_OPS_MAX];
 static struct ipc_record records[IPC_RECORDS_MAX];
+static struct rules_spot spots[RULES_OPS_MAX];
 static uint8_t again[IPC_MAX];
 
 static void endpoint_check(const struct endpoint *endpoint)
@@ -46,6 +47,9 @@ static size_t encode(const struct ipc *ipc)
 		return ipc_encode_records(again, ipc->id, records, ipc->count);
 	case IPC_EVENT:
 		return ipc_encode_event(again, &ipc->event);
+	case IPC_HINT:
+	case IPC_SAMPLE:
+		return ipc_encode_spots(again, ipc->kind, ipc->id, spots, ipc->count);
 	case IPC_CHANGED:
 		return ipc_encode_changed(again, &ipc->change, ipc->since_ms);
 	}
@@ -54,7 +58,7 @@ static size_t encode(const struct ipc *ipc)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ipc_room room = {ops, records, RULES_OPS_MAX};
+	const struct ipc_room room = {ops, records, spots, RULES_OPS_MAX};
 	struct ipc ipc;
 
 	if (ipc_decode(data, size, &room, &ipc) < 0)
