@@ -171,7 +171,7 @@ struct streams {
 	void *data;
 	char *text; /* owned */
 	size_t len, room, at;
-	size_t begin;		   /* of the element that is being read */
+	size_t begin; /* of the element that is being read */
 	unsigned int depth;
 	bool known, string, escape, done;
 };

@@ -11,7 +11,7 @@
 #include "relayd/spec.h"
 
 #define REQUEST_EXPIRE_MAX (10 * 366 * 86400) /* seconds */
-#define REQUEST_ITEMS_MAX  1024		       /* streams at once */
+#define REQUEST_ITEMS_MAX  1024		      /* streams at once */
 
 enum request_do {
 	REQUEST_ADD,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* consent: for how long, from whom and how fast media may pass to a port; elements of several sets. */
+/* consent: for how long, from whom and how fast media may pass to a port; elements of several sets.
+ */
 #ifndef RULES_CONSENT_H
 #define RULES_CONSENT_H
 

@@ -162,9 +162,9 @@ static void elems_sort(struct elems *elems, int (*compare)(const void *, const v
 static const struct elem *elems_find(const struct elems *elems, const struct elem *key,
 	int (*compare)(const void *, const void *))
 {
-	const struct elem *found = elems->count ? bsearch(key, elems->list, elems->count,
-							  sizeof(struct elem), compare)
-						: NULL;
+	const struct elem *found =
+		elems->count ? bsearch(key, elems->list, elems->count, sizeof(struct elem), compare)
+			     : NULL;
 
 	while (found && found > elems->list && !compare(key, found - 1))
 		found--;
@@ -187,9 +187,8 @@ static int consent_keys(const struct dump *dump, enum set_id set, struct elems *
 
 		if (listening && (set == SET_RATE || set == consent_set(&listening->source, true) ||
 					 set == consent_set(&listening->source, false)))
-			keys->list[keys->count++] = (struct elem){.set = set,
-				.key = listening->key,
-				.source = listening->source};
+			keys->list[keys->count++] = (struct elem){
+				.set = set, .key = listening->key, .source = listening->source};
 	}
 	return err;
 }

@@ -26,17 +26,17 @@ enum rules_op_kind {
 	RULES_UNLISTEN,
 	RULES_PUNCH, /* STUN to this local endpoint is ours and is not tracked */
 	RULES_UNPUNCH,
-	RULES_INGRESS, /* media for `listen` goes to `client`, as long as consent lasts; adding again
-			  replaces the client, and counts from zero */
+	RULES_INGRESS, /* media for `listen` goes to `client`, as long as consent lasts; adding
+			  again replaces the client, and counts from zero */
 	RULES_UNINGRESS,
 	RULES_CLIENT,	/* a hole: leaves from `punch`; flows are flushed */
 	RULES_UNCLIENT, /* the hole is closed, its flows are flushed */
-	RULES_CONSENT,	/* consent begins anew, of media for `listen`, or without one of a peer to be
-			   sent to at `client`; counters and rate stay */
-	RULES_FLUSH,	/* the flow that occupies the hole is deleted, nothing else */
-	RULES_PEER,	/* what comes from `client` to `punch` goes to `peer`, as long as its consent
-			   lasts; both are CLIENTs besides */
-	RULES_UNPEER,	/* and its flow is deleted */
+	RULES_CONSENT, /* consent begins anew, of media for `listen`, or without one of a peer to be
+			  sent to at `client`; counters and rate stay */
+	RULES_FLUSH,   /* the flow that occupies the hole is deleted, nothing else */
+	RULES_PEER,    /* what comes from `client` to `punch` goes to `peer`, as long as its consent
+			  lasts; both are CLIENTs besides */
+	RULES_UNPEER,  /* and its flow is deleted */
 };
 
 /* One operation; which fields count says the comment in front of each group. */
@@ -57,7 +57,8 @@ struct rules_op {
 	bool raw;	       /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
 	uint32_t consent_ms;   /* INGRESS, CONSENT: milliseconds until the kernel stops; CLIENT: the
 				  same of a peer, 0: it is none */
-	uint64_t rate; /* INGRESS, CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
+	uint64_t
+		rate; /* INGRESS, CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
 };
 
 struct rules_error {

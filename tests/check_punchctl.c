@@ -39,7 +39,7 @@ static const struct said usage[] = {
 	{"key cam1", "\"cam1\" is a word too many"},
 	{"key --out", "key has no option \"--out\""},
 	{"remove", "the stream's name is missing; usage: punchctl remove {NAME | --batch FILE "
-			  "[--keep-going]}\n"},
+		   "[--keep-going]}\n"},
 	{"remove a b", "\"b\" is a word too many"},
 	{"remove --all", "remove has no option \"--all\""},
 	{"remove \xff", "is not UTF-8"},

@@ -87,8 +87,8 @@ int net_add_many(struct net *net, struct spec_item *items, size_t count, bool so
 	int added = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		items[i].done = !items[i].why[0] && !net_add(net, &items[i].spec,
-							    items[i].expires, items[i].why);
+		items[i].done = !items[i].why[0] &&
+				!net_add(net, &items[i].spec, items[i].expires, items[i].why);
 		added += items[i].done;
 		if (items[i].done || some)
 			continue;
