@@ -220,8 +220,8 @@ size_t ipc_encode_records(uint8_t *out, uint32_t id, const struct ipc_record *re
 	return buf.bad ? 0 : buf.at;
 }
 
-size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
-	const struct rules_spot *spots, size_t count)
+size_t ipc_encode_spots(
+	uint8_t *out, enum ipc_kind kind, uint32_t id, const struct rules_spot *spots, size_t count)
 {
 	struct buf buf;
 

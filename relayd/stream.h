@@ -107,7 +107,7 @@ struct stream_table {
 	unsigned int pins;
 	struct stream_list raws; /* those with raw punch ports, those that go included */
 	size_t count;
-	size_t holes;	  /* slots with a hole */
+	size_t holes; /* slots with a hole */
 	struct slot_list dirty;
 	uint64_t marks, plans; /* slots that ever came into the dirty list, and that left it */
 	struct slot_list consents;

@@ -135,8 +135,7 @@ static void unsettle_readers(struct sync *sync)
 {
 	struct sync_reader *reader;
 
-	TAILQ_FOREACH(reader, &sync->settling, link)
-	{
+	TAILQ_FOREACH(reader, &sync->settling, link) {
 		reader->sent = false;
 		reader->mark = sync->table->marks;
 	}

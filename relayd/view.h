@@ -29,8 +29,8 @@ json_t *view_stream(const struct config *config, const struct broker *broker,
 void view_stream_write(const struct config *config, const struct broker *broker,
 	const struct stream *stream, int64_t now_ms, struct text *out);
 /* Only name, state, listen, and of ports listen, client, sender, packets, rate, idle. */
-void view_stream_brief(const struct config *config, const struct stream *stream, int64_t now_ms,
-	struct text *out);
+void view_stream_brief(
+	const struct config *config, const struct stream *stream, int64_t now_ms, struct text *out);
 /* Those of now: [{"trouble":NAME,"text":TEXT,"since":SECONDS,"count":TIMES},..] */
 json_t *view_troubles(const struct troubles *troubles, int64_t now_ms);
 /* time: wall clock milliseconds. */

@@ -187,9 +187,8 @@ static int consent_keys(const struct dump *dump, enum set_id set, struct elems *
 
 		if (listening && (set == SET_RATE || set == consent_set(&listening->source, true) ||
 					 set == consent_set(&listening->source, false)))
-			keys->list[keys->count++] = (struct elem){.set = set,
-				.key = listening->key,
-				.source = listening->source};
+			keys->list[keys->count++] = (struct elem){
+				.set = set, .key = listening->key, .source = listening->source};
 	}
 	return err;
 }

@@ -95,7 +95,7 @@ static void clients_tell(const struct sample *sample)
 		struct rules_client out = {.client = *client};
 
 		for (end = i; end < sample->count &&
-			endpoint_equal(&sample->places[end].spot->client, client);
+			      endpoint_equal(&sample->places[end].spot->client, client);
 			end++) {
 			const struct place *place = &sample->places[end];
 

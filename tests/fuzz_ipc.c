@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct rules_op ops[RULES_OPS_MAX];
 static struct ipc_record records[IPC_RECORDS_MAX];
-static struct rules_spot spots[RULES_OPS_MAX];
 static struct ipc_fact facts[IPC_FACTS_MAX];
+static struct rules_spot spots[RULES_OPS_MAX];
 static uint8_t again[IPC_MAX];
 
 static void endpoint_check(const struct endpoint *endpoint)
