@@ -214,13 +214,15 @@ static void step_entry(struct steps *steps, const struct path_flow *flow)
 			(unsigned long long)flow->reply_packets);
 	if (!endpoint_equal(to, &path->client) || !endpoint_equal(as, &path->egress))
 		step(steps, "conntrack", BROKEN_STOPS, view_entry(flow),
-			"the flow from %s leads to %s as %s, made by somebody else's rules or before "
+			"the flow from %s leads to %s as %s, made by somebody else's rules or "
+			"before "
 			"relayd: 'conntrack -D -p udp --orig-src %s --orig-port-src %u' ends it",
 			from.s, endpoint_text(to).s, endpoint_text(as).s,
 			addr_text(&flow->orig_src.addr).s, flow->orig_src.port);
 	else
 		step(steps, "conntrack", OK, view_entry(flow),
-			"the flow from %s leads to %s as %s, mark 0x%x, ends after %u s of silence, "
+			"the flow from %s leads to %s as %s, mark 0x%x, ends after %u s of "
+			"silence, "
 			"%s",
 			from.s, endpoint_text(to).s, endpoint_text(as).s, flow->mark, flow->timeout,
 			counted);
