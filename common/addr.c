@@ -244,8 +244,8 @@ const char *listen_format(
 	char host[ADDR_TEXT], list[PORTS_TEXT];
 
 	if (addr->family)
-		snprintf(out, LISTEN_TEXT, form, addr_format(addr, host),
-			ports_format(ports, list));
+		snprintf(
+			out, LISTEN_TEXT, form, addr_format(addr, host), ports_format(ports, list));
 	else
 		ports_format(ports, out);
 	return out;

@@ -18,7 +18,8 @@ void text_put(struct text *text, const char *string);
 void text_put_number(struct text *text, uint64_t number);
 /* "3.250" */
 void text_put_seconds(struct text *text, int64_t ms);
-/* The text with a zero behind it, for free(), or NULL when memory was short; *text is empty then. */
+/* The text with a zero behind it, for free(), or NULL when memory was short; *text is empty then.
+ */
 char *text_take(struct text *text, size_t *len);
 
 #endif

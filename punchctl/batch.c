@@ -30,8 +30,8 @@ struct run {
 	struct daemon daemon;
 	struct item *items;
 	size_t count, room;
-	size_t done;   /* items that were asked for */
-	size_t failed; /* of these, or of the lines */
+	size_t done;	 /* items that were asked for */
+	size_t failed;	 /* of these, or of the lines */
 	json_t *answers; /* about streams; printed at the end, for a mistake takes them back */
 };
 
@@ -75,7 +75,8 @@ static int split(char *line, const char *first, char **words)
 
 	line[strcspn(line, "#")] = '\0';
 	words[0] = (char *)(uintptr_t)first;
-	for (char *word = strtok_r(line, blanks, &rest); word; word = strtok_r(NULL, blanks, &rest)) {
+	for (char *word = strtok_r(line, blanks, &rest); word;
+		word = strtok_r(NULL, blanks, &rest)) {
 		if (count == BATCH_WORDS)
 			return -E2BIG;
 		words[count++] = word;
@@ -168,8 +169,7 @@ static void take_answer(struct run *run, size_t first, const json_t *reply)
 	json_t *stream;
 	size_t i;
 
-	json_array_foreach(json_object_get(reply, "streams"), i, stream)
-	{
+	json_array_foreach(json_object_get(reply, "streams"), i, stream) {
 		const char *error = json_string_value(json_object_get(stream, "error"));
 
 		if (error && first + i < run->count) {
@@ -306,8 +306,7 @@ int batch_run(const struct cmd_context *context, const struct cmd *cmd, const st
 	return status ? status : run.failed ? CMD_FAILED : CMD_DONE;
 }
 
-bool batch_wanted(
-	const struct cmd *cmd, int argc, char **argv, struct batch *batch, int *status)
+bool batch_wanted(const struct cmd *cmd, int argc, char **argv, struct batch *batch, int *status)
 {
 	const char *other = NULL;
 	bool wanted = false;

@@ -30,8 +30,7 @@ struct batch {
  * Takes --batch FILE and --keep-going out of the words; the others are refused when there is one.
  * false: there is no --batch. *status is CMD_DONE, or what is wrong has been said.
  */
-bool batch_wanted(
-	const struct cmd *cmd, int argc, char **argv, struct batch *batch, int *status);
+bool batch_wanted(const struct cmd *cmd, int argc, char **argv, struct batch *batch, int *status);
 /*
  * Reads the file, asks, prints. Without keep_going nothing is changed unless every line is right,
  * and what was done is undone. An enum cmd_status; it has said what is wrong, and in which line.

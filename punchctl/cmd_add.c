@@ -284,8 +284,10 @@ static void print_line(const json_t *stream)
 
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
-	struct batch batch = {
-		.what = "add-many", .undo = "remove-many", .parse = parse_line, .print = print_line};
+	struct batch batch = {.what = "add-many",
+		.undo = "remove-many",
+		.parse = parse_line,
+		.print = print_line};
 	json_t *request, *reply;
 	int status;
 

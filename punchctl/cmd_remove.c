@@ -43,5 +43,5 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return CMD_DONE;
 }
 
-const struct cmd cmd_remove = {
-	"remove", "NAME, or --batch FILE [--keep-going]", "a stream that was added goes, and its clients with it", run};
+const struct cmd cmd_remove = {"remove", "{NAME | --batch FILE [--keep-going]}",
+	"a stream that was added goes, and its clients with it", run};

@@ -171,7 +171,7 @@ struct streams {
 	void *data;
 	char *text; /* owned */
 	size_t len, room, at;
-	size_t begin;		   /* of the element that is being read */
+	size_t begin; /* of the element that is being read */
 	unsigned int depth;
 	bool known, string, escape, done;
 };
@@ -229,8 +229,9 @@ static int streams_feed(struct streams *streams, struct daemon *daemon)
 {
 	const size_t head = sizeof streams_head - 1;
 
-	if (!streams->known && streams->len >= head) {
-		if (memcmp(streams->text, streams_head, head))
+	if (!streams->known &&
+		(streams->len >= head || memchr(streams->text, '\n', streams->len))) {
+		if (streams->len < head || memcmp(streams->text, streams_head, head))
 			return ctl_reader_feed(&daemon->reader, streams->text, streams->len)
 				       ? CMD_FAILED
 				       : -1;
@@ -253,8 +254,10 @@ static int streams_receive(struct streams *streams, struct daemon *daemon)
 		status = streams_room(streams, 65536);
 		if (!status && poll(&pollfd, 1, DAEMON_REPLY_MS) > 0)
 			len = recv(daemon->fd, streams->text + streams->len, 65536, 0);
+		else
+			len = -1;
 		if (!status && len <= 0) {
-			log_error("relayd does not answer");
+			log_error(len ? "relayd does not answer" : "relayd hung up");
 			status = CMD_FAILED;
 		}
 		if (status)

@@ -32,8 +32,8 @@ int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply);
 /* Sends, and waits for {"ok":true,..}; anything else is CMD_FAILED. */
 int daemon_request(struct daemon *daemon, json_t *request, json_t **reply);
 /*
- * The same for an answer that is {"ok":true,"streams":[..]} and may be very long: each of the array's
- * elements is handed over as text as soon as it is there.
+ * The same for an answer that is {"ok":true,"streams":[..]} and may be very long: each of the
+ * array's elements is handed over as text as soon as it is there.
  */
 int daemon_ask_streams(const struct cmd_context *context, json_t *request,
 	void (*each)(void *data, const char *text, size_t len), void *data);

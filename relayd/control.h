@@ -5,8 +5,15 @@
  *   {"do":"add","name":N,"listen":"9099-9102"[,"source":S][,"clients":P][,"rate":N]
  *      [,"raw_punch":PORT][,"key":K][,"expire":SECONDS]}   -> {"ok":true,"stream":{..},"key":K,
  *                                                             "relays":["203.0.113.7:3478",..]}
+ *   {"do":"add-many","streams":[{"name":N,"listen":..},..][,"keep_going":true]}
+ *      -> {"ok":true,"relays":[..],"streams":[{"name":N,"listen":L,"peers":N,"key":K}
+ *         or {"name":N,"error":"one line"},..]}, in the order of the request; without keep_going a
+ *         mistake leaves all undone: {"ok":false,"error":"one line","index":I}. At most 1024 at
+ *         once, and 64 KiB.
  *   {"do":"remove","name":N}                 -> {"ok":true}
- *   {"do":"list"}                            -> {"ok":true,"streams":[{..},..]}
+ *   {"do":"remove-many","streams":[N,..][,"keep_going":true]}    -> as "add-many", without keys
+ *   {"do":"list"[,"brief":true]}             -> {"ok":true,"streams":[{..},..]}; brief: of a stream
+ *      only name, state, listen, and listen, client, sender, packets, rate, idle of its ports
  *   {"do":"show","name":N}                   -> {"ok":true,"stream":{..}}
  *   {"do":"flush"[,"name":N]}                -> {"ok":true,"clients":COUNT}: holes closed
  *   {"do":"reload"}                          -> {"ok":true,"added":A,"changed":C,"removed":R}

@@ -32,10 +32,12 @@ static void finish_error(struct job *job, const char *text)
 {
 	json_t *object = ctl_error("%s", text);
 	size_t len = 0;
+	char *line;
 
 	if (job->bad != SIZE_MAX)
 		json_object_set_new(object, "index", json_integer((json_int_t)job->bad));
-	finish(job, format(object, &len), len);
+	line = format(object, &len);
+	finish(job, line, len);
 }
 
 static const struct stream *find(const struct job *job)

@@ -63,8 +63,7 @@ char *list_part(struct list *list, size_t *len)
 		if (list->brief)
 			view_stream_brief(net->config, stream, net_now(net), &text);
 		else
-			view_stream_write(
-				net->config, net->broker, stream, net_now(net), &text);
+			view_stream_write(net->config, net->broker, stream, net_now(net), &text);
 	}
 	list->done = list->at == list->count;
 	if (list->done)

@@ -183,8 +183,8 @@ size_t ipc_encode_records(uint8_t *out, uint32_t id, const struct ipc_record *re
 	return buf.bad ? 0 : buf.at;
 }
 
-size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
-	const struct rules_spot *spots, size_t count)
+size_t ipc_encode_spots(
+	uint8_t *out, enum ipc_kind kind, uint32_t id, const struct rules_spot *spots, size_t count)
 {
 	struct buf buf;
 
@@ -193,6 +193,7 @@ size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
 	for (size_t i = 0; i < count; i++) {
 		put_endpoint(&buf, &spots[i].listen);
 		put_endpoint(&buf, &spots[i].client);
+		buf_put_u8(&buf, spots[i].rated);
 	}
 	return buf.bad ? 0 : buf.at;
 }
@@ -254,6 +255,7 @@ static void get_spots(struct buf *buf, const struct ipc_room *room, struct ipc *
 	for (size_t i = 0; i < out->count && !buf->bad; i++) {
 		get_endpoint(buf, &room->spots[i].listen);
 		get_endpoint(buf, &room->spots[i].client);
+		room->spots[i].rated = get_bool(buf);
 	}
 }
 

@@ -233,8 +233,8 @@ static int check_runtime(
 
 static bool same_ports(const struct spec *a, const struct spec *b)
 {
-	return !memcmp(&a->listen, &b->listen, sizeof a->listen) &&
-	       addr_equal(&a->at, &b->at) && a->raw_punch == b->raw_punch;
+	return !memcmp(&a->listen, &b->listen, sizeof a->listen) && addr_equal(&a->at, &b->at) &&
+	       a->raw_punch == b->raw_punch;
 }
 
 /* What peers have agreed to: others must prove themselves anew. */
@@ -262,8 +262,8 @@ static void sweep(struct net *net, const struct config *config, struct net_chang
 	}
 }
 
-static int update(struct net *net, struct spec *spec, struct net_changes *changes,
-	char why[static SPEC_WHY])
+static int update(
+	struct net *net, struct spec *spec, struct net_changes *changes, char why[static SPEC_WHY])
 {
 	struct stream *stream = stream_find(&net->table, spec->name);
 

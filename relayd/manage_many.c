@@ -9,8 +9,7 @@
 
 static int add_one(struct net *net, struct spec_item *item)
 {
-	int err = item->why[0] ? -EINVAL
-			       : net_add(net, &item->spec, item->expires, item->why);
+	int err = item->why[0] ? -EINVAL : net_add(net, &item->spec, item->expires, item->why);
 
 	if (err && !item->why[0])
 		snprintf(item->why, sizeof item->why, "%s", strerror(-err));

@@ -51,7 +51,8 @@ int registry_db_run_name(struct registry *registry, enum registry_statement stat
 	const char *name, int64_t *number);
 /* Begins a transaction, or joins that of a batch. */
 int registry_db_begin(struct registry *registry);
-/* Ends the transaction, unless a batch goes on: commits for ret 0, else rolls back. Returns ret or why it cannot commit. */
+/* Ends the transaction, unless a batch goes on: commits for ret 0, else rolls back. Returns ret or
+ * why it cannot commit. */
 int registry_db_finish(struct registry *registry, int ret, const char *what, char *error);
 
 #endif

@@ -50,16 +50,14 @@ void sampler_take(void *data, const struct sync_snapshot *snapshot)
 static size_t add_slot(
 	const struct net *net, const struct slot *slot, struct rules_spot *spots, size_t count)
 {
-	size_t first = count;
-
 	for (size_t i = 0; i < net->config->address_count; i++) {
 		const struct addr *local = &net->config->addresses[i];
 
 		if (!slot_is_at(slot, local))
 			continue;
-		spots[count] = (struct rules_spot){.listen = {*local, slot->port}};
-		if (count++ == first)
-			spots[first].client = slot->have.client;
+		spots[count++] = (struct rules_spot){.listen = {*local, slot->port},
+			.client = slot->have.client,
+			.rated = slot->stream->spec.rate != 0};
 	}
 	return count;
 }

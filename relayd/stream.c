@@ -165,8 +165,7 @@ static const struct stream *conflict(
 }
 
 /* A stream at one address has ports in its family only. */
-static bool wants_family(
-	const struct stream_table *table, const struct spec *spec, size_t family)
+static bool wants_family(const struct stream_table *table, const struct spec *spec, size_t family)
 {
 	return table->families[family] &&
 	       (!spec->at.family || family_index(spec->at.family) == family);

@@ -40,7 +40,7 @@ struct slot {
 	struct hole want, have;
 	struct hole doing; /* what the transaction under way makes of it */
 	struct prefix doing_source;
-	bool doing_gone;
+	bool doing_gone, doing_flush;
 	bool listening; /* the kernel has our listen elements, with this source: */
 	struct prefix listening_source;
 	bool raw_open;	     /* and the raw punch port */
@@ -106,7 +106,7 @@ struct stream_table {
 	unsigned int pins;
 	struct stream_list raws; /* those with raw punch ports, those that go included */
 	size_t count;
-	size_t holes;	  /* slots with a hole */
+	size_t holes; /* slots with a hole */
 	struct slot_list dirty;
 	uint64_t marks, plans; /* slots that ever came into the dirty list, and that left it */
 	struct slot_list consents;

@@ -127,8 +127,7 @@ static void unsettle_readers(struct sync *sync)
 {
 	struct sync_reader *reader;
 
-	TAILQ_FOREACH(reader, &sync->settling, link)
-	{
+	TAILQ_FOREACH(reader, &sync->settling, link) {
 		reader->sent = false;
 		reader->mark = sync->table->marks;
 	}
@@ -202,6 +201,7 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 		slot->busy = false;
 		if (slot != failed) {
 			slot->refresh = true;
+			slot->flush |= slot->doing_flush;
 			slot_mark(sync->table, slot);
 		}
 	}

@@ -43,8 +43,9 @@ typedef void sync_read_fn(void *data, int error, const struct sync_snapshot *sna
 struct sync_reader {
 	sync_read_fn *done;
 	void *data;
-	uint64_t mark; /* what was dirty before it asked has been sent when so many plans are made */
-	bool sent;     /* of one that settles: it has, and the verdict is still to come */
+	uint64_t
+		mark; /* what was dirty before it asked has been sent when so many plans are made */
+	bool sent;    /* of one that settles: it has, and the verdict is still to come */
 	TAILQ_ENTRY(sync_reader) link;
 };
 TAILQ_HEAD(sync_readers, sync_reader);
@@ -88,8 +89,8 @@ struct sync {
 	struct sync_readers asking; /* for the read under way */
 	struct sync_readers next;   /* came too late for it: state before their question */
 	struct sync_readers settling;
-	uint32_t read_id;	    /* 0: no read under way */
-	uint32_t sample_id;	    /* 0: no sample under way */
+	uint32_t read_id;   /* 0: no read under way */
+	uint32_t sample_id; /* 0: no sample under way */
 	sync_sampled_fn *sampled;
 	void *sampled_data;
 	struct ipc_record *records; /* collected */

@@ -69,8 +69,8 @@ static void put_seconds(struct text *out, const char *head, bool known, int64_t 
 		text_put(out, "null");
 }
 
-static void write_port_brief(struct text *out, const struct config *config,
-	const struct slot *slot, const struct addr *local, int64_t now_ms)
+static void write_port_brief(struct text *out, const struct config *config, const struct slot *slot,
+	const struct addr *local, int64_t now_ms)
 {
 	struct endpoint listen = {config_public(config, local), slot->port};
 
@@ -98,8 +98,8 @@ static void write_port(struct text *out, const struct config *config, const stru
 	text_put(out, "}");
 }
 
-static void write_ports(struct text *out, const struct config *config,
-	const struct stream *stream, bool brief, int64_t now_ms)
+static void write_ports(struct text *out, const struct config *config, const struct stream *stream,
+	bool brief, int64_t now_ms)
 {
 	const char *comma = "";
 
@@ -111,8 +111,7 @@ static void write_ports(struct text *out, const struct config *config,
 				continue;
 			text_put(out, comma);
 			if (brief) {
-				write_port_brief(
-					out, config, slot, &config->addresses[a], now_ms);
+				write_port_brief(out, config, slot, &config->addresses[a], now_ms);
 				text_put(out, "}");
 			} else {
 				write_port(out, config, slot, &config->addresses[a], now_ms);
@@ -210,8 +209,8 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	text_put(out, "}");
 }
 
-void view_stream_brief(const struct config *config, const struct stream *stream, int64_t now_ms,
-	struct text *out)
+void view_stream_brief(
+	const struct config *config, const struct stream *stream, int64_t now_ms, struct text *out)
 {
 	char listen[LISTEN_TEXT];
 
@@ -285,8 +284,8 @@ static void sort_one(const void *node, VISIT visit, void *data)
 /* The tree of names has them in order, without those that are on their way out. */
 const struct stream **view_sorted(const struct stream_table *table, size_t *count)
 {
-	struct sorting sorting = {calloc(table->count + 1, sizeof(const struct stream *)), 0,
-		table->count};
+	struct sorting sorting = {
+		calloc(table->count + 1, sizeof(const struct stream *)), 0, table->count};
 
 	if (sorting.out)
 		twalk_r(table->names, sort_one, &sorting);

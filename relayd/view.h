@@ -28,8 +28,8 @@ json_t *view_stream(const struct config *config, const struct broker *broker,
 void view_stream_write(const struct config *config, const struct broker *broker,
 	const struct stream *stream, int64_t now_ms, struct text *out);
 /* Only name, state, listen, and of ports listen, client, sender, packets, rate, idle. */
-void view_stream_brief(const struct config *config, const struct stream *stream, int64_t now_ms,
-	struct text *out);
+void view_stream_brief(
+	const struct config *config, const struct stream *stream, int64_t now_ms, struct text *out);
 /* time: wall clock milliseconds. */
 json_t *view_event(const struct control_event *event, int64_t time);
 /* "203.0.113.7:3478" for each address of the relay: where clients punch. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/consent.h"
 #include "rules/elem.h"
 #include "rules/fetch.h"
 #include "rules/internal.h"
@@ -15,6 +16,7 @@ struct dump {
 	struct nl *nl;
 	struct rules *rules;
 	const struct rules_reader *reader;
+	struct elems listening, ingress; /* of the family that is being read, in order */
 };
 
 static int elem_compare(const void *a, const void *b)
@@ -93,41 +95,41 @@ static int known_read(const struct dump *dump, enum set_id set, uint8_t family,
 	return elem_dump(dump->nl, set, family, out);
 }
 
-/* Keys for another set: of the same elements, or of what they lead to. */
-static int keys_make(
-	const struct elems *from, enum set_id set, bool of_data, struct elems *out)
+static int keys_room(struct elems *keys, size_t count)
 {
-	out->list = calloc(from->count + 1, sizeof(*out->list));
-	if (!out->list)
-		return -ENOMEM;
-	for (size_t i = 0; i < from->count; i++)
-		out->list[out->count++] = (struct elem){.set = set,
-			.key = of_data ? from->list[i].data : from->list[i].key};
-	return 0;
-}
-
-static int hints_make(
-	const struct rules *rules, enum set_id set, uint8_t family, struct elems *out)
-{
-	out->list = calloc(rules->hint_count + 1, sizeof(*out->list));
-	if (!out->list)
-		return -ENOMEM;
-	for (size_t i = 0; i < rules->hint_count; i++)
-		if (rules->hints[i].addr.family == family)
-			out->list[out->count++] =
-				(struct elem){.set = set, .key = rules->hints[i]};
-	return 0;
+	keys->count = 0;
+	keys->list = calloc(count + 1, sizeof(*keys->list));
+	return keys->list ? 0 : -ENOMEM;
 }
 
 /* A set whose keys are endpoints to which senders send. */
 static int listen_set_read(
 	const struct dump *dump, enum set_id set, uint8_t family, struct elems *out)
 {
+	const struct rules *rules = dump->rules;
 	struct elems keys = {0};
-	int err = hints_make(dump->rules, set, family, &keys);
+	int err = keys_room(&keys, rules->hint_count);
 
+	for (size_t i = 0; !err && i < rules->hint_count; i++)
+		if (rules->hints[i].addr.family == family)
+			keys.list[keys.count++] = (struct elem){.set = set, .key = rules->hints[i]};
 	if (!err)
 		err = known_read(dump, set, family, &keys, out);
+	free(keys.list);
+	return err;
+}
+
+/* Holes by the clients to which ports lead. */
+static int holes_read(const struct dump *dump, uint8_t family, struct elems *out)
+{
+	struct elems keys = {0};
+	int err = keys_room(&keys, dump->ingress.count);
+
+	for (size_t i = 0; !err && i < dump->ingress.count; i++)
+		keys.list[keys.count++] =
+			(struct elem){.set = SET_EGRESS, .key = dump->ingress.list[i].data};
+	if (!err)
+		err = known_read(dump, SET_EGRESS, family, &keys, out);
 	free(keys.list);
 	return err;
 }
@@ -135,10 +137,8 @@ static int listen_set_read(
 static int set_read(const struct dump *dump, enum set_id set, uint8_t family,
 	void (*tell)(const struct dump *, const struct elem *))
 {
-	bool listens = set == SET_LISTEN || set == SET_INGRESS;
 	struct elems elems = {0};
-	int err = listens ? listen_set_read(dump, set, family, &elems)
-			  : elem_dump(dump->nl, set, family, &elems);
+	int err = elem_dump(dump->nl, set, family, &elems);
 
 	for (size_t i = 0; !err && i < elems.count; i++)
 		tell(dump, &elems.list[i]);
@@ -146,45 +146,144 @@ static int set_read(const struct dump *dump, enum set_id set, uint8_t family,
 	return err;
 }
 
-/* Holes are what EGRESS has; consent and counters stand in CONSENT, unless it has run out. */
+static int elem_compare_data(const void *a, const void *b)
+{
+	return elem_endpoint_compare(
+		&((const struct elem *)a)->data, &((const struct elem *)b)->data);
+}
+
+static void elems_sort(struct elems *elems, int (*compare)(const void *, const void *))
+{
+	if (elems->count)
+		qsort(elems->list, elems->count, sizeof(struct elem), compare);
+}
+
+/* The first of those that are equal to the key, or NULL. */
+static const struct elem *elems_find(const struct elems *elems, const struct elem *key,
+	int (*compare)(const void *, const void *))
+{
+	const struct elem *found =
+		elems->count ? bsearch(key, elems->list, elems->count, sizeof(struct elem), compare)
+			     : NULL;
+
+	while (found && found > elems->list && !compare(key, found - 1))
+		found--;
+	return found;
+}
+
+/* What is known of clients, each in order of its key; INGRESS in order of its data. */
+struct clients {
+	struct elems holes, ports, peers, consents, rates;
+};
+
+/* Of ports that have a client, by the source that LISTEN tells. */
+static int consent_keys(const struct dump *dump, enum set_id set, struct elems *keys)
+{
+	int err = keys_room(keys, dump->ingress.count);
+
+	for (size_t i = 0; !err && i < dump->ingress.count; i++) {
+		const struct elem *listening =
+			elems_find(&dump->listening, &dump->ingress.list[i], elem_compare);
+
+		if (listening && (set == SET_RATE || set == consent_set(&listening->source, true) ||
+					 set == consent_set(&listening->source, false)))
+			keys->list[keys->count++] = (struct elem){
+				.set = set, .key = listening->key, .source = listening->source};
+	}
+	return err;
+}
+
+/* That of ports without a client matters to nobody, so a large set need not be told in full. */
+static int consent_set_read(
+	const struct dump *dump, enum set_id set, uint8_t family, struct elems *out)
+{
+	struct elems keys = {0};
+	uint32_t count = 0;
+	int err;
+
+	out->count = 0;
+	if (fetch_count(dump->nl, set, family, &count) || count < FETCH_MIN ||
+		dump->ingress.count < count / 2)
+		return elem_dump(dump->nl, set, family, out);
+	err = consent_keys(dump, set, &keys);
+	if (!err)
+		err = fetch_elems(dump->nl, keys.list, keys.count, out);
+	free(keys.list);
+	return err;
+}
+
+static int consents_read(const struct dump *dump, uint8_t family, struct elems *out)
+{
+	struct elems some = {0};
+	int err = 0;
+
+	for (const enum set_id *set = consent_sets; !err && *set != SET_COUNT; set++) {
+		err = consent_set_read(dump, *set, family, &some);
+		if (!err && !elems_append(out, &some))
+			err = -ENOMEM;
+	}
+	free(some.list);
+	return err;
+}
+
+static int clients_gather(const struct dump *dump, uint8_t family, struct clients *clients)
+{
+	int err = holes_read(dump, family, &clients->holes);
+
+	if (!err && clients->holes.count && !elems_append(&clients->ports, &dump->ingress))
+		err = -ENOMEM;
+	if (!err && clients->holes.count)
+		err = elem_dump(dump->nl, SET_CONSENT, family, &clients->peers);
+	if (!err && clients->ports.count)
+		err = consents_read(dump, family, &clients->consents);
+	if (!err && clients->consents.count)
+		err = consent_set_read(dump, SET_RATE, family, &clients->rates);
+	elems_sort(&clients->ports, elem_compare_data);
+	elems_sort(&clients->peers, elem_compare);
+	elems_sort(&clients->consents, elem_compare);
+	elems_sort(&clients->rates, elem_compare);
+	return err;
+}
+
+static void consent_add(struct elem *hole, const struct elem *consent, bool timed)
+{
+	if (!consent)
+		return;
+	if (timed && consent->timeout_ms > hole->timeout_ms)
+		hole->timeout_ms = consent->timeout_ms;
+	hole->packets += consent->packets;
+	hole->bytes += consent->bytes;
+}
+
+/* A client has consented for every port from which something goes to it, and as a peer. */
+static void client_join(const struct clients *clients, struct elem *hole)
+{
+	const struct elem key = {.data = hole->key};
+	const struct elem *port = elems_find(&clients->ports, &key, elem_compare_data);
+	const struct elem *end = clients->ports.list + clients->ports.count;
+
+	consent_add(hole, elems_find(&clients->peers, hole, elem_compare), true);
+	for (; port && port < end && endpoint_equal(&port->data, &hole->key); port++) {
+		consent_add(hole, elems_find(&clients->consents, port, elem_compare), true);
+		consent_add(hole, elems_find(&clients->rates, port, elem_compare), false);
+	}
+}
+
+/* Holes are what EGRESS has. */
 static int clients_read(const struct dump *dump, uint8_t family)
 {
-	struct elems holes = {0}, consents = {0}, ingress = {0}, keys = {0};
-	int err = listen_set_read(dump, SET_INGRESS, family, &ingress);
+	struct clients clients = {0};
+	int err = clients_gather(dump, family, &clients);
 
-	if (!err)
-		err = keys_make(&ingress, SET_EGRESS, true, &keys);
-	if (!err)
-		err = known_read(dump, SET_EGRESS, family, &keys, &holes);
-	free(ingress.list);
-	free(keys.list);
-	keys = (struct elems){0};
-	if (!err)
-		err = keys_make(&holes, SET_CONSENT, false, &keys);
-	/* One of which nobody has a hole matters to nobody. */
-	if (!err && holes.count >= FETCH_MIN)
-		err = fetch_elems(dump->nl, keys.list, keys.count, &consents);
-	else if (!err)
-		err = elem_dump(dump->nl, SET_CONSENT, family, &consents);
-	free(keys.list);
-	if (!err && consents.count)
-		qsort(consents.list, consents.count, sizeof(struct elem), elem_compare);
-	for (size_t i = 0; !err && i < holes.count; i++) {
-		struct elem *hole = &holes.list[i];
-		const struct elem *consent = consents.count
-						     ? bsearch(hole, consents.list, consents.count,
-							       sizeof(struct elem), elem_compare)
-						     : NULL;
-
-		if (consent) {
-			hole->timeout_ms = consent->timeout_ms;
-			hole->packets = consent->packets;
-			hole->bytes = consent->bytes;
-		}
-		client_tell(dump, hole);
+	for (size_t i = 0; !err && i < clients.holes.count; i++) {
+		client_join(&clients, &clients.holes.list[i]);
+		client_tell(dump, &clients.holes.list[i]);
 	}
-	free(holes.list);
-	free(consents.list);
+	free(clients.holes.list);
+	free(clients.ports.list);
+	free(clients.peers.list);
+	free(clients.consents.list);
+	free(clients.rates.list);
 	return err;
 }
 
@@ -223,23 +322,49 @@ static void flow_tell(void *data, const struct ct *ct)
 		dump->reader->flow(dump->reader->data, &flow);
 }
 
-static int family_read(const struct dump *dump, uint8_t family)
+static void tell_all(const struct dump *dump, const struct elems *elems,
+	void (*tell)(const struct dump *, const struct elem *))
+{
+	for (size_t i = 0; i < elems->count; i++)
+		tell(dump, &elems->list[i]);
+}
+
+static int ports_read(struct dump *dump, uint8_t family)
 {
 	const struct rules_reader *reader = dump->reader;
 	int err = 0;
 
+	if (reader->listening || reader->client)
+		err = listen_set_read(dump, SET_LISTEN, family, &dump->listening);
+	if (!err && (reader->ingress || reader->client))
+		err = listen_set_read(dump, SET_INGRESS, family, &dump->ingress);
+	if (err)
+		return err;
 	if (reader->listening)
-		err = set_read(dump, SET_LISTEN, family, listening_tell);
+		tell_all(dump, &dump->listening, listening_tell);
+	if (reader->ingress)
+		tell_all(dump, &dump->ingress, ingress_tell);
+	elems_sort(&dump->listening, elem_compare);
+	elems_sort(&dump->ingress, elem_compare);
+	return 0;
+}
+
+static int family_read(struct dump *dump, uint8_t family)
+{
+	const struct rules_reader *reader = dump->reader;
+	int err = ports_read(dump, family);
+
 	if (!err && reader->punch)
 		err = set_read(dump, SET_PUNCH, family, punch_tell);
 	if (!err && reader->punch)
 		err = set_read(dump, SET_RAW, family, punch_tell);
-	if (!err && reader->ingress)
-		err = set_read(dump, SET_INGRESS, family, ingress_tell);
 	if (!err && reader->client)
 		err = clients_read(dump, family);
 	if (!err && reader->peer)
 		err = peers_read(dump, family);
+	free(dump->listening.list);
+	free(dump->ingress.list);
+	dump->listening = dump->ingress = (struct elems){0};
 	return err;
 }
 
@@ -283,48 +408,5 @@ int rules_read(struct rules *rules, const struct rules_reader *reader)
 	if (!err && reader->flow)
 		err = ct_dump(&rules->nl, &ours, flow_tell, &dump);
 	hints_forget(rules);
-	return err;
-}
-
-/* The spots of one family, in one of the sets that have counters. */
-static int spots_read(const struct dump *dump, const struct rules_spot *spots, size_t count,
-	enum set_id set, uint8_t family)
-{
-	struct elem keys[RULES_OPS_MAX];
-	struct elems found = {0};
-	size_t held = 0;
-	int err = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct endpoint *key = set == SET_LISTEN ? &spots[i].listen
-							       : &spots[i].client;
-
-		if (key->addr.family == family)
-			keys[held++] = (struct elem){.set = set, .key = *key};
-	}
-	if (held)
-		err = fetch_elems(dump->nl, keys, held, &found);
-	for (size_t i = 0; !err && i < found.count; i++) {
-		if (set == SET_LISTEN)
-			listening_tell(dump, &found.list[i]);
-		else
-			client_tell(dump, &found.list[i]);
-	}
-	free(found.list);
-	return err;
-}
-
-int rules_sample(struct rules *rules, const struct rules_spot *spots, size_t count,
-	const struct rules_reader *reader)
-{
-	static const uint8_t families[] = {AF_INET, AF_INET6};
-	struct dump dump = {.nl = &rules->nl, .rules = rules, .reader = reader};
-	int err = count > RULES_OPS_MAX ? -E2BIG : 0;
-
-	for (size_t f = 0; f < sizeof(families) && !err; f++) {
-		err = spots_read(&dump, spots, count, SET_LISTEN, families[f]);
-		if (!err)
-			err = spots_read(&dump, spots, count, SET_CONSENT, families[f]);
-	}
 	return err;
 }

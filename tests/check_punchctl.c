@@ -38,7 +38,8 @@ static const struct said usage[] = {
 	{"metrics --text", "metrics has no option \"--text\""},
 	{"key cam1", "\"cam1\" is a word too many"},
 	{"key --out", "key has no option \"--out\""},
-	{"remove", "the stream's name is missing; usage: punchctl remove NAME\n"},
+	{"remove", "the stream's name is missing; usage: punchctl remove {NAME | --batch FILE "
+		   "[--keep-going]}\n"},
 	{"remove a b", "\"b\" is a word too many"},
 	{"remove --all", "remove has no option \"--all\""},
 	{"remove \xff", "is not UTF-8"},
@@ -72,6 +73,10 @@ static const struct said usage[] = {
 	{"add cam1 --raw-punch 0", "\"0\" is not a port"},
 	{"add cam1 --raw-punch 65536", "\"65536\" is not a port"},
 	{"add cam1 --raw-punch 1-2", "\"1-2\" is not a port"},
+	{"add --keep-going", "--keep-going goes with --batch FILE"},
+	{"add --batch", "--batch lacks its value"},
+	{"add cam1 --batch x", "\"cam1\" belongs into the lines of the file"},
+	{"remove --batch x cam1", "\"cam1\" belongs into the lines of the file"},
 	{"add cam1 --expire soon", "\"soon\" is not a time, like 90s, 30m, 2h or 7d"},
 };
 

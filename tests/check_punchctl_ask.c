@@ -143,7 +143,7 @@ END_TEST
 START_TEST(test_list)
 {
 	ck_assert_int_eq(shell_ask("{\"ok\":true,\"streams\":" LIST "}\n", "list"), CMD_DONE);
-	ck_assert_str_eq(shell.request, "{\"do\":\"list\"}");
+	ck_assert_str_eq(shell.request, "{\"do\":\"list\",\"brief\":true}");
 	ck_assert_str_eq(shell.out,
 		"NAME  STATE  LISTEN     SENDER             CLIENT           RATE      IDLE\n"
 		"cam1  live   9099-9100  198.51.100.9:5000  192.0.2.8:40001  1.5 MB/s  0.1 s\n");

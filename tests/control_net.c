@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control_net.h"
 
+#include "relayd/sampler.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -66,6 +68,45 @@ int sync_read(struct sync *sync, sync_read_fn *done, void *data)
 	t.readers[t.reader_count].done = done;
 	t.readers[t.reader_count++].data = data;
 	return 0;
+}
+
+int sync_settle(struct sync *sync, sync_read_fn *done, void *data)
+{
+	return sync_read(sync, done, data);
+}
+
+bool sampler_is_enough(const struct net *net)
+{
+	(void)net;
+	return false;
+}
+
+int net_add_many(struct net *net, struct spec_item *items, size_t count, bool some,
+	char why[static SPEC_WHY])
+{
+	int added = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		items[i].done = !items[i].why[0] &&
+				!net_add(net, &items[i].spec, items[i].expires, items[i].why);
+		added += items[i].done;
+		if (items[i].done || some)
+			continue;
+		snprintf(why, SPEC_WHY, "nothing was added");
+		return -EINVAL;
+	}
+	return added;
+}
+
+int net_remove_many(struct net *net, struct spec_item *items, size_t count, bool some,
+	char why[static SPEC_WHY])
+{
+	int removed = 0;
+
+	(void)some;
+	for (size_t i = 0; i < count; i++)
+		removed += !net_remove(net, items[i].spec.name, why);
+	return removed;
 }
 
 void sync_forget(struct sync *sync, void *data)

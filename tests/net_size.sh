@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# A few thousand streams: added from a file in one go or not at all, at two addresses with the same
+# ports, punched for by a client each, adopted by the next start, listed, and removed by the same file.
+# scripts/bench-size does it with 100,000, and measures.
+#
+#   client 198.51.100.175 ---+
+#                           net
+#   relay  203.0.113.7 ------+
+#          203.0.113.8
+. "$(dirname "$0")/lib.sh"
+plan 20
+SECOND4=203.0.113.8
+EACH=1500 # streams at each address
+STORM=$BUILD/tests/bench/punchstorm
+
+batch_write() { # FILE
+	local i key=$T/batch.key
+	[ -e "$key" ] || (umask 077 && "$PUNCHCTL" key >"$key")
+	{
+		echo "# NAME OPTIONS"
+		for ((i = 0; i < EACH; i++)); do
+			echo "s$i --listen $RELAY4:$((10000 + i)) --source any --key-file $key"
+		done
+		echo
+		for ((i = 0; i < EACH; i++)); do
+			echo "s$((EACH + i)) --listen $SECOND4:$((10000 + i)) --source any --key-file $key # too"
+		done
+	} >"$1"
+}
+
+count_is() { # N
+	pctl list --json >"$T/list.json" && [ "$(json "$T/list.json" 'len(d)')" = "$1" ]
+}
+
+holes_are() { # N
+	pctl metrics >"$T/metrics" && contains "$T/metrics" "^relayd_holes $1\$"
+}
+
+storm() {
+	in_ns sender "$STORM" --relay "$RELAY4:3478" --from "$SENDER4:10000" --per "$EACH" --listen 10000 \
+		--key "$(cat "$T/batch.key")" --clients "$((2 * EACH))" "$@" >"$T/storm" 2>"$T/storm.err"
+}
+
+refused() { # FILE PATTERN
+	! pctl add --batch "$1" >"$T/out" 2>"$T/err" && contains "$T/err" "$2"
+}
+
+lab_up
+ip -n "${P}relay" addr add "$SECOND4/24" dev eth0
+ip -n "${P}sender" addr add 198.51.100.176/24 dev eth0
+relayd_conf "address = { \"$RELAY4\", \"$SECOND4\" }" 'consent = 300'
+batch_write "$T/batch"
+ok "relayd starts" relayd_start
+sed '2000s/--source any/--source nobody/' "$T/batch" >"$T/wrong"
+ok "a line that relayd does not take is named" refused "$T/wrong" "wrong:2000: .*nobody"
+ok "and nothing is added" count_is 0
+sed '2000s/--source any/--sauce any/' "$T/batch" >"$T/wrong"
+ok "nor with an option that there is not" refused "$T/wrong" "wrong:2000: .*--sauce"
+sed "2000s/$SECOND4/192.0.2.77/" "$T/batch" >"$T/wrong"
+ok "nor at an address that is not the relay's" refused "$T/wrong" "wrong:2000: .*192.0.2.77 is none of"
+sed "2000s/$SECOND4/$RELAY4/" "$T/batch" >"$T/wrong"
+ok "nor with another's port" refused "$T/wrong" "wrong:2000: port .* is used by stream"
+ok "nothing has been added" count_is 0
+began=$(now)
+ok "$((2 * EACH)) streams are added" pctl add --batch "$T/batch"
+figure add_seconds "$(awk -v a="$began" -v b="$(now)" 'BEGIN { printf "%.2f", b - a }')"
+ok "and are there" count_is $((2 * EACH))
+ok "one of them says where it listens" \
+	test "$(json "$T/list.json" 'next(s["listen"] for s in d if s["name"] == "s1500")')" = "$SECOND4:10000"
+ok "a client each punches" storm
+ok "and each has its hole" holes_are $((2 * EACH))
+relayd_kill
+ok "the next start after a kill" relayd_start
+ok "has every stream" count_is $((2 * EACH))
+ok "and every client" holes_are $((2 * EACH))
+ok "all punches again" storm
+ok "the same file with --keep-going adds nothing and says so" \
+	not pctl add --batch "$T/batch" --keep-going
+ok "and changes nothing" count_is $((2 * EACH))
+ok "it removes them all" pctl remove --batch "$T/batch"
+ok "and none is left in the kernel" \
+	wait_for 10 not in_ns relay sh -c "nft list table inet relayd | grep -q 'comment \"s[0-9]'"
