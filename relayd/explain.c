@@ -200,27 +200,32 @@ static json_t *view_entry(const struct path_flow *flow)
 static void step_entry(struct steps *steps, const struct path_flow *flow)
 {
 	const struct explain_path *path = steps->path;
-	struct words from = endpoint_text(&flow->orig_src), to = endpoint_text(&flow->reply_src),
-		     as = endpoint_text(&flow->reply_dst);
+	/* Of peers either one may have opened the flow. */
+	bool answers = endpoint_equal(&flow->reply_src, &path->sender) &&
+		       endpoint_equal(&flow->reply_dst, &path->listen);
+	const struct endpoint *to = answers ? &flow->orig_src : &flow->reply_src;
+	const struct endpoint *as = answers ? &flow->orig_dst : &flow->reply_dst;
+	struct words from = endpoint_text(&path->sender);
 	char counted[80] = "not counted, as net.netfilter.nf_conntrack_acct is 0";
 
 	if (flow->counts)
 		snprintf(counted, sizeof counted, "%llu packets, %llu answers",
 			(unsigned long long)flow->orig_packets,
 			(unsigned long long)flow->reply_packets);
-	if (!endpoint_equal(&flow->reply_src, &path->client) ||
-		!endpoint_equal(&flow->reply_dst, &path->egress))
+	if (!endpoint_equal(to, &path->client) || !endpoint_equal(as, &path->egress))
 		step(steps, "conntrack", BROKEN_STOPS, view_entry(flow),
-			"the flow from %s leads to %s as %s, made before or by somebody else's "
-			"rules: "
-			"'conntrack -D -p udp --orig-src %s --orig-port-src %u' ends it",
-			from.s, to.s, as.s, addr_text(&flow->orig_src.addr).s, flow->orig_src.port);
+			"the flow from %s leads to %s as %s, made by somebody else's rules or "
+			"before "
+			"relayd: 'conntrack -D -p udp --orig-src %s --orig-port-src %u' ends it",
+			from.s, endpoint_text(to).s, endpoint_text(as).s,
+			addr_text(&flow->orig_src.addr).s, flow->orig_src.port);
 	else
 		step(steps, "conntrack", OK, view_entry(flow),
 			"the flow from %s leads to %s as %s, mark 0x%x, ends after %u s of "
 			"silence, "
 			"%s",
-			from.s, to.s, as.s, flow->mark, flow->timeout, counted);
+			from.s, endpoint_text(to).s, endpoint_text(as).s, flow->mark, flow->timeout,
+			counted);
 }
 
 static void step_conntrack(struct steps *steps)
@@ -309,8 +314,9 @@ static void step_egress(struct steps *steps)
 	if (!path->punched)
 		return;
 	if (path->egress.addr.family)
-		step(steps, "snat", OK, NULL, "it leaves as %s, where the client's NAT expects it",
-			endpoint_text(&path->egress).s);
+		step(steps, "snat", OK, NULL, "it leaves as %s, from where %s expects it",
+			endpoint_text(&path->egress).s,
+			path->pair ? "the peer" : "the client's NAT");
 	else
 		step(steps, "snat", BROKEN_STOPS, NULL,
 			"the kernel does not know as whom it leaves to %s: the client's next "

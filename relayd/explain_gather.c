@@ -262,7 +262,9 @@ static void make_packet(
 	const struct explain_path *path, enum foreign_way way, struct foreign_packet *out)
 {
 	const struct path_route *route = &path->route.route, *back = &path->back.route;
-	const struct endpoint *hole = path->punch.addr.family ? &path->punch : &path->punch_at;
+	const struct endpoint *hole = path->punch.addr.family	 ? &path->punch
+				      : path->egress.addr.family ? &path->egress
+								 : &path->punch_at;
 
 	memset(out, 0, sizeof *out);
 	out->way = way;

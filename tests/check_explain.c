@@ -107,8 +107,7 @@ static const json_t *step(const json_t *object, const char *name, const char *st
 	const json_t *found;
 	size_t i;
 
-	json_array_foreach(json_object_get(object, "steps"), i, found)
-	{
+	json_array_foreach(json_object_get(object, "steps"), i, found) {
 		ck_assert_str_ne(member(found, "text"), "");
 		if (!strcmp(member(found, "step"), name) && !strcmp(member(found, "state"), state))
 			return found;
@@ -351,6 +350,12 @@ START_TEST(peers_told)
 {
 	path.pair = true;
 	flows("pair", "ok", "need the relay");
+	/* The other one opened the flow. */
+	path.flow.flow = (struct path_flow){.orig_src = path.client,
+		.orig_dst = path.punch,
+		.reply_src = path.sender,
+		.reply_dst = path.listen};
+	flows("conntrack", "ok", "from 198.51.100.175:9099 leads to 192.0.2.9:40123");
 	path.direct = true;
 	flows("pair", "ok", "without the relay");
 	path.ingress.addr.family = 0;

@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct rules_op ops[RULES_OPS_MAX];
 static struct ipc_record records[IPC_RECORDS_MAX];
-static struct ipc_fact facts[IPC_FACTS_MAX];
 static struct rules_spot spots[RULES_OPS_MAX];
+static struct ipc_fact facts[IPC_FACTS_MAX];
 static uint8_t again[IPC_MAX];
 
 static void endpoint_check(const struct endpoint *endpoint)
@@ -41,8 +41,6 @@ static size_t encode(const struct ipc *ipc)
 		return ipc_encode_apply(again, ipc->id, ops, ipc->count);
 	case IPC_READ:
 		return ipc_encode_read(again, ipc->id);
-	case IPC_CHECK:
-		return ipc_encode_check(again, ipc->id);
 	case IPC_DONE:
 	case IPC_END:
 		return ipc_encode_result(again, ipc->kind, ipc->id, &ipc->error);

@@ -6,16 +6,17 @@
 #   other  198.51.101.66  --net --- nat --- client
 #   relay  203.0.113.7    ---+
 . "$(dirname "$0")/lib.sh"
-plan 49
+plan 59
 
 OTHER4=198.51.101.66
-FROM=7000 # the sender's port
+FROM=7000  # the sender's port
+STREAM=cam # that is explained
 
 # The step that stops a packet, as explain says; "arrives" when there is none. The exit status
 # has to say the same. Of a chain, its table.
 verdict() { # [OPTION...]
 	local status
-	pctl --json explain cam "$@" >"$T/explain.json"
+	pctl --json explain "$STREAM" "$@" >"$T/explain.json"
 	status=$?
 	json "$T/explain.json" '([s.get("table", s["step"]) for s in d["paths"][0]["steps"] if s["stops"] and s["step"] == d["paths"][0]["cause"]] + ["arrives"])[0]' >"$T/verdict"
 	case $status:$(json "$T/explain.json" 'd["arrives"]'):$(cat "$T/verdict") in
@@ -125,8 +126,10 @@ cat >"$T/relayd-tun" <<-RELAYD
 RELAYD
 chmod +x "$T/relayd-tun"
 RELAYD=$T/relayd-tun
-relayd_conf 'consent = 10'
+relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf cam 'listen = "9101"' "source = \"$SENDER4\""
+stream_conf six 'listen = "9106"' 'source = "any"'
+stream_conf game 'peers = 4'
 ok "relayd starts" relayd_start
 broken "nobody has punched" map
 ok "the client punches" punch
@@ -187,3 +190,35 @@ stop punch KILL
 broken "the client is gone" consent
 ok "it comes back" punch
 mended "consent"
+
+STREAM=six
+start client punch6 "$PUNCHCTL" punch "six@[$RELAY6]" --key-file "$T/six.key" --port 5006 --to 9106
+ok "IPv6: a client punches" wait_for 5 stream_is six ready
+ok "IPv6: would arrive" says arrives
+in_ns relay sysctl -qw net.ipv6.conf.all.forwarding=0
+ok "IPv6: forwarding is off" says forwarding
+in_ns relay sysctl -qw net.ipv6.conf.all.forwarding=1
+in_ns relay ip -6 route replace "${NAT6%::*}::/64" via "${RELAY6%::*}::99"
+ok "IPv6: the next hop does not answer" wait_for 8 says neighbour
+in_ns relay ip -6 route replace prohibit "${NAT6%::*}::/64"
+ok "IPv6: the route is forbidden" says route
+in_ns relay ip -6 route del "${NAT6%::*}::/64"
+ok "IPv6: mended" wait_for 5 says arrives
+
+STREAM=game
+not_paired() {
+	pctl explain game >"$T/game" || contains "$T/game" 'nobody is paired'
+}
+
+paired() {
+	says arrives && json "$T/explain.json" 'd["paths"][1]["client"]'
+}
+
+ok "peers: nobody is paired" not_paired
+start sender serve "$PUNCHCTL" serve "game@$RELAY4" --key-file "$T/game.key" --to 127.0.0.1:8000 --relay-only
+start client connect "$PUNCHCTL" connect "game@$RELAY4" --key-file "$T/game.key" --listen 127.0.0.1:9000 --relay-only
+ok "peers: both directions would arrive" wait_for 10 paired
+foreign 'table inet fw { chain forward { type filter hook forward priority 0; policy drop; }; }'
+ok "peers: a firewall drops what is forwarded" says fw
+foreign 'delete table inet fw'
+ok "peers: mended" says arrives
