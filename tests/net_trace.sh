@@ -93,7 +93,7 @@ RULES
 
 for family in 4 6; do
 	from=10.1.0.2 to=10.1.0.1:9099
-	[ "$family" = 4 ] || from=[fd01::2] to=[fd01::1]:9099
+	[ "$family" = 4 ] || from="[fd01::2]" to="[fd01::1]:9099"
 	ok "IPv$family: a packet is waited for" trace "dest=$to"
 	ok "the table is there" not no_table
 	ok "media" send "$from:6000" "$to"
