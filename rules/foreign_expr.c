@@ -127,9 +127,9 @@ static enum truth expr_dynset_eval(struct foreign_rule *rule, const struct nlatt
 
 static enum truth expr_forget_eval(struct foreign_rule *rule, const struct nlattr *expr)
 {
-	/* numgen, hash, rt, socket, tunnel, xfrm, osf have their register first or second. */
-	reg_forget(rule, attr_in_u32(expr, 1, 0), 4);
-	reg_forget(rule, attr_in_u32(expr, 2, 0), 4);
+	/* numgen, hash and rt have their register first or second. */
+	reg_forget(rule, attr_in_u32(expr, 1, 0), NFT_REG_SIZE);
+	reg_forget(rule, attr_in_u32(expr, 2, 0), NFT_REG_SIZE);
 	return YES;
 }
 
@@ -189,6 +189,21 @@ static enum truth expr_pass_eval(struct foreign_rule *rule, const struct nlattr 
 	return YES;
 }
 
+/* Named counters, helpers and timeouts let everything pass; limits and quotas perhaps do not. */
+static enum truth expr_objref_eval(struct foreign_rule *rule, const struct nlattr *expr)
+{
+	(void)rule;
+	switch (attr_in_u32(expr, NFTA_OBJREF_IMM_TYPE, NFT_OBJECT_UNSPEC)) {
+	case NFT_OBJECT_COUNTER:
+	case NFT_OBJECT_CT_HELPER:
+	case NFT_OBJECT_CT_TIMEOUT:
+	case NFT_OBJECT_CT_EXPECT:
+	case NFT_OBJECT_SECMARK:
+		return YES;
+	}
+	return MAYBE;
+}
+
 static enum truth expr_maybe_eval(struct foreign_rule *rule, const struct nlattr *expr)
 {
 	(void)rule;
@@ -224,7 +239,7 @@ static const struct {
 	{"nat", expr_nat_eval},
 	{"notrack", expr_notrack_eval},
 	{"numgen", expr_forget_eval},
-	{"objref", expr_pass_eval},
+	{"objref", expr_objref_eval},
 	{"payload", foreign_payload},
 	{"queue", expr_queue_eval},
 	{"quota", expr_maybe_eval},
@@ -241,6 +256,8 @@ static enum truth expr_eval(struct foreign_rule *rule, const struct nlattr *expr
 	for (size_t i = 0; i < sizeof(evals) / sizeof(evals[0]); i++)
 		if (!strcmp(evals[i].name, name))
 			return evals[i].eval(rule, attr_in(expr, NFTA_EXPR_DATA));
+	/* It may have loaded anything anywhere. */
+	memset(rule->regs.known, 0, sizeof(rule->regs.known));
 	return MAYBE;
 }
 
