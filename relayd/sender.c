@@ -8,6 +8,8 @@
 /* The loser of a hand-over may not have it back sooner: two programs on one host would take turns.
  */
 #define REMATCH_MS 2000
+/* Less than a flow lives: who opens one twice in that time has not got it. */
+#define OPENED_MS 5000
 /* A lock is firm after so many packets; until then a stray one (a port scan) has it only shortly.
  */
 #define FIRM_PACKETS 16
@@ -83,6 +85,21 @@ static void refused(struct stream_table *table, struct slot *slot, const struct 
 						      : "nobody has punched for it");
 }
 
+/*
+ * A flow that is there opens no more. If the sender that we believe to have it wants to, another
+ * port of its host was faster when the one before was deleted, and keeps it out.
+ */
+static void opens_again(struct stream_table *table, struct slot *slot, int64_t now_ms)
+{
+	bool shut_out = slot->opened_ms && now_ms - slot->opened_ms < OPENED_MS;
+
+	slot->opened_ms = shut_out ? 0 : now_ms;
+	if (!shut_out)
+		return;
+	slot->flush = true;
+	slot_mark(table, slot);
+}
+
 void sender_event(struct stream_table *table, const struct rules_event *event, int64_t now_ms)
 {
 	struct slot *slot = slot_by_listen(table, &event->listen);
@@ -101,8 +118,10 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 		return;
 	if (slot->stream->spec.source == SPEC_FIRST && !slot->stream->lock.family)
 		lock(table, slot, &event->sender.addr, now_ms);
-	if (endpoint_equal(&slot->sender, &event->sender))
+	if (endpoint_equal(&slot->sender, &event->sender)) {
+		opens_again(table, slot, now_ms);
 		return;
+	}
 	if (slot->sender.addr.family) {
 		if (!yields(slot, &event->sender, now_ms))
 			return;
@@ -110,6 +129,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 		slot->flush = true;
 		slot_mark(table, slot);
 	}
+	slot->opened_ms = slot->flush ? 0 : now_ms;
 	slot->sender = event->sender;
 	slot->handed_ms = now_ms;
 	hold(table, slot);

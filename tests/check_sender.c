@@ -129,6 +129,32 @@ START_TEST(test_first)
 }
 END_TEST
 
+/*
+ * Another port of the host had its packet between the deletion and the next of ours: the flow is
+ * that one's, which may not have it back so soon, and it would keep us out until it times out.
+ */
+START_TEST(test_overtaken)
+{
+	packet(A2, false, NOW);
+	slot->media_ms = NOW + 50;
+	packet(A, false, NOW + 100);
+	ck_assert(slot->flush);
+	settle();
+	packet(A2, false, NOW + 110);
+	assert_sender(A);
+	ck_assert(!slot->flush);
+	packet(A, false, NOW + 120);
+	ck_assert(!slot->flush);
+	packet(A, false, NOW + 140);
+	ck_assert(slot->flush);
+	settle();
+	packet(A, false, NOW + 160);
+	ck_assert(!slot->flush);
+	packet(A, false, NOW + 160 + 5000);
+	ck_assert(!slot->flush);
+}
+END_TEST
+
 /* The same program, started again: it has another port, and the old flow is in its way. */
 START_TEST(test_restart)
 {
@@ -379,6 +405,7 @@ static Suite *sender_suite(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test_first);
+	tcase_add_test(tcase, test_overtaken);
 	tcase_add_test(tcase, test_restart);
 	tcase_add_test(tcase, test_rematch);
 	tcase_add_test(tcase, test_rival_silent);
