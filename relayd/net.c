@@ -327,6 +327,8 @@ static int start(struct net *net)
 	char why[CONFIG_ERROR];
 	int err;
 
+	if (net->setup->again)
+		net_read_again(net);
 	for (size_t i = 0; i < net->config->address_count; i++)
 		families[net->config->addresses[i].family == AF_INET6] = true;
 	err = stream_table_init(&net->table, families, net->config->consent * 1000);
