@@ -37,8 +37,10 @@ class Episode:
         world.run("conntrack", "-F")
         for path in glob.glob(world.args.database + "*"):
             os.unlink(path)
-        for i in range(CONFIGURED - 1):
-            self.model.add(configured(i, rng), "config")
+        for i in range(CONFIGURED):
+            spec = configured(i, rng)
+            if not any(self.model.port_owner(port) for port in spec["ports"]):
+                self.model.add(spec, "config")
         self.steps.write_config(self.steps.config_specs())
         world.start()
 
@@ -55,7 +57,7 @@ class Episode:
         try:
             self.steps.tend()
             text = getattr(self.steps, name)(rng)
-            table = self.judge.settle()
+            table = self.judge.settle(text)
             for _ in range(3):
                 slot = self.steps._slot(rng)
                 if slot:
@@ -127,7 +129,7 @@ def parse():
 def main():
     args = parse()
     world = World(args)
-    begin, done, probes, arrived, slowest, handovers, seed = time.monotonic(), 0, 0, 0, 0.0, [], args.seed
+    begin, done, probes, arrived, slowest, handovers, seed = time.monotonic(), 0, 0, 0, (0.0, ""), [], args.seed
     while done < args.steps and time.monotonic() - begin < args.seconds:
         sequence = draw(seed, min(args.episode, args.steps - done))
         if args.replay:
@@ -150,8 +152,9 @@ def main():
     handovers.sort()
     print("seeds %d to %d: %d steps in %.1f s, %.1f a second; %d probes, %d arrived" % (
         args.seed, seed - 1, done, took, done / took, probes, arrived))
-    print("slowest agreement %.0f ms; senders that came back: %d, median %.0f ms, slowest %.0f ms" % (
-        slowest * 1000, len(handovers), (handovers or [0])[len(handovers) // 2] * 1000,
+    print("slowest agreement %.0f ms, after: %s" % (slowest[0] * 1000, slowest[1]))
+    print("senders that came back: %d, median %.0f ms, slowest %.0f ms" % (
+        len(handovers), (handovers or [0])[len(handovers) // 2] * 1000,
         (handovers or [0])[-1] * 1000))
 
 

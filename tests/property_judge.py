@@ -22,7 +22,7 @@ class Judge:
         self.world, self.model = world, model
         with world.inside("relay"):
             self.conntrack = witness.Conntrack()
-        self.slowest = 0.0
+        self.slowest = (0.0, "")
         self.probes = self.arrived = 0
 
     def table(self):
@@ -31,15 +31,17 @@ class Judge:
 
     # What differs
 
-    def settle(self):
+    def settle(self, after):
         """Waits until all agree; the table then."""
-        begin = time.monotonic()
+        begin, last = time.monotonic(), []
         pause = 0.002
         while True:
             wrong, table = self.differences()
             if not wrong:
-                self.slowest = max(self.slowest, time.monotonic() - begin)
+                said = "%s (%s)" % (after, "; ".join(last)[:300])
+                self.slowest = max(self.slowest, (time.monotonic() - begin, said))
                 return table
+            last = wrong
             if time.monotonic() - begin > SETTLED:
                 raise Failure("; ".join(wrong[:6]))
             time.sleep(pause)
