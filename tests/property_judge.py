@@ -5,7 +5,7 @@ import property_model as model_of
 import property_witness as witness
 from property_world import PUNCH, RELAY, Failure, endpoint_parse, endpoint_text
 
-SETTLED = 10  # seconds until they must agree; it takes milliseconds
+SETTLED = 6  # seconds until they must agree, which takes milliseconds; less than a flow lives
 
 
 def differ(what, found, wanted):
