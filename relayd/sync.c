@@ -236,6 +236,13 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 		return;
 	}
 	sync->failures++;
+	if (sync->doubt)
+		sync->doubt(sync->send_data);
+	if (sync->held) {
+		sync_batch_again(sync);
+		revert(sync, NULL, error);
+		return;
+	}
 	if (!sync_batch_refuse(sync, error) && sync->slot_count)
 		failed = sync->slots[sync->op_slot[op]];
 	revert(sync, failed, error);
@@ -294,6 +301,7 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 	case IPC_APPLY:
 	case IPC_READ:
 	case IPC_EVENT:
+	case IPC_CHANGED:
 		break;
 	}
 }
