@@ -397,6 +397,41 @@ static void orphans_remove(struct compare *compare)
 	}
 }
 
+/*
+ * A flow outlives the elements that it was made from when somebody else has deleted them, and then
+ * its own packets keep it alive on the way to a client that is gone.
+ */
+static bool flow_is_right(const struct compare *compare, const struct rules_flow *flow)
+{
+	const struct net *net = compare->net;
+	const struct slot *slot = slot_by_listen(&net->table, &flow->listen);
+
+	/* Between peers: the broker's. */
+	if (config_port_option(net->config, flow->listen.port))
+		return true;
+	return slot && slot->stream->number == flow->number &&
+	       endpoint_equal(&slot->have.client, &flow->client) &&
+	       endpoint_equal(&slot->have.punch, &flow->punch);
+}
+
+static void flows_compare(struct compare *compare)
+{
+	const struct sync_snapshot *snapshot = compare->snapshot;
+
+	for (size_t i = 0; i < snapshot->count; i++) {
+		const struct rules_flow *flow = &snapshot->records[i].flow;
+		struct rules_op op = {.kind = RULES_FLUSH, .name = "orphan"};
+
+		if (snapshot->records[i].kind != IPC_FLOW || flow_is_right(compare, flow) ||
+			!config_is_local(compare->net->config, &flow->punch.addr))
+			continue;
+		op.client = flow->client;
+		op.punch = flow->punch;
+		compare->count.orphans++;
+		queue(compare, &op);
+	}
+}
+
 int compare_run(struct net *net, struct compare *compare, struct compare_count *out)
 {
 	struct stream *stream;
@@ -408,6 +443,7 @@ int compare_run(struct net *net, struct compare *compare, struct compare_count *
 	ports_compare(compare);
 	peers_compare(compare);
 	orphans_remove(compare);
+	flows_compare(compare);
 	*out = compare->count;
 	return compare->error;
 }

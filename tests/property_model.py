@@ -121,6 +121,24 @@ class Model:
                 slot.owner = None
             stream.spec = dict(spec)
 
+    def replace(self, name, spec):
+        """The same while relayd is away: it keeps what it finds and may have, or begins anew."""
+        before = self.streams.pop(name, None)
+        if spec is None:
+            return
+        self.add(spec, "config")
+        stream = self.streams[name]
+        stream.heard = before.heard if before else set()
+        for old in before.slots if before else []:
+            for slot in stream.slots:
+                if (slot.port, slot.family) != (old.port, old.family):
+                    continue
+                slot.heard = old.heard
+                denied = old.hole and spec["clients"] != "any" and not prefix_has(spec["clients"], old.hole[0])
+                if old.hole and not denied:
+                    slot.hole, slot.first, slot.last, slot.kept = old.hole, old.first, old.last, old.kept
+                    slot.unsure = old.unsure or spec != before.spec
+
     def table_gone(self):
         for slot in self.slots():
             slot.close()

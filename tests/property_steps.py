@@ -316,7 +316,7 @@ class Steps:
         if self._clash(spec):
             return None
         self.write_config(specs)
-        self.model.change(name, spec)
+        self.model.replace(name, spec)
         return "%s = %s in the file" % (name, spec)
 
     def _damage_traffic(self, rng):
