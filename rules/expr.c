@@ -269,6 +269,24 @@ void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key)
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, port + 1 + len / 4);
 }
 
+void expr_load_erring(struct expr_rule *rule, uint8_t family)
+{
+	static const uint8_t udp = IPPROTO_UDP, plain = 0x45;
+	const bool v4 = family == AF_INET;
+	const uint32_t packet = 8; /* behind the ICMP header */
+	const uint32_t ports = packet + (v4 ? 20 : 40);
+
+	if (v4) {
+		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet, 1, EXPR_REG);
+		expr_cmp(rule, NFT_CMP_EQ, &plain, sizeof(plain));
+	}
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet + (v4 ? 9 : 6), 1, EXPR_REG);
+	expr_cmp(rule, NFT_CMP_EQ, &udp, sizeof(udp));
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet + (v4 ? 12 : 8), v4 ? 4 : 16,
+		EXPR_REG);
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ports, 2, port_register(family));
+}
+
 void expr_is_marked(struct expr_rule *rule, bool equal)
 {
 	static const uint32_t mask = RULES_MARK_MASK, mark = RULES_MARK;

@@ -51,6 +51,11 @@ void expr_limit_each(struct expr_rule *rule, const char *set, uint32_t rate);
 enum expr_key { EXPR_DST, EXPR_SRC, EXPR_DST_AND_SADDR, EXPR_SRC_AND_DST };
 /* "ip daddr . udp dport" and the like, with the tests that it is UDP of this family. */
 void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key);
+/*
+ * In an ICMP error, the source of the UDP packet that it tells of, as EXPR_SRC; one with IP options
+ * is not looked at.
+ */
+void expr_load_erring(struct expr_rule *rule, uint8_t family);
 void expr_is_family(struct expr_rule *rule, uint8_t family);
 void expr_is_proto(struct expr_rule *rule, uint8_t proto);
 /* The conntrack entry carries our mark, or (equal false) does not. */

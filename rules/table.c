@@ -62,14 +62,14 @@ int table_examine(struct nl *nl, enum table_state *out)
 	return err == -ENOENT ? 0 : err;
 }
 
-int table_has_raw(struct nl *nl, bool *out)
+int table_has_peers(struct nl *nl, bool *out)
 {
 	struct elems elems = {0};
-	int err = elem_dump(nl, SET_RAW, AF_INET, &elems);
+	int err = elem_dump(nl, SET_PEER, AF_INET, &elems);
 
 	*out = elems.count;
 	if (!err && !*out) {
-		err = elem_dump(nl, SET_RAW, AF_INET6, &elems);
+		err = elem_dump(nl, SET_PEER, AF_INET6, &elems);
 		*out = elems.count;
 	}
 	free(elems.list);

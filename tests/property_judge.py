@@ -128,11 +128,15 @@ class Judge:
         wrong += differ("numbers in the kernel", table.numbers, marks)
         for at, slot in wanted.items():
             found = table.sources.get(at, [])
-            if len(found) != 1 or found[0] not in self.model.sources_possible(slot):
+            if slot.hole and slot.ends(time.monotonic())[0] and not found:
+                continue
+            if bool(slot.hole) != (len(found) == 1):
+                wrong.append("to %s may send %s; its client is %s" % (slot.name(), found, slot.hole))
+            elif found and found[0] not in self.model.sources_possible(slot):
                 wrong.append("to %s may send %s, not one of %s" %
                              (slot.name(), found, sorted(self.model.sources_possible(slot))))
-        if set(table.sources) - set(wanted):
-            wrong.append("sources for nothing: %s" % sorted(set(table.sources) - set(wanted)))
+        if set(table.sources) - set(wanted) or table.strays:
+            wrong.append("sources for nothing: %s %s" % (sorted(set(table.sources) - set(wanted)), table.strays))
         return wrong
 
     def _holes(self, table, now):
@@ -140,21 +144,23 @@ class Judge:
         for slot in self.model.slots():
             if not slot.hole:
                 continue
-            ingress[(RELAY[slot.family], slot.port)] = slot.hole
+            at = (RELAY[slot.family], slot.port)
+            ingress[at], names[at] = slot.hole, slot.stream.name
             egress[slot.hole] = (RELAY[slot.family], PUNCH)
-            names[slot.hole], rates[slot.hole] = slot.stream.name, slot.stream.spec["rate"]
             if slot.ends(now)[0]:
-                optional.add(slot.hole)
-        wrong = []
-        for what, found, should in (("ingress", table.ingress, ingress), ("egress", table.egress, egress)):
-            wrong += differ(what, found, should)
+                optional.add(at)
+            if table.counted.get(at):
+                rates[at] = slot.stream.spec["rate"]
+            elif slot.stream.spec["rate"] and at not in optional:
+                rates[at] = "a rate"
+        wrong = differ("ingress", table.ingress, ingress) + differ("egress", table.egress, egress)
         for what, found, should in (("consent", table.names, names), ("rate", table.rates, rates)):
             found = {key: value for key, value in found.items() if key not in optional}
             should = {key: value for key, value in should.items() if key not in optional}
             wrong += differ(what, found, should)
-        for client, left in table.consent.items():
+        for at, left in table.consent.items():
             if left > model_of.CONSENT:
-                wrong.append("consent of %s lasts %s" % (client, left))
+                wrong.append("consent for %s lasts %s" % (at, left))
         return wrong
 
     def _flows(self, table, flows, numbers):

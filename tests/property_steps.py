@@ -114,7 +114,7 @@ class Steps:
             return "%s, refused with %d" % (text, code)
         # The answer promises the path.
         listen, table = (RELAY[slot.family], slot.port), self.judge.table()
-        if table.ingress.get(listen) != client.at or client.at not in table.consent or client.at not in table.egress:
+        if table.ingress.get(listen) != client.at or listen not in table.consent or client.at not in table.egress:
             raise Failure("a punch for %s is answered before the kernel forwards" % slot.name())
         if owner:
             self.judge.probe(owner, slot, table)

@@ -59,10 +59,11 @@ class Table:
         self.sets = sets
         self.listens = {}  # endpoint: name
         self.numbers = {}  # endpoint: stream's number
-        self.sources = {}  # endpoint: the sources that may send
-        self.ingress, self.egress, self.names = {}, {}, {}
-        self.consent = {}  # client: seconds left
-        self.rates = {}
+        self.sources = {}  # endpoint: the sources that may send, as long as there is consent
+        self.consent, self.names = {}, {}  # endpoint: seconds left, and of which stream
+        self.counted, self.rates = {}, {}
+        self.ingress, self.egress = {}, {}
+        self.strays = {}  # what belongs to nothing
         for family in "46":
             self._read(family)
 
@@ -80,19 +81,26 @@ class Table:
             self.listens[key] = extra.get("comment")
         for key, _, mark in self._each("mark" + family):
             self.numbers[key] = mark & ~MARK_MASK if mark & MARK_MASK == MARK else -1
-        for key, _, _ in self._each("any" + family):
-            self.sources.setdefault(key, []).append("any")
-        for name in ("exact", "prefix"):
-            for key, _, _ in self._each(name + family):
-                self.sources.setdefault(key[:2], []).append(key[2])
+        prefixes = {}
+        for key, _, _ in self._each("prefix" + family):
+            prefixes.setdefault(key[:2], []).append(key[2])
+        for name in ("any", "any_rate", "exact", "exact_rate", "within"):
+            for key, extra, _ in self._each(name + family):
+                at = key[:2]
+                found = prefixes.pop(at, ["no prefix"]) if name == "within" else ["any"] if "any" in name else [key[2]]
+                self.sources.setdefault(at, []).extend(found)
+                self.consent[at] = extra.get("expires", 0)
+                self.names[at] = extra.get("comment")
+                self.counted[at] = name in ("any_rate", "exact_rate", "within")
+        self.strays.update(prefixes)
+        for key, extra, _ in self._each("rate" + family):
+            self.rates[key] = extra.get("limit", {}).get("rate", 0)
         for key, _, client in self._each("ingress" + family):
             self.ingress[key] = client
         for key, _, punch in self._each("egress" + family):
             self.egress[key] = punch
-        for key, extra, _ in self._each("consent" + family):
-            self.consent[key] = extra.get("expires", 0)
-            self.names[key] = extra.get("comment")
-            self.rates[key] = extra.get("limit", {}).get("rate", 0)
+        for key, _, _ in self._each("consent" + family):
+            self.strays[key] = "consent of a peer"
 
 
 def table_read():
@@ -110,7 +118,8 @@ def table_read():
 
 # Commands that delete one element, by the kind of what is deleted.
 def element_kinds():
-    return ("listen", "mark", "any", "exact", "ingress", "egress", "consent")
+    return ("listen", "mark", "any", "exact", "any_rate", "exact_rate", "within", "prefix", "rate", "ingress",
+            "egress")
 
 
 def element_delete_command(table, kind, pick):
