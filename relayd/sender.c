@@ -77,12 +77,33 @@ static bool yields(const struct slot *slot, const struct endpoint *sender, int64
 static void refused(struct stream_table *table, struct slot *slot, const struct rules_event *event)
 {
 	bool again = endpoint_equal(&slot->refused_sender, &event->sender);
+	const char *why = "not allowed by source";
 
 	slot->refused_sender = event->sender;
-	if (!again)
-		stream_tell(table, "refused", slot,
-			slot->want.client.addr.family ? "not allowed by source"
-						      : "nobody has punched for it");
+	if (again)
+		return;
+	if (addr_equal(&event->sender.addr, &event->listen.addr))
+		why = "the sender is on the relay itself, whose own packets are not translated";
+	else if (!slot->want.client.addr.family)
+		why = "nobody has punched for it";
+	stream_tell(table, "refused", slot, why);
+}
+
+/*
+ * NULL, or why what this sender sends would come back to us: it is the client, which we would send
+ * its own to, or another relay whose listening endpoint somebody has punched with. The TTL ends
+ * each packet's way, but dozens of rounds later. Behind one NAT both have one address, so only the
+ * port tells.
+ */
+static const char *loop_reason(const struct slot *slot, const struct endpoint *sender)
+{
+	const struct hole *hole = &slot->want;
+
+	if (endpoint_equal(&hole->client, sender))
+		return "a loop: the sender is the client";
+	if (addr_equal(&hole->client.addr, &sender->addr) && sender->port == hole->punch.port)
+		return "a loop: the client is another relay, which sends it back";
+	return NULL;
 }
 
 /*
@@ -104,6 +125,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 {
 	struct slot *slot = slot_by_listen(table, &event->listen);
 	struct prefix source;
+	const char *loop;
 
 	if (!slot || slot->stream->gone)
 		return;
@@ -116,6 +138,12 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	if (!slot->want.client.addr.family ||
 		(source.bits && !prefix_contains(&source, &event->sender.addr)))
 		return;
+	loop = loop_reason(slot, &event->sender);
+	if (loop) {
+		stream_tell(table, "loop", slot, loop);
+		slot_release(table, slot);
+		return;
+	}
 	if (slot->stream->spec.source == SPEC_FIRST && !slot->stream->lock.family)
 		lock(table, slot, &event->sender.addr, now_ms);
 	if (endpoint_equal(&slot->sender, &event->sender)) {

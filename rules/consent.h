@@ -28,6 +28,9 @@ int consent_refresh(struct batch *batch, const struct kernel *kernel, struct nl 
 /* What there is for out's listening endpoint and source; -ENOENT. */
 int consent_read(struct nl *nl, struct consent *out);
 
+/* Counter and rate of what is in this set stand in SET_RATE. */
+bool consent_is_apart(enum set_id set);
+
 /* The sets in which consent stands, ended by SET_COUNT. */
 extern const enum set_id consent_sets[];
 

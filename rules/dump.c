@@ -11,6 +11,7 @@
 struct dump {
 	struct nl *nl;
 	const struct rules_reader *reader;
+	bool doubt; /* what belongs together is looked at */
 };
 
 static int elem_compare(const void *a, const void *b)
@@ -48,6 +49,7 @@ static void client_tell(const struct dump *dump, const struct elem *elem)
 	struct rules_client client = {.client = elem->key,
 		.punch = elem->data,
 		.consent_ms = elem->timeout_ms,
+		.rate = elem->rate,
 		.packets = elem->packets,
 		.bytes = elem->bytes};
 
@@ -72,6 +74,16 @@ static void peer_tell(const struct dump *dump, const struct elem *elem, const st
 		peer.from = *from;
 	memcpy(peer.name, elem->name, sizeof(peer.name));
 	dump->reader->peer(dump->reader->data, &peer);
+}
+
+static int elem_compare_source(const void *a, const void *b)
+{
+	const struct elem *x = a, *y = b;
+	int order = elem_compare(a, b);
+
+	return order ? order
+		     : memcmp(x->source.addr.bytes, y->source.addr.bytes,
+			       sizeof x->source.addr.bytes);
 }
 
 static int set_read(const struct dump *dump, enum set_id set, uint8_t family,
@@ -168,8 +180,15 @@ static void client_join(const struct clients *clients, struct elem *hole)
 
 	consent_add(hole, elems_find(&clients->peers, hole, elem_compare), true);
 	for (; port && port < end && endpoint_equal(&port->data, &hole->key); port++) {
-		consent_add(hole, elems_find(&clients->consents, port, elem_compare), true);
-		consent_add(hole, elems_find(&clients->rates, port, elem_compare), false);
+		const struct elem *consent = elems_find(&clients->consents, port, elem_compare);
+		const struct elem *rate = elems_find(&clients->rates, port, elem_compare);
+
+		consent_add(hole, consent, true);
+		consent_add(hole, rate, false);
+		if (rate)
+			hole->rate = rate->rate;
+		else if (consent && consent_is_apart(consent->set))
+			hole->rate = RULES_RATE_UNKNOWN;
 	}
 }
 
@@ -188,6 +207,46 @@ static int clients_read(const struct dump *dump, uint8_t family)
 	free(clients.peers.list);
 	free(clients.consents.list);
 	free(clients.rates.list);
+	return err;
+}
+
+/* What is to be found beside an element of LISTEN. */
+struct beside {
+	struct elems marks, prefixes;
+};
+
+static bool is_whole(const struct beside *beside, const struct elem *listening)
+{
+	const struct elem *mark = elems_find(&beside->marks, listening, elem_compare);
+
+	if (!mark || mark->number != listening->number)
+		return false;
+	return !listening->source.bits ||
+	       listening->source.bits == 8 * addr_size(listening->key.addr.family) ||
+	       elems_find(&beside->prefixes, listening, elem_compare_source);
+}
+
+/* As set_read; what lacks something has the number 0, which no stream has. */
+static int listening_read(const struct dump *dump, uint8_t family)
+{
+	struct beside beside = {0};
+	struct elems elems = {0};
+	int err = elem_dump(dump->nl, SET_LISTEN, family, &elems);
+
+	if (!err)
+		err = elem_dump(dump->nl, SET_MARK, family, &beside.marks);
+	if (!err)
+		err = elem_dump(dump->nl, SET_PREFIX, family, &beside.prefixes);
+	elems_sort(&beside.marks, elem_compare);
+	elems_sort(&beside.prefixes, elem_compare_source);
+	for (size_t i = 0; !err && i < elems.count; i++) {
+		if (!is_whole(&beside, &elems.list[i]))
+			elems.list[i].number = 0;
+		listening_tell(dump, &elems.list[i]);
+	}
+	free(elems.list);
+	free(beside.marks.list);
+	free(beside.prefixes.list);
 	return err;
 }
 
@@ -231,7 +290,9 @@ static int family_read(const struct dump *dump, uint8_t family)
 	const struct rules_reader *reader = dump->reader;
 	int err = 0;
 
-	if (reader->listening)
+	if (reader->listening && dump->doubt)
+		err = listening_read(dump, family);
+	else if (reader->listening)
 		err = set_read(dump, SET_LISTEN, family, listening_tell);
 	if (!err && reader->punch)
 		err = set_read(dump, SET_PUNCH, family, punch_tell);
@@ -249,12 +310,13 @@ static int family_read(const struct dump *dump, uint8_t family)
 int rules_read(struct rules *rules, const struct rules_reader *reader)
 {
 	const struct ct_filter ours = {.mark = RULES_MARK, .mask = RULES_MARK_MASK};
-	struct dump dump = {.nl = &rules->nl, .reader = reader};
+	struct dump dump = {.nl = &rules->nl, .reader = reader, .doubt = rules->doubt};
 	int err = family_read(&dump, AF_INET);
 
 	if (!err)
 		err = family_read(&dump, AF_INET6);
 	if (!err && reader->flow)
 		err = ct_dump(&rules->nl, &ours, flow_tell, &dump);
+	rules->doubt &= err || !reader->listening;
 	return err;
 }

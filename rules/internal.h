@@ -21,6 +21,7 @@ struct rules {
 	struct batch batch;
 	struct flush flush;
 	bool peers; /* their chain exists */
+	bool doubt; /* somebody else may have changed elements since they were read */
 	/* Called between commit and flush, for tests. */
 	void (*committed)(void);
 };

@@ -69,7 +69,7 @@ struct rules_error {
 /* What the kernel holds, read back. */
 struct rules_listening {
 	struct endpoint listen;
-	uint32_t number;
+	uint32_t number; /* 0: part of what belongs to it is not there */
 	struct prefix source;
 	char name[RULES_NAME];
 	uint64_t refused_packets; /* since the element was added */
@@ -79,10 +79,12 @@ struct rules_ingress {
 	struct endpoint listen;
 	struct endpoint client;
 };
+#define RULES_RATE_UNKNOWN UINT64_MAX
 struct rules_client {
 	struct endpoint client;
 	struct endpoint punch;
 	uint32_t consent_ms; /* left; 0 when it has run out */
+	uint64_t rate;	     /* RULES_RATE_UNKNOWN: what should keep it is not there */
 	uint64_t packets;
 	uint64_t bytes;
 	char name[RULES_NAME];

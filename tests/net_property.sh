@@ -56,7 +56,7 @@ touch "$CONF" && chgrp "$(id -gn "$(relayd_user)")" "$CONF" && chmod 640 "$CONF"
 
 if [ -n "${PROPERTY_SEED-}" ]; then
 	ok "seed $PROPERTY_SEED" property "${PROPERTY_STEPS:-200}" 100000 --seed "$PROPERTY_SEED" \
-		${PROPERTY_REPLAY:+--replay "$PROPERTY_REPLAY"}
+		${PROPERTY_REPLAY:+--replay "$PROPERTY_REPLAY"} ${PROPERTY_SHRINK:+--shrink "$PROPERTY_SHRINK"}
 	figures
 	skip "a seed that is drawn" "PROPERTY_SEED is set"
 	exit

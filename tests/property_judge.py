@@ -135,6 +135,11 @@ class Judge:
             elif found and found[0] not in self.model.sources_possible(slot):
                 wrong.append("to %s may send %s, not one of %s" %
                              (slot.name(), found, sorted(self.model.sources_possible(slot))))
+        for at, found in table.prefixes.items():
+            slot = wanted.get(at)
+            if not slot or slot.hole and at not in table.consent and not slot.ends(time.monotonic())[0] or \
+                    len(found) != 1 or found[0] not in self.model.sources_possible(slot):
+                wrong.append("prefixes %s for %s" % (found, at))
         if set(table.sources) - set(wanted) or table.strays:
             wrong.append("sources for nothing: %s %s" % (sorted(set(table.sources) - set(wanted)), table.strays))
         return wrong

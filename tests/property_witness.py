@@ -63,6 +63,7 @@ class Table:
         self.consent, self.names = {}, {}  # endpoint: seconds left, and of which stream
         self.counted, self.rates = {}, {}
         self.ingress, self.egress = {}, {}
+        self.prefixes = {}  # of ports that nobody may send to now
         self.strays = {}  # what belongs to nothing
         for family in "46":
             self._read(family)
@@ -92,7 +93,7 @@ class Table:
                 self.consent[at] = extra.get("expires", 0)
                 self.names[at] = extra.get("comment")
                 self.counted[at] = name in ("any_rate", "exact_rate", "within")
-        self.strays.update(prefixes)
+        self.prefixes.update(prefixes)
         for key, extra, _ in self._each("rate" + family):
             self.rates[key] = extra.get("limit", {}).get("rate", 0)
         for key, _, client in self._each("ingress" + family):
