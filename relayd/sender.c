@@ -140,6 +140,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 		return;
 	loop = loop_reason(slot, &event->sender);
 	if (loop) {
+		slot->refused_sender = event->sender;
 		stream_tell(table, "loop", slot, loop);
 		slot_release(table, slot);
 		return;

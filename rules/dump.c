@@ -250,6 +250,31 @@ static int listening_read(const struct dump *dump, uint8_t family)
 	return err;
 }
 
+/* In doubt: consent that leads nowhere is told as if it led to itself. */
+static int strays_read(const struct dump *dump, uint8_t family)
+{
+	struct elems ports = {0}, consents = {0}, rates = {0};
+	int err = elem_dump(dump->nl, SET_INGRESS, family, &ports);
+
+	if (!err)
+		err = consents_read(dump, family, &consents);
+	if (!err)
+		err = elem_dump(dump->nl, SET_RATE, family, &rates);
+	if (!err && !elems_append(&consents, &rates))
+		err = -ENOMEM;
+	elems_sort(&ports, elem_compare);
+	for (size_t i = 0; !err && i < consents.count; i++) {
+		struct rules_ingress stray = {consents.list[i].key, consents.list[i].key};
+
+		if (!elems_find(&ports, &consents.list[i], elem_compare))
+			dump->reader->ingress(dump->reader->data, &stray);
+	}
+	free(ports.list);
+	free(consents.list);
+	free(rates.list);
+	return err;
+}
+
 static int peers_read(const struct dump *dump, uint8_t family)
 {
 	struct elems peers = {0}, from = {0};
@@ -300,6 +325,8 @@ static int family_read(const struct dump *dump, uint8_t family)
 		err = set_read(dump, SET_RAW, family, punch_tell);
 	if (!err && reader->ingress)
 		err = set_read(dump, SET_INGRESS, family, ingress_tell);
+	if (!err && reader->ingress && dump->doubt)
+		err = strays_read(dump, family);
 	if (!err && reader->client)
 		err = clients_read(dump, family);
 	if (!err && reader->peer)
