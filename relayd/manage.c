@@ -315,8 +315,8 @@ void net_read_again(struct net *net)
 	}
 	fixed = needs_restart(net->config, config);
 	if (fixed)
-		log_warning("%s: a new `%s` needs a restart of relayd", net->setup->config_path,
-			fixed);
+		log_warning(
+			"%s: a new `%s` needs a restart of relayd", net->setup->config_path, fixed);
 	take_over(net->config, config);
 }
 

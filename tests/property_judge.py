@@ -174,6 +174,8 @@ class Judge:
         for flow in flows:
             slot = wanted.get(flow.destination)
             if not flow.ours():
+                if flow.early() and slot:
+                    continue  # it goes with its next packet
                 if slot or PUNCH in (flow.reply_destination[1], flow.destination[1]):
                     wrong.append("not ours and in the way: %s" % flow)
                 continue
@@ -190,7 +192,9 @@ class Judge:
     # Probes
 
     def _conflict(self, sender, slot):
-        return any(flow.reply_source == slot.hole and flow.source != sender.at
+        listen = (RELAY[slot.family], slot.port)
+        return any(flow.reply_source == slot.hole and flow.source != sender.at or
+                   flow.early() and (flow.source, flow.destination) == (sender.at, listen)
                    for flow in self.conntrack.read())
 
     def _allowed(self, table, sender, slot):

@@ -150,6 +150,10 @@ class Flow:
     def ours(self):
         return self.mark & MARK_MASK == MARK
 
+    def early(self):
+        """Not translated: it began before anybody listened."""
+        return not self.ours() and (self.source, self.destination) == (self.reply_destination, self.reply_source)
+
     def __repr__(self):
         return "%s:%d > %s:%d, back %s:%d > %s:%d, mark %#x" % (
             *self.source, *self.destination, *self.reply_source, *self.reply_destination, self.mark)
