@@ -173,7 +173,7 @@ static void say_failed(const struct report *report, const struct agent_event *ev
 		log_error("the relay does not accept key %s for %s (or knows no such stream, or no "
 			  "port %u of it)",
 			report->key_file, report->stream, event->port);
-	else if (event->code == 403)
+	else if (event->code == 403 && !strcmp(event->reason, "not from this address"))
 		log_error("the relay does not let this address punch for %s (its `clients`)",
 			report->stream);
 	else

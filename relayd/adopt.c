@@ -21,6 +21,10 @@ static void adopt_source(const struct net *net, struct slot *slot, const struct 
 
 	if (!one || !addr_is_routable(&source->addr))
 		return;
+	/* The configuration may have another source since. */
+	if (stream->spec.source == SPEC_PREFIX &&
+		!prefix_contains(&stream->spec.prefix, &source->addr))
+		return;
 	if (stream->spec.source == SPEC_FIRST) {
 		stream->lock = source->addr;
 		stream->lock_ms = net_now(net);
@@ -52,6 +56,7 @@ static void adopt_client(
 
 	if (!slot || strcmp(slot->stream->spec.name, client->name) || !left ||
 		!config_is_local(net->config, &client->punch.addr) ||
+		!spec_admits(&slot->stream->spec, &client->client.addr) ||
 		broker_has_hole(net->broker, &client->client))
 		return;
 	slot_adopt(

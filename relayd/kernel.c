@@ -343,6 +343,7 @@ static void start_child(struct kernel *kernel)
 		child_main(kernel, pair[1]);
 	}
 	close(pair[1]);
+	kernel->setup->again = true;
 	kernel->peer = pair[0];
 	if (kernel->child < 0) {
 		log_error("cannot start the net side: %s", strerror(errno));

@@ -298,6 +298,36 @@ static void after_sweep(void *data, int error, const struct sync_snapshot *snaps
 				net->config->streams[i].name, why);
 }
 
+/* All that may change while relayd runs; frees the other. */
+static void take_over(struct config *config, struct config *other)
+{
+	free(config->streams);
+	config->streams = other->streams;
+	config->stream_count = other->stream_count;
+	memcpy(config->advertise, other->advertise, sizeof config->advertise);
+	config->advertise_count = other->advertise_count;
+	other->streams = NULL;
+	other->stream_count = 0;
+	config_free(other);
+}
+
+void net_read_again(struct net *net)
+{
+	struct config *config;
+	char why[CONFIG_ERROR];
+	const char *fixed;
+
+	if (config_read(net->setup->config_path, &config, why)) {
+		log_error("%s; the streams are as they were when relayd started", why);
+		return;
+	}
+	fixed = needs_restart(net->config, config);
+	if (fixed)
+		log_warning(
+			"%s: a new `%s` needs a restart of relayd", net->setup->config_path, fixed);
+	take_over(net->config, config);
+}
+
 int net_reload(struct net *net, struct net_changes *changes, char why[static CONFIG_ERROR])
 {
 	struct config *config;
@@ -326,15 +356,7 @@ int net_reload(struct net *net, struct net_changes *changes, char why[static CON
 		changes->added += !stream && !find_spec(net->config, config->streams[i].name);
 		changes->changed += stream && !spec_equal(&config->streams[i], &stream->spec);
 	}
-	net->config->stream_count = 0;
-	free(net->config->streams);
-	net->config->streams = config->streams;
-	net->config->stream_count = config->stream_count;
-	memcpy(net->config->advertise, config->advertise, sizeof config->advertise);
-	net->config->advertise_count = config->advertise_count;
-	config->streams = NULL;
-	config->stream_count = 0;
-	config_free(config);
+	take_over(net->config, config);
 	log_info("reloaded: %u added, %u changed, %u removed", changes->added, changes->changed,
 		changes->removed);
 	return sync_read(&net->sync, after_sweep, net);

@@ -37,10 +37,16 @@ static int send_message(void *data, const uint8_t *message, size_t len)
 	return -EPIPE;
 }
 
+/* Of a sender that has not got the stream. */
+static bool is_refusal(const char *what)
+{
+	return !strcmp(what, "refused") || !strcmp(what, "loop");
+}
+
 static void log_happened(const struct stream_event *event, const struct control_event *out)
 {
 	char client[ENDPOINT_TEXT] = "", sender[ENDPOINT_TEXT] = "", port[8] = "";
-	bool of_sender = !strcmp(event->what, "sender") || !strcmp(event->what, "refused");
+	bool of_sender = !strcmp(event->what, "sender") || is_refusal(event->what);
 
 	if (event->slot)
 		snprintf(port, sizeof port, ":%u", event->slot->port);
@@ -62,7 +68,7 @@ static void stream_happened(void *data, const struct stream_event *event)
 
 	if (slot) {
 		const struct endpoint *punch = &slot->want.punch;
-		bool refused = !strcmp(event->what, "refused");
+		bool refused = is_refusal(event->what);
 
 		if (punch->addr.family) {
 			listen = (struct endpoint){
@@ -289,6 +295,8 @@ static int start(struct net *net)
 	char why[CONFIG_ERROR];
 	int err;
 
+	if (net->setup->again)
+		net_read_again(net);
 	for (size_t i = 0; i < net->config->address_count; i++)
 		families[net->config->addresses[i].family == AF_INET6] = true;
 	err = stream_table_init(&net->table, families, net->config->consent * 1000);

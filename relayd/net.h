@@ -29,6 +29,7 @@
 struct net_setup {
 	const char *config_path;
 	struct config *config;
+	bool again;	/* this net side replaces one that died */
 	int kernel_fd;	/* SOCK_SEQPACKET to the kernel side */
 	int control_fd; /* listening */
 	size_t punch_count;
@@ -94,6 +95,8 @@ int net_remove_many(struct net *net, struct spec_item *items, size_t count, bool
 /* Closes the holes of one stream, or of all when name is NULL; *count says how many. */
 int net_flush(struct net *net, const char *name, unsigned int *count, char why[static SPEC_WHY]);
 
+/* Reads the file again before anything is made of it: it was reloaded since relayd started. */
+void net_read_again(struct net *net);
 /* At a start: the streams of the file and of the registry. */
 int net_load(struct net *net, char why[static CONFIG_ERROR]);
 

@@ -189,7 +189,12 @@ static enum punch_count proven(struct punch *punch, const struct request *reques
 		return PUNCH_UNKNOWN_ATTRIBUTE;
 	}
 	if (!punch_allowed(punch, request->stream, &request->packet->source)) {
-		answer->len = punch_error(request, 403, "not from this address", answer->data);
+		bool own = punch->own && punch->own(punch->own_data, &request->packet->source.addr);
+
+		answer->len = punch_error(request, 403,
+			own ? "a client on the relay itself would be a loop"
+			    : "not from this address",
+			answer->data);
 		return PUNCH_FORBIDDEN;
 	}
 	if (!request->stun.peer.p && punch_is_share(punch, request->packet)) {

@@ -91,9 +91,7 @@ void punch_find(const struct stream_table *table, struct request *request)
 bool punch_allowed(
 	const struct punch *punch, const struct stream *stream, const struct endpoint *client)
 {
-	const struct prefix *clients = &stream->spec.clients;
-
-	if (clients->bits && !prefix_contains(clients, &client->addr))
+	if (!spec_admits(&stream->spec, &client->addr))
 		return false;
 	return client->port && addr_is_routable(&client->addr) &&
 	       !(punch->own && punch->own(punch->own_data, &client->addr));

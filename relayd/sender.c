@@ -8,6 +8,8 @@
 /* The loser of a hand-over may not have it back sooner: two programs on one host would take turns.
  */
 #define REMATCH_MS 2000
+/* Less than a flow lives: who opens one twice in that time has not got it. */
+#define OPENED_MS 5000
 /* A lock is firm after so many packets; until then a stray one (a port scan) has it only shortly.
  */
 #define FIRM_PACKETS 16
@@ -84,19 +86,56 @@ static void refused(struct stream_table *table, struct slot *slot, const struct 
 	int64_t now_ms)
 {
 	bool again = endpoint_equal(&slot->refused_sender, &event->sender);
+	const char *why = "not allowed by source";
 
 	slot->refused_sender = event->sender;
 	slot->refused_ms = now_ms;
-	if (!again)
-		stream_tell(table, "refused", slot,
-			slot->want.client.addr.family ? "not allowed by source"
-						      : "nobody has punched for it");
+	if (again)
+		return;
+	if (addr_equal(&event->sender.addr, &event->listen.addr))
+		why = "the sender is on the relay itself, whose own packets are not translated";
+	else if (!slot->want.client.addr.family)
+		why = "nobody has punched for it";
+	stream_tell(table, "refused", slot, why);
+}
+
+/*
+ * NULL, or why what this sender sends would come back to us: it is the client, which we would send
+ * its own to, or another relay whose listening endpoint somebody has punched with. The TTL ends
+ * each packet's way, but dozens of rounds later. Behind one NAT both have one address, so only the
+ * port tells.
+ */
+static const char *loop_reason(const struct slot *slot, const struct endpoint *sender)
+{
+	const struct hole *hole = &slot->want;
+
+	if (endpoint_equal(&hole->client, sender))
+		return "a loop: the sender is the client";
+	if (addr_equal(&hole->client.addr, &sender->addr) && sender->port == hole->punch.port)
+		return "a loop: the client is another relay, which sends it back";
+	return NULL;
+}
+
+/*
+ * A flow that is there opens no more. If the sender that we believe to have it wants to, another
+ * port of its host was faster when the one before was deleted, and keeps it out.
+ */
+static void opens_again(struct stream_table *table, struct slot *slot, int64_t now_ms)
+{
+	bool shut_out = slot->opened_ms && now_ms - slot->opened_ms < OPENED_MS;
+
+	slot->opened_ms = shut_out ? 0 : now_ms;
+	if (!shut_out)
+		return;
+	slot->flush = true;
+	slot_mark(table, slot);
 }
 
 void sender_event(struct stream_table *table, const struct rules_event *event, int64_t now_ms)
 {
 	struct slot *slot = slot_by_listen(table, &event->listen);
 	struct prefix source;
+	const char *loop;
 
 	if (!slot || slot->stream->gone)
 		return;
@@ -109,10 +148,18 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	if (!slot->want.client.addr.family ||
 		(source.bits && !prefix_contains(&source, &event->sender.addr)))
 		return;
+	loop = loop_reason(slot, &event->sender);
+	if (loop) {
+		slot->refused_sender = event->sender;
+		stream_tell(table, "loop", slot, loop);
+		slot_release(table, slot);
+		return;
+	}
 	if (slot->stream->spec.source == SPEC_FIRST && !slot->stream->lock.family)
 		lock(table, slot, &event->sender.addr, now_ms);
 	if (endpoint_equal(&slot->sender, &event->sender)) {
 		hold(table, slot);
+		opens_again(table, slot, now_ms);
 		return;
 	}
 	if (slot->sender.addr.family) {
@@ -122,6 +169,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 		slot->flush = true;
 		slot_mark(table, slot);
 	}
+	slot->opened_ms = slot->flush ? 0 : now_ms;
 	slot->sender = event->sender;
 	slot->handed_ms = now_ms;
 	hold(table, slot);

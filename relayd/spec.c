@@ -236,6 +236,11 @@ bool spec_equal(const struct spec *a, const struct spec *b)
 	       a->raw_punch == b->raw_punch && a->peers == b->peers;
 }
 
+bool spec_admits(const struct spec *spec, const struct addr *client)
+{
+	return !spec->clients.bits || prefix_contains(&spec->clients, client);
+}
+
 const char *spec_source_format(const struct spec *spec, char out[static PREFIX_TEXT])
 {
 	switch (spec->source) {

@@ -61,6 +61,8 @@ int spec_check(const struct spec *spec, char why[static SPEC_WHY]);
 /* Do the two want a port (listen or raw punch) of each other, at one address? Returns it, or 0. */
 uint16_t spec_overlap(const struct spec *a, const struct spec *b);
 bool spec_equal(const struct spec *a, const struct spec *b);
+/* May a client punch from there? */
+bool spec_admits(const struct spec *spec, const struct addr *client);
 /* "any", "first", or the prefix. */
 const char *spec_source_format(const struct spec *spec, char out[static PREFIX_TEXT]);
 

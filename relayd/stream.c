@@ -297,8 +297,7 @@ int stream_change(struct stream_table *table, struct stream *stream, const struc
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		struct slot *slot = &stream->slots[i];
 		const struct addr *client = &slot->want.client.addr;
-		bool denied = client->family && spec->clients.bits &&
-			      !prefix_contains(&spec->clients, client);
+		bool denied = client->family && !spec_admits(spec, client);
 
 		/* Who punched with the key of before, or from where one may not any more, punches
 		 * again. */

@@ -31,8 +31,10 @@ int consent_read(struct nl *nl, struct consent *out);
 
 /* The set for consent to this source, of a stream with or without a rate. */
 enum set_id consent_set(const struct prefix *source, bool rated);
-/* Whether consent of such a source may stand in this set; and whether RATE counts for it. */
+/* Whether consent of such a source may stand in this set. */
 bool consent_is_of(enum set_id set, const struct prefix *source);
+
+/* Counter and rate of what is in this set stand in SET_RATE. */
 bool consent_is_apart(enum set_id set);
 
 /* The sets in which consent stands, ended by SET_COUNT. */

@@ -198,6 +198,8 @@ static void add_raw_out(struct batch *batch)
 	FOR_EACH_FAMILY(f)
 	{
 		add_notrack(batch, CHAIN_RAW_OUT, *f, SET_PUNCH, EXPR_SRC);
+		/* From a program on this host: behind loopback it could not be undone. */
+		add_notrack(batch, CHAIN_RAW_OUT, *f, SET_PUNCH, EXPR_DST);
 		add_notrack(batch, CHAIN_RAW_OUT, *f, SET_RAW, EXPR_SRC);
 	}
 }

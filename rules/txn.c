@@ -81,6 +81,9 @@ static int consent_move(struct txn *txn, int i, const struct prefix *from)
 	struct consent consent = {.listen = op->listen, .source = *from};
 	int err = consent_read(&txn->rules->nl, &consent);
 
+	/* What is read is what was before the transaction. */
+	if (op_find(txn, 0, (size_t)i, RULES_UNINGRESS, i))
+		return 0;
 	consent_close(&txn->rules->batch, &txn->rules->kernel, i, &op->listen, from);
 	if (err)
 		return err == -ENOENT ? 0 : err;

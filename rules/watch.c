@@ -156,7 +156,12 @@ static void datagram_read(struct rules *rules, size_t len,
 		case LOG_KIND_NONE:
 			break;
 		case LOG_KIND_EARLY:
-			early_delete(&rules->nl, &found);
+			/* Of this host: no hook translates it. */
+			found.refused = addr_equal(&found.sender.addr, &found.listen.addr);
+			if (found.refused)
+				event(data, &found);
+			else
+				early_delete(&rules->nl, &found);
 			break;
 		case LOG_KIND_OPEN:
 			found.number = number_find(&rules->nl, &found.listen);

@@ -129,6 +129,64 @@ START_TEST(test_first)
 }
 END_TEST
 
+/* What would come back closes the hole; who is behind the client's NAT may send. */
+START_TEST(test_loop)
+{
+	packet("192.0.2.9:40123", false, NOW);
+	assert_events("loop ");
+	ck_assert_str_eq(text, "a loop: the sender is the client");
+	ck_assert_uint_eq(slot->want.client.addr.family, 0);
+	ck_assert_uint_eq(slot->sender.addr.family, 0);
+
+	punch(slot, "192.0.2.9:40123");
+	events[0] = '\0';
+	packet("192.0.2.9:3478", false, NOW);
+	assert_events("loop ");
+	ck_assert_str_eq(text, "a loop: the client is another relay, which sends it back");
+	ck_assert_uint_eq(slot->want.client.addr.family, 0);
+
+	punch(slot, "192.0.2.9:40123");
+	events[0] = '\0';
+	packet("192.0.2.9:40124", false, NOW);
+	assert_events("sender ");
+	assert_sender("192.0.2.9:40124");
+}
+END_TEST
+
+START_TEST(test_own_host)
+{
+	packet("203.0.113.7:7000", true, NOW);
+	assert_events("refused ");
+	ck_assert_ptr_nonnull(strstr(text, "on the relay itself"));
+}
+END_TEST
+
+/*
+ * Another port of the host had its packet between the deletion and the next of ours: the flow is
+ * that one's, which may not have it back so soon, and it would keep us out until it times out.
+ */
+START_TEST(test_overtaken)
+{
+	packet(A2, false, NOW);
+	slot->media_ms = NOW + 50;
+	packet(A, false, NOW + 100);
+	ck_assert(slot->flush);
+	settle();
+	packet(A2, false, NOW + 110);
+	assert_sender(A);
+	ck_assert(!slot->flush);
+	packet(A, false, NOW + 120);
+	ck_assert(!slot->flush);
+	packet(A, false, NOW + 140);
+	ck_assert(slot->flush);
+	settle();
+	packet(A, false, NOW + 160);
+	ck_assert(!slot->flush);
+	packet(A, false, NOW + 160 + 5000);
+	ck_assert(!slot->flush);
+}
+END_TEST
+
 /* The same program, started again: it has another port, and the old flow is in its way. */
 START_TEST(test_restart)
 {
@@ -406,6 +464,9 @@ static Suite *sender_suite(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test_first);
+	tcase_add_test(tcase, test_loop);
+	tcase_add_test(tcase, test_own_host);
+	tcase_add_test(tcase, test_overtaken);
 	tcase_add_test(tcase, test_restart);
 	tcase_add_test(tcase, test_rematch);
 	tcase_add_test(tcase, test_rival_silent);
