@@ -269,6 +269,8 @@ int foreign_walk(const struct foreign_packet *packet,
 	if (!err)
 		err = ruleset_read(&ruleset, &kernel->nl);
 	if (!err)
+		ruleset_rank(&ruleset, &kernel->nl);
+	if (!err)
 		err = foreign_walk_ruleset(&ruleset, &host, packet, chain, data);
 	ruleset_fini(&ruleset);
 	foreign_kernel_close(kernel);

@@ -122,6 +122,11 @@ void foreign_rule_eval(const struct ruleset *ruleset, const struct ruleset_chain
 	const struct ruleset_rule *rule, struct foreign_state *state, struct foreign_match *out);
 
 /* Expressions, one file per kind; each says whether the rule goes on. */
+enum truth foreign_cmp(struct foreign_rule *rule, const struct nlattr *expr);
+enum truth foreign_range(struct foreign_rule *rule, const struct nlattr *expr);
+enum truth foreign_bitwise(struct foreign_rule *rule, const struct nlattr *expr);
+enum truth foreign_byteorder(struct foreign_rule *rule, const struct nlattr *expr);
+enum truth foreign_payload(struct foreign_rule *rule, const struct nlattr *expr);
 enum truth foreign_meta(struct foreign_rule *rule, const struct nlattr *expr);
 enum truth foreign_ct(struct foreign_rule *rule, const struct nlattr *expr);
 enum truth foreign_fib(struct foreign_rule *rule, const struct nlattr *expr);
@@ -134,6 +139,12 @@ bool foreign_is_reply(const struct foreign_state *state);
 
 /* Offset of a register, or -1 unless len bytes fit there. */
 int reg_offset(uint32_t reg, size_t len);
+/* A register's bytes that an expression wants; NULL: there are none. */
+const uint8_t *reg_read(
+	const struct foreign_rule *rule, uint32_t reg, size_t len, const uint8_t **known);
+bool reg_known(const uint8_t *known, size_t len);
+/* The value in NFTA_DATA_VALUE, or NULL. */
+const uint8_t *data_value(const struct nlattr *nest, size_t *len);
 void reg_set(struct foreign_rule *rule, uint32_t reg, const void *data, size_t len);
 void reg_forget(struct foreign_rule *rule, uint32_t reg, size_t len);
 /* The number in a fact, in host order, as kernel registers hold them. */

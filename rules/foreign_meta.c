@@ -84,7 +84,7 @@ enum truth foreign_meta(struct foreign_rule *rule, const struct nlattr *expr)
 	case NFT_META_SKGID:
 	case NFT_META_CGROUP:
 		/* What is forwarded has no socket. */
-		if (state->hook == NF_INET_FORWARD && key != NFT_META_CGROUP)
+		if (state->packet->way == FOREIGN_MEDIA || state->packet->way == FOREIGN_REPLY)
 			return NO;
 		reg_forget(rule, dreg, sizeof(uint32_t));
 		break;

@@ -23,11 +23,26 @@ int32_t order_priority(const struct ruleset_chain *chain)
 		       : PRIORITY_NAT_SRC;
 }
 
-/* Of chains with the same priority the one that came last is asked first. */
+/* Whether both have a rank in the same list. */
+static bool ranks(const struct ruleset_chain *x, const struct ruleset_chain *y, int *out)
+{
+	for (int v6 = 0; v6 < 2; v6++)
+		if (x->rank[v6] && y->rank[v6] && x->rank[v6] != y->rank[v6]) {
+			*out = x->rank[v6] < y->rank[v6] ? -1 : 1;
+			return true;
+		}
+	return false;
+}
+
+/*
+ * Of chains with the same priority the one that came last is asked first. If the kernel does not
+ * tell which one that is, it is taken to be the one that is listed last.
+ */
 static int chain_compare(const void *a, const void *b)
 {
 	const struct ruleset_chain *x = *(const struct ruleset_chain *const *)a;
 	const struct ruleset_chain *y = *(const struct ruleset_chain *const *)b;
+	int order;
 
 	if (order_priority(x) != order_priority(y))
 		return order_priority(x) < order_priority(y) ? -1 : 1;
@@ -35,6 +50,8 @@ static int chain_compare(const void *a, const void *b)
 		return order_is_nat(x) ? 1 : -1;
 	if (x->priority != y->priority)
 		return x->priority < y->priority ? -1 : 1;
+	if (ranks(x, y, &order))
+		return order;
 	return x > y ? -1 : 1;
 }
 

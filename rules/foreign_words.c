@@ -2,7 +2,6 @@
 /* foreign_words: a rule in about the words in which nft would print it, cut where space ends. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,42 +10,7 @@
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_conntrack.h>
 
-#include "rules/foreign_eval.h"
-
-enum form { FORM_HEX, FORM_NUMBER, FORM_ADDR, FORM_NAME, FORM_STATE, FORM_STATUS, FORM_TYPE };
-
-/* What lies in four bytes of the registers. */
-struct slot {
-	char label[24];
-	enum form form;
-	uint32_t mask; /* 0: none was applied */
-};
-
-struct words {
-	char *out;
-	size_t size, len;
-	const struct ruleset_chain *chain;
-	struct slot slots[REGS_SIZE / 4];
-	uint8_t proto; /* of a test that is not written yet */
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct words *words, const char *format, ...)
-{
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vsnprintf(words->out + words->len, words->size - words->len, format, args);
-	va_end(args);
-	if (len <= 0)
-		return;
-	words->len += (size_t)len;
-	/* Not all of it fits: dots say so. */
-	if (words->len >= words->size) {
-		words->len = words->size - 1;
-		memcpy(words->out + words->size - 4, "...", 4);
-	}
-}
+#include "rules/foreign_words.h"
 
 static struct slot *slot_of(struct words *words, uint32_t reg)
 {
@@ -93,7 +57,7 @@ static void words_payload(struct words *words, const struct nlattr *expr)
 	char text[24];
 
 	if (attr_in(expr, NFTA_PAYLOAD_SREG)) {
-		put(words, " payload set");
+		words_put(words, " payload set");
 		return;
 	}
 	if (base == NFT_PAYLOAD_TRANSPORT_HEADER && (offset == 0 || offset == 2) && len == 2) {
@@ -139,7 +103,7 @@ static void words_meta(struct words *words, const struct nlattr *expr)
 	const bool known = key < sizeof(keys) / sizeof(keys[0]) && keys[key].text;
 
 	if (attr_in(expr, NFTA_META_SREG))
-		put(words, " %s set", known ? keys[key].text : "meta");
+		words_put(words, " %s set", known ? keys[key].text : "meta");
 	else
 		label(words, attr_in_u32(expr, NFTA_META_DREG, 0),
 			known ? keys[key].form : FORM_HEX, known ? keys[key].text : "meta");
@@ -170,101 +134,10 @@ static void words_ct(struct words *words, const struct nlattr *expr)
 	const bool known = key < sizeof(keys) / sizeof(keys[0]) && keys[key].text;
 
 	if (attr_in(expr, NFTA_CT_SREG))
-		put(words, " %s set", known ? keys[key].text : "ct");
+		words_put(words, " %s set", known ? keys[key].text : "ct");
 	else
 		label(words, attr_in_u32(expr, NFTA_CT_DREG, 0), known ? keys[key].form : FORM_HEX,
 			known ? keys[key].text : "ct");
-}
-
-static void put_bits(struct words *words, uint32_t bits, const char *const names[], size_t count)
-{
-	const char *comma = " ";
-
-	for (size_t i = 0; i < count; i++)
-		if (bits & 1u << i && names[i]) {
-			put(words, "%s%s", comma, names[i]);
-			comma = ",";
-		}
-	if (comma[0] == ' ')
-		put(words, " 0x%x", bits);
-}
-
-static void put_state(struct words *words, uint32_t bits)
-{
-	static const char *const names[] = {
-		"invalid", "established", "related", "new", NULL, NULL, "untracked"};
-
-	put_bits(words, bits, names, sizeof(names) / sizeof(names[0]));
-}
-
-static void put_status(struct words *words, uint32_t bits)
-{
-	static const char *const names[] = {
-		"expected", "seen-reply", "assured", "confirmed", "snat", "dnat"};
-
-	put_bits(words, bits, names, sizeof(names) / sizeof(names[0]));
-}
-
-static void put_addr(struct words *words, const uint8_t *data, size_t len, bool v6)
-{
-	struct addr addr = {.family = v6 ? AF_INET6 : AF_INET};
-	char text[ADDR_TEXT];
-
-	memcpy(addr.bytes, data, len);
-	put(words, " %s", addr_format(&addr, text));
-	if (len < addr_size(addr.family))
-		put(words, "/%zu", 8 * len);
-}
-
-static void put_number(struct words *words, const uint8_t *data, size_t len)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < len && i < 8; i++)
-		value = value << 8 | data[i];
-	put(words, " %llu", (unsigned long long)value);
-}
-
-static void put_value(struct words *words, const struct slot *slot, const uint8_t *data, size_t len)
-{
-	uint32_t number = 0;
-
-	memcpy(&number, data, len < sizeof(number) ? len : sizeof(number));
-	switch (slot->form) {
-	case FORM_ADDR:
-		if (len && len <= 16) {
-			put_addr(words, data, len, strstr(slot->label, "ip6") || len > 4);
-			return;
-		}
-		break;
-	case FORM_NAME:
-		put(words, " \"%.*s%s\"", (int)strnlen((const char *)data, len), (const char *)data,
-			len < IF_NAMESIZE && !memchr(data, 0, len) ? "*" : "");
-		return;
-	case FORM_NUMBER:
-		put_number(words, data, len);
-		return;
-	case FORM_TYPE:
-		put(words, number == 2 ? " local" : " %u", number);
-		return;
-	case FORM_STATE:
-		put_state(words, number);
-		return;
-	case FORM_STATUS:
-		put_status(words, number);
-		return;
-	case FORM_HEX:
-		break;
-	}
-	put(words, " 0x%x", number);
-}
-
-static const uint8_t *value_of(const struct nlattr *nest, size_t *len)
-{
-	const struct nlattr *attr = attr_in(nest, NFTA_DATA_VALUE);
-
-	*len = attr ? mnl_attr_get_payload_len(attr) : 0;
-	return attr ? mnl_attr_get_payload(attr) : NULL;
 }
 
 /* "(x & mask) != 0" is how nft tests for any of some bits. */
@@ -274,7 +147,7 @@ static void words_cmp(struct words *words, const struct nlattr *expr)
 	const uint32_t op = attr_in_u32(expr, NFTA_CMP_OP, 0);
 	const struct slot *slot = slot_of(words, attr_in_u32(expr, NFTA_CMP_SREG, 0));
 	size_t len;
-	const uint8_t *data = value_of(attr_in(expr, NFTA_CMP_DATA), &len);
+	const uint8_t *data = data_value(attr_in(expr, NFTA_CMP_DATA), &len);
 	const bool bits = slot && (slot->form == FORM_STATE || slot->form == FORM_STATUS);
 
 	if (!slot || !data || !len || op >= sizeof(ops) / sizeof(ops[0]))
@@ -287,31 +160,31 @@ static void words_cmp(struct words *words, const struct nlattr *expr)
 		return;
 	}
 	if (bits && slot->mask && op == NFT_CMP_NEQ) {
-		put(words, " %s", slot->label);
-		put_value(words, slot, (const uint8_t *)&slot->mask, sizeof(slot->mask));
+		words_put(words, " %s", slot->label);
+		words_value(words, slot, (const uint8_t *)&slot->mask, sizeof(slot->mask));
 		return;
 	}
-	put(words, " %s", slot->label);
+	words_put(words, " %s", slot->label);
 	if (slot->mask)
-		put(words, " & 0x%x", slot->mask);
-	put(words, "%s", ops[op]);
-	put_value(words, slot, data, len);
+		words_put(words, " & 0x%x", slot->mask);
+	words_put(words, "%s", ops[op]);
+	words_value(words, slot, data, len);
 }
 
 static void words_range(struct words *words, const struct nlattr *expr)
 {
 	const struct slot *slot = slot_of(words, attr_in_u32(expr, NFTA_RANGE_SREG, 0));
 	size_t from_len, to_len;
-	const uint8_t *from = value_of(attr_in(expr, NFTA_RANGE_FROM_DATA), &from_len);
-	const uint8_t *to = value_of(attr_in(expr, NFTA_RANGE_TO_DATA), &to_len);
+	const uint8_t *from = data_value(attr_in(expr, NFTA_RANGE_FROM_DATA), &from_len);
+	const uint8_t *to = data_value(attr_in(expr, NFTA_RANGE_TO_DATA), &to_len);
 
 	if (!slot || !from || !to || !from_len || !to_len)
 		return;
-	put(words, " %s%s", slot->label,
+	words_put(words, " %s%s", slot->label,
 		attr_in_u32(expr, NFTA_RANGE_OP, NFT_RANGE_EQ) == NFT_RANGE_EQ ? "" : " !=");
-	put_value(words, slot, from, from_len);
-	put(words, " to");
-	put_value(words, slot, to, to_len);
+	words_value(words, slot, from, from_len);
+	words_put(words, " to");
+	words_value(words, slot, to, to_len);
 }
 
 static void words_bitwise(struct words *words, const struct nlattr *expr)
@@ -319,7 +192,7 @@ static void words_bitwise(struct words *words, const struct nlattr *expr)
 	const struct slot *from = slot_of(words, attr_in_u32(expr, NFTA_BITWISE_SREG, 0));
 	struct slot *to = slot_of(words, attr_in_u32(expr, NFTA_BITWISE_DREG, 0));
 	size_t len;
-	const uint8_t *mask = value_of(attr_in(expr, NFTA_BITWISE_MASK), &len);
+	const uint8_t *mask = data_value(attr_in(expr, NFTA_BITWISE_MASK), &len);
 
 	if (!from || !to)
 		return;
@@ -341,14 +214,16 @@ static void words_lookup(
 		return;
 	for (size_t i = 0; i < (set->key_len + 3) / 4 && (size_t)at / 4 + i < REGS_SIZE / 4; i++)
 		if (*words->slots[(size_t)at / 4 + i].label) {
-			put(words, "%s%s", dot, words->slots[(size_t)at / 4 + i].label);
+			words_put(words, "%s%s", dot, words->slots[(size_t)at / 4 + i].label);
 			dot = " . ";
 		}
-	put(words, "%s", attr_in_u32(expr, NFTA_LOOKUP_FLAGS, 0) & NFT_LOOKUP_F_INV ? " !=" : "");
+	words_put(words, "%s",
+		attr_in_u32(expr, NFTA_LOOKUP_FLAGS, 0) & NFT_LOOKUP_F_INV ? " !=" : "");
 	if (set->flags & NFT_SET_MAP)
-		put(words, attr_in_u32(expr, NFTA_LOOKUP_DREG, 0) == NFT_REG_VERDICT ? " vmap"
-										     : " map");
-	put(words, set->flags & NFT_SET_ANONYMOUS ? " { .. }" : " @%s", name);
+		words_put(words, attr_in_u32(expr, NFTA_LOOKUP_DREG, 0) == NFT_REG_VERDICT
+					 ? " vmap"
+					 : " map");
+	words_put(words, set->flags & NFT_SET_ANONYMOUS ? " { .. }" : " @%s", name);
 }
 
 static void words_verdict(struct words *words, const struct nlattr *expr)
@@ -361,19 +236,19 @@ static void words_verdict(struct words *words, const struct nlattr *expr)
 		return;
 	switch ((int32_t)attr_in_u32(verdict, NFTA_VERDICT_CODE, 0)) {
 	case NF_ACCEPT:
-		put(words, " accept");
+		words_put(words, " accept");
 		break;
 	case NF_DROP:
-		put(words, " drop");
+		words_put(words, " drop");
 		break;
 	case NFT_JUMP:
-		put(words, " jump %s", chain ? chain : "?");
+		words_put(words, " jump %s", chain ? chain : "?");
 		break;
 	case NFT_GOTO:
-		put(words, " goto %s", chain ? chain : "?");
+		words_put(words, " goto %s", chain ? chain : "?");
 		break;
 	case NFT_RETURN:
-		put(words, " return");
+		words_put(words, " return");
 		break;
 	}
 }
@@ -394,23 +269,23 @@ static void words_conntrack(struct words *words, const void *info, size_t len)
 	struct xt_conntrack_mtinfo3 conntrack;
 
 	if (len < sizeof(conntrack)) {
-		put(words, " conntrack");
+		words_put(words, " conntrack");
 		return;
 	}
 	memcpy(&conntrack, info, sizeof(conntrack));
 	if (!(conntrack.match_flags & XT_CONNTRACK_STATE)) {
-		put(words, " conntrack");
+		words_put(words, " conntrack");
 		return;
 	}
-	put(words, " ct state%s", conntrack.invert_flags & XT_CONNTRACK_STATE ? " !=" : "");
+	words_put(words, " ct state%s", conntrack.invert_flags & XT_CONNTRACK_STATE ? " !=" : "");
 	if (conntrack.state_mask & 0x1f)
-		put_state(words, conntrack.state_mask & 0x1f);
+		words_state(words, conntrack.state_mask & 0x1f);
 	if (conntrack.state_mask & XT_CONNTRACK_STATE_DNAT)
-		put(words, " dnat");
+		words_put(words, " dnat");
 	if (conntrack.state_mask & XT_CONNTRACK_STATE_SNAT)
-		put(words, " snat");
+		words_put(words, " snat");
 	if (conntrack.state_mask & XT_CONNTRACK_STATE_UNTRACKED)
-		put(words, " untracked");
+		words_put(words, " untracked");
 }
 
 static void words_xt(struct words *words, const struct nlattr *expr, bool target)
@@ -423,12 +298,12 @@ static void words_xt(struct words *words, const struct nlattr *expr, bool target
 	if (!target && !strcmp(name, "conntrack") && info)
 		words_conntrack(words, mnl_attr_get_payload(info), mnl_attr_get_payload_len(info));
 	else
-		put(words, target ? " %s" : " -m %s", name);
+		words_put(words, target ? " %s" : " -m %s", name);
 }
 
 static void words_nat(struct words *words, const struct nlattr *expr)
 {
-	put(words,
+	words_put(words,
 		attr_in_u32(expr, NFTA_NAT_TYPE, NFT_NAT_SNAT) == NFT_NAT_SNAT ? " snat" : " dnat");
 }
 
@@ -463,7 +338,7 @@ static void words_expr(struct words *words, const struct ruleset *ruleset, const
 		words_xt(words, data, name[0] == 't');
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		if (!strcmp(name, plain[i]))
-			put(words, " %s", name);
+			words_put(words, " %s", name);
 }
 
 static void words_rule(
@@ -486,7 +361,7 @@ static void words_rule(
 		if (proto && words->proto && words->len != len) {
 			words->len = len;
 			words->proto = 0;
-			put(words, " %s", proto_name(proto));
+			words_put(words, " %s", proto_name(proto));
 			words_expr(words, ruleset, name, data);
 		}
 	}
@@ -524,8 +399,8 @@ void foreign_words(
 			result->at.chain->policy == NF_DROP ? "drop" : "accept");
 		return;
 	}
-	put(&words, "rule %zu:", result->at.number);
+	words_put(&words, "rule %zu:", result->at.number);
 	words_rule(&words, ruleset, result->at.rule);
 	words.size = size;
-	put(&words, "%s", doubt);
+	words_put(&words, "%s", doubt);
 }

@@ -9,7 +9,6 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables_compat.h>
-#include <linux/netfilter/xt_CT.h>
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_connmark.h>
@@ -21,17 +20,9 @@
 #include <linux/netfilter/xt_state.h>
 #include <linux/netfilter/xt_tcpudp.h>
 
-#include "rules/foreign_eval.h"
+#include "rules/foreign_xt.h"
 
-struct xt {
-	struct foreign_rule *rule;
-	const struct foreign_state *state;
-	uint32_t rev;
-	const void *info;
-	size_t len;
-};
-
-static bool info_read(const struct xt *xt, void *out, size_t size)
+bool xt_info(const struct xt *xt, void *out, size_t size)
 {
 	if (xt->len < size)
 		return false;
@@ -53,7 +44,7 @@ static enum truth match_udp(const struct xt *xt)
 {
 	struct xt_udp info;
 
-	if (!info_read(xt, &info, sizeof(info)))
+	if (!xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	if (in_range(xt->state->source.port, info.spts) == !!(info.invflags & XT_UDP_INV_SRCPT))
 		return NO;
@@ -68,7 +59,7 @@ static enum truth match_multiport(const struct xt *xt)
 	struct xt_multiport_v1 info;
 	bool hit = false;
 
-	if (xt->rev != 1 || !info_read(xt, &info, sizeof(info)) || info.count > XT_MULTI_PORTS)
+	if (xt->rev != 1 || !xt_info(xt, &info, sizeof(info)) || info.count > XT_MULTI_PORTS)
 		return MAYBE;
 	for (unsigned int i = 0; i < info.count; i++) {
 		uint16_t range[2] = {info.ports[i], info.ports[i]};
@@ -166,7 +157,7 @@ static enum truth match_conntrack(const struct xt *xt)
 	enum truth truth = YES;
 	uint16_t flags;
 
-	if (xt->rev != 3 || !info_read(xt, &info, sizeof(info)))
+	if (xt->rev != 3 || !xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	flags = info.match_flags;
 	if (flags & XT_CONNTRACK_STATE)
@@ -198,7 +189,7 @@ static enum truth match_state(const struct xt *xt)
 	struct xt_state_info info;
 	uint32_t mask;
 
-	if (!info_read(xt, &info, sizeof(info)))
+	if (!xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	mask = info.statemask & 0x1f;
 	if (info.statemask & XT_STATE_UNTRACKED)
@@ -225,7 +216,7 @@ static enum truth match_addrtype(const struct xt *xt)
 	struct xt_addrtype_info_v1 info;
 	enum truth truth = YES;
 
-	if (xt->rev != 1 || !info_read(xt, &info, sizeof(info)))
+	if (xt->rev != 1 || !xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	if (info.flags & (XT_ADDRTYPE_LIMIT_IFACE_IN | XT_ADDRTYPE_LIMIT_IFACE_OUT))
 		return MAYBE;
@@ -243,7 +234,7 @@ static enum truth match_mark(const struct xt *xt)
 {
 	struct xt_mark_mtinfo1 info;
 
-	if (xt->rev != 1 || !info_read(xt, &info, sizeof(info)))
+	if (xt->rev != 1 || !xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	return inverted(fact_is(xt->state->mark, info.mask, info.mark), info.invert);
 }
@@ -252,7 +243,7 @@ static enum truth match_connmark(const struct xt *xt)
 {
 	struct xt_connmark_mtinfo1 info;
 
-	if (xt->rev != 1 || !info_read(xt, &info, sizeof(info)))
+	if (xt->rev != 1 || !xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	return truth_and(xt->state->entry,
 		inverted(fact_is(xt->state->ct_mark, info.mask, info.mark), info.invert));
@@ -270,7 +261,7 @@ static enum truth match_iprange(const struct xt *xt)
 {
 	struct xt_iprange_mtinfo info;
 
-	if (xt->rev != 1 || !info_read(xt, &info, sizeof(info)))
+	if (xt->rev != 1 || !xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	if (info.flags & IPRANGE_SRC && addr_between(&xt->state->source.addr, &info.src_min,
 						&info.src_max) == !!(info.flags & IPRANGE_SRC_INV))
@@ -286,7 +277,7 @@ static enum truth match_owner(const struct xt *xt)
 {
 	struct xt_owner_match_info info;
 
-	if (xt->state->packet->way == FOREIGN_ANSWER || !info_read(xt, &info, sizeof(info)))
+	if (xt->state->packet->way == FOREIGN_ANSWER || !xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	return (info.match ^ info.invert) == 0 ? YES : NO;
 }
@@ -295,7 +286,7 @@ static enum truth match_pkttype(const struct xt *xt)
 {
 	struct xt_pkttype_info info;
 
-	if (!info_read(xt, &info, sizeof(info)))
+	if (!xt_info(xt, &info, sizeof(info)))
 		return MAYBE;
 	return inverted(info.pkttype == 0 ? YES : NO, info.invert);
 }
@@ -312,122 +303,6 @@ static enum truth match_no(const struct xt *xt)
 	(void)xt;
 	return NO;
 }
-
-static enum truth target_set_mark(const struct xt *xt)
-{
-	struct foreign_state *state = xt->rule->state;
-	struct xt_mark_tginfo2 info;
-
-	if (xt->rev != 2 || !info_read(xt, &info, sizeof(info))) {
-		state->mark = (struct fact){0};
-		return YES;
-	}
-	fact_set(&state->mark, (state->mark.value & ~info.mask) ^ info.mark,
-		state->mark.known | info.mask, state->doubtful || xt->rule->match->truth == MAYBE);
-	return YES;
-}
-
-static enum truth target_connmark(const struct xt *xt)
-{
-	struct foreign_state *state = xt->rule->state;
-	const bool doubtful = state->doubtful || xt->rule->match->truth == MAYBE;
-	struct xt_connmark_tginfo1 info;
-	struct fact new;
-
-	if (!info_read(xt, &info, sizeof(info)) || (xt->rev != 1 && xt->rev != 2)) {
-		state->mark = state->ct_mark = (struct fact){0};
-		return YES;
-	}
-	/* Revision 2 shifts, which nobody does to our flows; its mode lies behind two bytes. */
-	if (xt->rev == 2) {
-		struct xt_connmark_tginfo2 two;
-
-		if (!info_read(xt, &two, sizeof(two)) || two.shift_bits) {
-			state->mark = state->ct_mark = (struct fact){0};
-			return YES;
-		}
-		info.mode = two.mode;
-	}
-	if (state->entry != YES)
-		return YES;
-	switch (info.mode) {
-	case XT_CONNMARK_SET:
-		fact_set(&state->ct_mark, (state->ct_mark.value & ~info.ctmask) ^ info.ctmark,
-			state->ct_mark.known | info.ctmask, doubtful);
-		break;
-	case XT_CONNMARK_SAVE:
-		new = (struct fact){
-			(state->ct_mark.value & ~info.ctmask) ^ (state->mark.value & info.nfmask),
-			state->ct_mark.known & (state->mark.known | ~info.nfmask)};
-		fact_set(&state->ct_mark, new.value, new.known, doubtful);
-		break;
-	case XT_CONNMARK_RESTORE:
-		new = (struct fact){
-			(state->mark.value & ~info.nfmask) ^ (state->ct_mark.value & info.ctmask),
-			state->mark.known & (state->ct_mark.known | ~info.ctmask)};
-		fact_set(&state->mark, new.value, new.known, doubtful);
-		break;
-	}
-	return YES;
-}
-
-static enum truth target_drop(const struct xt *xt)
-{
-	xt->rule->match->step = STEP_DROP;
-	return YES;
-}
-
-static enum truth target_accept(const struct xt *xt)
-{
-	xt->rule->match->step = STEP_ACCEPT;
-	return YES;
-}
-
-static enum truth target_return(const struct xt *xt)
-{
-	xt->rule->match->step = STEP_RETURN;
-	return YES;
-}
-
-static enum truth target_change(const struct xt *xt)
-{
-	xt->rule->match->step = STEP_CHANGE;
-	return YES;
-}
-
-static enum truth target_unknown(const struct xt *xt)
-{
-	xt->rule->match->step = STEP_UNKNOWN;
-	return MAYBE;
-}
-
-static enum truth target_queue(const struct xt *xt)
-{
-	xt->rule->match->step = STEP_UNKNOWN;
-	xt->rule->match->doubt = "queue";
-	return YES;
-}
-
-static enum truth target_ct(const struct xt *xt)
-{
-	struct foreign_state *state = xt->rule->state;
-	struct xt_ct_target_info_v1 info;
-
-	if (!info_read(xt, &info, sizeof(info)))
-		return MAYBE;
-	if (!(info.flags & XT_CT_NOTRACK) || state->entry == YES || state->untracked == YES)
-		return YES;
-	if (state->packet->way == FOREIGN_MEDIA || state->packet->way == FOREIGN_REPLY)
-		xt->rule->match->step = STEP_CHANGE;
-	else
-		state->untracked = state->doubtful || xt->rule->match->truth == MAYBE ? MAYBE : YES;
-	return YES;
-}
-
-struct xt_eval {
-	const char *name;
-	enum truth (*eval)(const struct xt *xt);
-};
 
 /* Ours is UDP without options or extensions in front. */
 static const struct xt_eval matches[] = {
@@ -459,45 +334,8 @@ static const struct xt_eval matches[] = {
 	{"udp", match_udp},
 };
 
-/* ERROR is the end of a user's chain; "" and "standard" carry their verdict elsewhere. */
-static const struct xt_eval targets[] = {
-	{"ACCEPT", target_accept},
-	{"AUDIT", match_yes},
-	{"CHECKSUM", match_yes},
-	{"CLASSIFY", match_yes},
-	{"CONNMARK", target_connmark},
-	{"CONNSECMARK", match_yes},
-	{"CT", target_ct},
-	{"DNAT", target_change},
-	{"DROP", target_drop},
-	{"DSCP", match_yes},
-	{"HL", match_yes},
-	{"HMARK", match_yes},
-	{"LED", match_yes},
-	{"LOG", match_yes},
-	{"MARK", target_set_mark},
-	{"MASQUERADE", target_change},
-	{"NETMAP", target_change},
-	{"NFLOG", match_yes},
-	{"NFQUEUE", target_queue},
-	{"RATEEST", match_yes},
-	{"REDIRECT", target_change},
-	{"REJECT", target_drop},
-	{"RETURN", target_return},
-	{"SECMARK", match_yes},
-	{"SET", match_yes},
-	{"SNAT", target_change},
-	{"TCPMSS", match_yes},
-	{"TCPOPTSTRIP", match_yes},
-	{"TEE", match_yes},
-	{"TOS", match_yes},
-	{"TPROXY", target_change},
-	{"TRACE", match_yes},
-	{"TTL", match_yes},
-};
-
-static enum truth xt_eval(struct foreign_rule *rule, const struct nlattr *expr,
-	const struct xt_eval *list, size_t count)
+enum truth xt_eval(struct foreign_rule *rule, const struct nlattr *expr, const struct xt_eval *list,
+	size_t count)
 {
 	/* Names of attributes are the same numbers for matches and targets. */
 	const char *name = attr_in_text(expr, NFTA_MATCH_NAME);
@@ -511,15 +349,10 @@ static enum truth xt_eval(struct foreign_rule *rule, const struct nlattr *expr,
 	for (size_t i = 0; name && i < count; i++)
 		if (!strcmp(list[i].name, name))
 			return list[i].eval(&xt);
-	return list == targets ? target_unknown(&xt) : MAYBE;
+	return MAYBE;
 }
 
 enum truth foreign_xt_match(struct foreign_rule *rule, const struct nlattr *expr)
 {
 	return xt_eval(rule, expr, matches, sizeof(matches) / sizeof(matches[0]));
-}
-
-enum truth foreign_xt_target(struct foreign_rule *rule, const struct nlattr *expr)
-{
-	return xt_eval(rule, expr, targets, sizeof(targets) / sizeof(targets[0]));
 }

@@ -24,6 +24,7 @@ struct ruleset_chain {
 	uint32_t hook;
 	int32_t priority;
 	uint32_t policy;     /* NF_ACCEPT or NF_DROP */
+	uint32_t rank[2];    /* place among the hooks of IPv4, IPv6; 0: not told */
 	size_t first, count; /* its rules */
 };
 
@@ -60,6 +61,8 @@ struct ruleset {
  * of one that changes all the time only the elements may differ between two readings. 0 or -errno.
  */
 int ruleset_read(struct ruleset *ruleset, struct nl *nl);
+/* Asks the kernel for the ranks, as far as it tells them. */
+void ruleset_rank(struct ruleset *ruleset, struct nl *nl);
 void ruleset_fini(struct ruleset *ruleset);
 /* Keeps what one message NFT_MSG_NEWCHAIN, NEWRULE or NEWSET tells. */
 void ruleset_add(struct ruleset *ruleset, const struct nlmsghdr *nlh);

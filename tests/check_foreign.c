@@ -280,6 +280,23 @@ START_TEST(test_not_understood)
 }
 END_TEST
 
+/* What is not understood may have loaded anything: what lay in a register before does not count. */
+START_TEST(test_not_understood_loads)
+{
+	static const uint8_t tcp = 6;
+	struct expr_rule rule;
+
+	base(NF_ACCEPT);
+	rule_start(&rule, "base");
+	expr_meta(&rule, NFT_META_L4PROTO);
+	nftnl_rule_add_expr(rule.rule, nftnl_expr_alloc("osf"));
+	expr_cmp(&rule, NFT_CMP_EQ, &tcp, sizeof(tcp));
+	expr_verdict(&rule, NF_DROP, NULL);
+	expr_end(&rule, &batch);
+	ck_assert_int_eq(walk(), FOREIGN_UNKNOWN);
+}
+END_TEST
+
 /* A mark that may have been set is not known; one that is set to what it is, is. */
 START_TEST(test_maybe_mark)
 {
@@ -566,6 +583,7 @@ int main(void)
 	tcase_add_test(tcase, test_maybe_return);
 	tcase_add_test(tcase, test_goto);
 	tcase_add_test(tcase, test_not_understood);
+	tcase_add_test(tcase, test_not_understood_loads);
 	tcase_add_test(tcase, test_maybe_mark);
 	tcase_add_test(tcase, test_loop);
 	tcase_add_loop_test(tcase, test_lookup, 0, 3);

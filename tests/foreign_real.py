@@ -63,8 +63,9 @@ NEEDS_FLOW = ("more", "reply", "both")
 
 class Lab:
     def __init__(self, prefix, tool, family):
-        self.tool, self.family, self.number, self.wrong = tool, family, os.getpid() << 12, {}
+        self.tool, self.family, self.number = tool, family, os.getpid() << 10
         self.sockets, self.said, self.arrived = {}, {}, set()
+        self.looks = {}  # as whom each must arrive to count
         kind = socket.AF_INET if family == 4 else socket.AF_INET6
         for host, name in (("sender", "sender"), ("client", "client"), ("relay", "punch")):
             enter(prefix + host)
@@ -95,16 +96,20 @@ class Lab:
         for sock in self.sockets.values():
             while True:
                 try:
-                    data = sock.recv(2048)
+                    data, source = sock.recvfrom(2048)
                 except BlockingIOError:
                     break
-                self.arrived.add(struct.unpack("!I", data[-4:])[0])
+                number = struct.unpack("!I", data[-4:])[0]
+                if self.looks.get(number) == source[:2]:
+                    self.arrived.add(number)
 
     def goes(self, way, said):
         """Sends it; whether it arrives."""
         try:
             data = self.body(way)
             address = ADDRESSES[self.family][way.dest], PORTS[way.dest]
+            seen = way.sender or way.source
+            self.looks[self.number] = ADDRESSES[self.family][seen], PORTS[seen]
             self.sockets[way.source].sendto(data, address)
         except PermissionError:
             return False  # dropped on its way out

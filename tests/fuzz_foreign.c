@@ -75,7 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	memcpy(copy, data, size);
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+	/* libmnl takes a length above INT_MAX for a negative one, and the kernel sends none. */
+	for (; mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= size; nlh = mnl_nlmsg_next(nlh, &left))
 		ruleset_add(&ruleset, nlh);
 	free(copy);
 	if (!ruleset.err) {

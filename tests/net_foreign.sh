@@ -99,7 +99,7 @@ by_docker() { # VERSION
 ### Rulesets #############################################################################
 
 NOT_PUNCH="media passes; more passes; reply passes; both passes; punch drops; answer passes"
-plan 61
+plan 69
 ok "hosts" foreign_hosts
 ok "files of their own" private_up
 ok "our own rules" foreign_clean
@@ -239,8 +239,9 @@ try "a destination of theirs" prerouting -120 accept "media changes; punch passe
 	meta nfproto ipv4 udp dport 9099 dnat ip to 10.2.0.9
 	meta nfproto ipv6 udp dport 9099 dnat ip6 to fd02::9'
 try "one that comes too late" prerouting -90 accept "$ALL" <<<'udp dport 9099 redirect to :7'
-try "another source" postrouting 80 accept \
-	"media passes; more passes; reply passes; both passes; punch passes; answer passes" <<<'oifname "in0" masquerade'
+try "another source" postrouting 80 accept "media changes; punch passes; answer passes" \
+	<<<'oifname "out0" masquerade'
+try "another source, too late" postrouting 100 accept "$ALL" <<<'oifname "out0" masquerade'
 TYPE=filter
 foreign_clean
 ok "iptables" in_ns relay iptables-nft-restore <<-'RULES'
@@ -263,3 +264,58 @@ ok "iptables" in_ns relay iptables-nft-restore <<-'RULES'
 RULES
 said "iptables; an answer loses the mark" \
 	"media passes; more passes; reply drops; both passes; punch passes; answer passes" "$ALL"
+
+foreign_clean
+nft_rules <<-'RULES'
+	table netdev early {
+		chain in { type filter hook ingress device "in0" priority 0; policy accept;
+			udp dport 9099 drop
+		}
+	}
+RULES
+said "before everything" "$DEAD" "$DEAD"
+
+foreign_clean
+is "no iptables-legacy" "$(in_ns relay "$TOOL" legacy)" "4 no 6 no"
+if in_ns relay iptables-legacy -t filter -S >/dev/null 2>&1; then
+	is "iptables-legacy is noticed" "$(in_ns relay "$TOOL" legacy)" "4 yes 6 no"
+else
+	skip "iptables-legacy is noticed" "this kernel has none"
+fi
+
+### Size #################################################################################
+
+# Elements are never all read, so their number costs nothing.
+big_table() { # ELEMENTS RULES
+	awk -v elements="$1" -v rules="$2" 'BEGIN {
+		print "table inet big {"
+		for (s = 0; s < 6; s++) {
+			print "set s" s " { type ipv4_addr;" (s % 2 ? "flags interval;" : "") "elements = {"
+			for (i = 0; i < elements; i++)
+				printf "10.%d.%d.%d,\n", 7 + s, i / 256, i % 256
+			print "}\n}"
+		}
+		print "chain c { type filter hook forward priority 10;"
+		for (s = 0; s < 6; s++)
+			print "ip saddr @s" s " drop"
+		for (i = 1; i <= rules; i++)
+			print "ip saddr 10.6.6.6 udp dport " i " drop"
+		print "}\n}"
+	}' >"$T/big.nft"
+	in_ns relay nft -f "$T/big.nft"
+}
+
+walked() { # FILE
+	in_ns relay "$TOOL" walk way=media first source=10.1.0.2:6000 dest=10.1.0.1:9099 \
+		to=10.2.0.2:5004 from=10.2.0.1:3478 in=in0 mark=0x52000001 >"$T/walked"
+}
+
+foreign_clean
+ok "walking" walked
+figure "own rules, ms" "$(sed -n 's/^ms //p' "$T/walked")"
+in_ns relay "$RULES_TOOL" <<<"fill 20000" >"$T/rules.out"
+by_docker 27
+ok "many elements and rules" big_table 10000 2000
+ok "walking through them" walked
+is "to an end" "$(sed -n 's/^all //p' "$T/walked")" drops
+figure "20000 streams, Docker, 60000 elements, 2000 rules, ms" "$(sed -n 's/^ms //p' "$T/walked")"

@@ -57,6 +57,18 @@ in_order() { # CHAIN CHAIN
 	[ -n "$first" ] && [ -n "$second" ] && [ "$first" -lt "$second" ]
 }
 
+# Base chains that a packet was to be asked by, and those that it was asked by, in order.
+foretold() { # FROM TO TO-AFTER FROM-AFTER
+	in_ns relay "$TOOL" walk way=media first "source=$1" "dest=$2" "to=$3" "from=$4" in=in0 \
+		mark=0x52000001 >"$T/walk"
+	awk '/ \| / && !/not asked/ { print $4 }' "$T/walk"
+}
+
+happened() {
+	awk 'NR == FNR { if (/ \| /) base[$4]; next } $2 in base && $2 != last { print last = $2 }' \
+		"$T/walk" "$T/trace.log"
+}
+
 no_table() {
 	! in_ns relay nft list tables | grep -q relayd_trace
 }
@@ -69,7 +81,7 @@ client_got() {
 	in_ns client nft list counter inet witness media | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
 }
 
-plan 30
+plan 35
 ok "hosts" trace_hosts
 ok "a stream" stream
 in_ns client nft -f - <<-'RULES'
@@ -89,11 +101,38 @@ in_ns relay nft -f - <<-'RULES'
 			udp sport 6000 accept
 		}
 	}
+	table inet y {
+		chain late { type filter hook forward priority 5; policy accept;
+		}
+		chain before { type filter hook prerouting priority -110; policy accept;
+		}
+		chain after { type filter hook prerouting priority -90; policy accept;
+		}
+		chain theirs { type nat hook prerouting priority -111; policy accept;
+			udp dport 1 redirect to :2
+		}
+		chain leave { type nat hook postrouting priority 50; policy accept;
+			udp dport 1 masquerade
+		}
+	}
 RULES
 
+# Of two tables' chains with one priority only the list of hooks says which is newer.
+if in_ns relay nft list hooks ip 2>/dev/null | grep -q relayd; then
+	in_ns relay nft -f - <<-'RULES'
+		table ip x {
+			chain last { type filter hook forward priority 5; policy accept;
+			}
+		}
+	RULES
+else
+	note "this kernel does not list its hooks"
+fi
+
 for family in 4 6; do
-	from=10.1.0.2 to=10.1.0.1:9099
-	[ "$family" = 4 ] || from=[fd01::2] to=[fd01::1]:9099
+	from=10.1.0.2 to=10.1.0.1:9099 client=10.2.0.2:5004 hole=10.2.0.1:3478
+	[ "$family" = 4 ] || from="[fd01::2]" to="[fd01::1]:9099" \
+		client="[fd02::2]:5004" hole="[fd02::1]:3478"
 	ok "IPv$family: a packet is waited for" trace "dest=$to"
 	ok "the table is there" not no_table
 	ok "media" send "$from:6000" "$to"
@@ -101,6 +140,8 @@ for family in 4 6; do
 	is "the trace is done" "$(tail -n 1 "$T/trace.log")" "state done"
 	ok "first comes the choice of who may send" in_order 1/relayd/to_client 1/relayd/relayed
 	[ "$family" = 6 ] || ok "then the others" in_order 1/relayd/relayed 2/x/decide
+	want=$(foretold "$from:6000" "$to" "$client" "$hole")
+	is "as was foretold" "$(happened)" "$want"
 	ok "no table is left" no_table
 	in_ns relay conntrack -F 2>/dev/null
 done
@@ -118,6 +159,11 @@ ok "ends" wait_for 10 not running trace
 ok "before it leaves" traced 'relayd_trace/stop .* verdict 0 .* 10.2.0.1:3478 -> 10.2.0.2:5004 .* probe ours'
 ok "it went where media goes" in_order 1/relayd/relayed 2/x/decide
 ok "nothing is left of it" eval 'no_table && untracked && [ "$(client_got)" = "$before" ]'
+
+ok "what leaves the relay itself" trace out source=10.2.0.1:3478
+in_ns relay "$UDPTOOL" send --from 10.2.0.1:3478 --to 10.2.0.2:5004 --count 1 --rate 1000 >"$T/sent"
+ok "ends, too" wait_for 10 not running trace
+ok "passing our own chain" traced ' 1/relayd/raw_out '
 
 start relay killed "$TOOL" trace dest=10.1.0.1:9099 60000
 ok "somebody traces" wait_for 10 contains "$T/killed.log" '^ready'
