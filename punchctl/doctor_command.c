@@ -10,6 +10,8 @@
 #define OURS	 "-m connmark --mark " MARK " -j ACCEPT"
 #define OURS_NFT "ct mark and 0xff000000 == 0x52000000 accept"
 
+#define LOOK "Look at `nft list ruleset`, and let it pass there."
+
 #define DROP_IN "/etc/systemd/system/docker.service.d"
 
 const char *doctor_family_text(enum doctor_family family)
@@ -54,7 +56,7 @@ static bool is_forwarded(const struct doctor_chain *chain)
 /* Before conntrack has had a look, a packet has no mark by which we could name it. */
 static bool is_before_conntrack(const struct doctor_chain *chain)
 {
-	return chain->hook == DOCTOR_ELSEWHERE || chain->family == DOCTOR_OTHER ||
+	return chain->hook == DOCTOR_ELSEWHERE ||
 	       (chain->hook == DOCTOR_PREROUTING && chain->priority <= -200);
 }
 
@@ -129,11 +131,17 @@ static const char *tool(const struct doctor_chain *chain)
 }
 
 /* Docker keeps what is in DOCKER-USER, until the next boot. */
-static void docker(const struct doctor_chain *chain, struct doctor_finding *finding)
+static void docker(const struct doctor_host *host, const struct doctor_chain *chain,
+	struct doctor_finding *finding)
 {
 	const char *name = tool(chain);
 
 	doctor_say(finding->fix, "%s -I DOCKER-USER " OURS, name);
+	if (!host->has_systemd) {
+		doctor_say(
+			finding->hint, "Until the next boot; run it whenever Docker has started.");
+		return;
+	}
 	doctor_say(finding->keep,
 		"mkdir -p " DROP_IN " && printf '%%s\\n' '[Service]' "
 		"'ExecStartPost=/bin/sh -c \"%s -C DOCKER-USER " OURS " || %s -I DOCKER-USER " OURS
@@ -170,6 +178,8 @@ static void nftables(const struct doctor_chain *chain, struct doctor_finding *fi
 {
 	char rule[128];
 
+	if (chain->family == DOCTOR_OTHER)
+		return;
 	if (is_forwarded(chain))
 		snprintf(rule, sizeof rule, OURS_NFT);
 	else
@@ -187,9 +197,8 @@ void doctor_command(const struct doctor_host *host, const struct doctor_chain *c
 	struct doctor_finding *finding)
 {
 	if (!doctor_is_name(chain->table) || !doctor_is_name(chain->chain) ||
-		chain->family == DOCTOR_OTHER ||
 		(is_forwarded(chain) && is_before_conntrack(chain))) {
-		doctor_say(finding->hint, "Look at `nft list ruleset`, and let it pass there.");
+		doctor_say(finding->hint, LOOK);
 		return;
 	}
 	switch (chain->owner) {
@@ -203,7 +212,7 @@ void doctor_command(const struct doctor_host *host, const struct doctor_chain *c
 		break;
 	case DOCTOR_DOCKER:
 		if (is_forwarded(chain) && chain->hook == DOCTOR_FORWARD)
-			docker(chain, finding);
+			docker(host, chain, finding);
 		else
 			iptables(host, chain, finding);
 		break;
@@ -214,4 +223,6 @@ void doctor_command(const struct doctor_host *host, const struct doctor_chain *c
 		nftables(chain, finding);
 		break;
 	}
+	if (!*finding->fix && !*finding->hint)
+		doctor_say(finding->hint, LOOK);
 }

@@ -54,88 +54,82 @@ static void addresses_read(const json_t *list, struct doctor_relay *relay)
 		struct doctor_address *address = &relay->addresses[relay->address_count];
 
 		if (relay->address_count == DOCTOR_ADDRESSES ||
-			!address_read(object, "local", &address->local))
+			!address_read(object, "address", &address->local))
 			continue;
-		if (!address_read(object, "public", &address->public))
+		if (!address_read(object, "advertise", &address->public))
 			address->public = address->local;
+		name_read(object, "interface", address->device, sizeof address->device);
 		relay->address_count++;
 	}
 }
 
-static void chain_read(const json_t *object, struct doctor_chain *chain)
+/* The device of the address that the chain's packet was for. */
+static void device_find(
+	const struct doctor_relay *relay, const json_t *object, struct doctor_chain *chain)
 {
+	struct addr addr;
+
+	if (!address_read(object, "address", &addr))
+		return;
+	for (size_t i = 0; i < relay->address_count; i++)
+		if (addr_equal(&relay->addresses[i].local, &addr))
+			strcpy(chain->device, relay->addresses[i].device);
+}
+
+/* False when it is not to be understood, or lets pass. */
+static bool chain_read(
+	const struct doctor_relay *relay, const json_t *object, struct doctor_chain *chain)
+{
+	static const char *const ways[] = {"media", "reply", "punch", "answer"};
 	static const char *const families[] = {"ip", "ip6", "inet"};
 	static const char *const hooks[] = {
 		"prerouting", "input", "forward", "output", "postrouting"};
 	static const char *const owners[] = {
 		"relayd", "ufw", "firewalld", "docker", "iptables", "nftables"};
 	static const char *const verdicts[] = {"passes", "drops", "changes"};
-	int owner = WORD(object, "owner", owners);
+	int way = WORD(object, "way", ways), owner = WORD(object, "owner", owners);
 
-	chain->family = (enum doctor_family)WORD(object, "family", families);
+	memset(chain, 0, sizeof *chain);
+	chain->way = (enum doctor_way)way;
+	chain->packet = out_number(object, "family") == 6 ? AF_INET6 : AF_INET;
+	chain->family = (enum doctor_family)WORD(object, "table_family", families);
 	chain->hook = (enum doctor_hook)WORD(object, "hook", hooks);
 	chain->owner = owner > DOCTOR_NFTABLES ? DOCTOR_NFTABLES : (enum doctor_owner)owner;
 	chain->verdict = (enum doctor_verdict)WORD(object, "verdict", verdicts);
 	chain->priority = (int)out_number(object, "priority");
+	chain->port = relay->punch;
 	name_read(object, "table", chain->table, sizeof chain->table);
 	name_read(object, "chain", chain->chain, sizeof chain->chain);
-}
-
-static void walk_read(const json_t *walk, struct doctor_relay *relay)
-{
-	static const char *const ways[] = {"media", "reply", "punch", "answer"};
-	static const char *const packets[] = {"ipv4", "ipv6"};
-	struct doctor_chain chain = {0};
-	int way = WORD(walk, "way", ways), packet = WORD(walk, "family", packets);
-	const json_t *object;
-	size_t i;
-
-	if (way > DOCTOR_ANSWER || packet > 1)
-		return;
-	relay->walked = true;
-	chain.way = (enum doctor_way)way;
-	chain.packet = packet ? AF_INET6 : AF_INET;
-	chain.port = port_read(walk, "port") ? port_read(walk, "port") : relay->punch;
-	name_read(walk, "in", chain.device, sizeof chain.device);
-	json_array_foreach(json_object_get(walk, "chains"), i, object) {
-		chain_read(object, &chain);
-		if (chain.verdict != DOCTOR_PASSES && relay->chain_count < DOCTOR_CHAINS)
-			relay->chains[relay->chain_count++] = chain;
-	}
+	device_find(relay, object, chain);
+	return way <= DOCTOR_ANSWER && chain->owner != DOCTOR_OURS &&
+	       chain->verdict != DOCTOR_PASSES;
 }
 
 static void host_read(const json_t *host, struct doctor_relay *relay)
 {
-	const json_t *walk;
+	const json_t *features = json_object_get(host, "features"), *object;
+	const char *unread = json_string_value(json_object_get(host, "unread"));
 	size_t i;
 
 	relay->asked = true;
 	relay->punch = port_read(host, "punch");
-	relay->persist = flag(host, "persist");
+	relay->persist = flag(features, "persist");
 	relay->legacy = flag(host, "legacy");
+	relay->walked = unread && !*unread;
 	addresses_read(json_object_get(host, "addresses"), relay);
-	json_array_foreach(json_object_get(host, "walks"), i, walk)
-		walk_read(walk, relay);
+	json_array_foreach(json_object_get(host, "chains"), i, object)
+		if (relay->chain_count < DOCTOR_CHAINS &&
+			chain_read(relay, object, &relay->chains[relay->chain_count]))
+			relay->chain_count++;
 }
 
 static bool is_public(const json_t *port)
 {
-	static const struct prefix home[] = {
-		{{AF_INET, {10}}, 8},
-		{{AF_INET, {172, 16}}, 12},
-		{{AF_INET, {192, 168}}, 16},
-		{{AF_INET, {100, 64}}, 10},
-		{{AF_INET6, {0xfc}}, 7},
-	};
 	const char *text = json_string_value(json_object_get(port, "client"));
 	struct endpoint client;
 
-	if (!text || endpoint_parse(text, 0, &client) || !addr_is_routable(&client.addr))
-		return false;
-	for (size_t i = 0; i < sizeof home / sizeof *home; i++)
-		if (prefix_contains(&home[i], &client.addr))
-			return false;
-	return true;
+	return text && !endpoint_parse(text, 0, &client) && addr_is_routable(&client.addr) &&
+	       !doctor_is_private(&client.addr);
 }
 
 static void streams_read(const json_t *streams, struct doctor_relay *relay)
@@ -158,7 +152,7 @@ void doctor_relay_read(const json_t *host, const json_t *list, struct doctor_rel
 {
 	memset(relay, 0, sizeof *relay);
 	if (host)
-		host_read(json_object_get(host, "host"), relay);
+		host_read(host, relay);
 	if (list)
 		streams_read(json_object_get(list, "streams"), relay);
 }

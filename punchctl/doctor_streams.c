@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 /* RFC 1918, 6598 and 4193 */
-static bool is_private(const struct addr *addr)
+bool doctor_is_private(const struct addr *addr)
 {
 	static const struct prefix list[] = {
 		{{AF_INET, {10}}, 8},
@@ -28,10 +28,10 @@ static void advertise(const struct doctor_relay *relay, struct doctor_report *re
 	char text[ADDR_TEXT];
 
 	for (size_t i = 0; i < relay->address_count; i++) {
-		if (!is_private(&relay->addresses[i].public) &&
+		if (!doctor_is_private(&relay->addresses[i].public) &&
 			relay->addresses[i].public.family == AF_INET)
 			return;
-		if (!lone && is_private(&relay->addresses[i].public))
+		if (!lone && doctor_is_private(&relay->addresses[i].public))
 			lone = &relay->addresses[i].public;
 	}
 	if (!lone)

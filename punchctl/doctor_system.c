@@ -53,7 +53,8 @@ static void offload(const struct doctor_host *host, struct doctor_report *report
 		doctor_say(finding->breaks, "Nothing; forwarding costs more CPU than it needs to.");
 		doctor_say(finding->fix, "ethtool -K %s rx-udp-gro-forwarding on", device->name);
 		doctor_say(finding->keep,
-			"printf '%%s\\n' 'ACTION==\"add\", SUBSYSTEM==\"net\", NAME==\"%s\", "
+			"mkdir -p /etc/udev/rules.d && printf '%%s\\n' 'ACTION==\"add\", "
+			"SUBSYSTEM==\"net\", NAME==\"%s\", "
 			"RUN+=\"/usr/sbin/ethtool -K %s rx-udp-gro-forwarding on\"' "
 			">>/etc/udev/rules.d/90-relayd.rules",
 			device->name, device->name);
@@ -72,12 +73,12 @@ static void clocks(const struct doctor_host *host, const struct doctor_relay *re
 			report, "clock", DOCTOR_NOTE, "Nothing keeps this host's clock right.");
 		doctor_say(finding->breaks,
 			"Streams that were added with --expire end too early or too late.");
-		if (host->has_timesyncd)
+		if (host->has_timesyncd && host->has_systemd)
 			doctor_say(finding->fix, "timedatectl set-ntp true");
-		else if (host->has_chrony)
+		else if (host->has_chrony && host->has_systemd)
 			doctor_say(finding->fix, "systemctl enable --now chrony");
 		else
-			doctor_say(finding->hint, "Install chrony or systemd-timesyncd.");
+			doctor_say(finding->hint, "Install and start chrony or systemd-timesyncd.");
 	}
 	if (relay->asked && relay->clock_jumped) {
 		finding = doctor_add(
