@@ -169,6 +169,32 @@ int ports_parse(const char *text, struct ports *out)
 	return 0;
 }
 
+/* Only brackets tell the colons of an IPv6 address from the one in front of the ports. */
+int listen_parse(const char *text, struct addr *addr, struct ports *out)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	bool brackets = len > 1 && text[0] == '[' && text[len - 1] == ']';
+	struct addr found = {0};
+	char host[ADDR_TEXT];
+	int ret;
+
+	if (colon) {
+		len -= brackets ? 2 : 0;
+		if (len >= sizeof(host))
+			return -EADDRNOTAVAIL;
+		memcpy(host, text + brackets, len);
+		host[len] = '\0';
+		if (addr_parse(host, &found) < 0 || brackets != (found.family == AF_INET6))
+			return -EADDRNOTAVAIL;
+		text = colon + 1;
+	}
+	ret = ports_parse(text, out);
+	if (ret == 0)
+		*addr = found;
+	return ret;
+}
+
 const char *addr_format(const struct addr *addr, char out[static ADDR_TEXT])
 {
 	if (!addr_size(addr->family) || !inet_ntop(addr->family, addr->bytes, out, ADDR_TEXT))
@@ -208,6 +234,20 @@ const char *ports_format(const struct ports *ports, char out[static PORTS_TEXT])
 		if (last > i)
 			at += (size_t)snprintf(out + at, PORTS_TEXT - at, "-%u", ports->port[last]);
 	}
+	return out;
+}
+
+const char *listen_format(
+	const struct addr *addr, const struct ports *ports, char out[static LISTEN_TEXT])
+{
+	const char *form = addr->family == AF_INET6 ? "[%s]:%s" : "%s:%s";
+	char host[ADDR_TEXT], list[PORTS_TEXT];
+
+	if (addr->family)
+		snprintf(out, LISTEN_TEXT, form, addr_format(addr, host),
+			ports_format(ports, list));
+	else
+		ports_format(ports, out);
 	return out;
 }
 

@@ -37,6 +37,7 @@ struct ports {
 #define ENDPOINT_TEXT 54
 #define PREFIX_TEXT   50
 #define PORTS_TEXT    (PORTS_MAX * 6 + 1)
+#define LISTEN_TEXT   (ADDR_TEXT + 2 + PORTS_TEXT)
 
 /* Bytes of an address of this family: 4, 16, or 0. */
 size_t addr_size(uint8_t family);
@@ -50,12 +51,20 @@ int endpoint_parse(const char *text, uint16_t default_port, struct endpoint *out
 int prefix_parse(const char *text, struct prefix *out);
 /* "9099", "9099-9102", "9099,9101", and mixtures. -ERANGE: more than PORTS_MAX. */
 int ports_parse(const char *text, struct ports *out);
+/*
+ * Ports, or ports of one address: "9099-9102", "192.0.2.1:9099", "[2001:db8::1]:9099,9101". Without
+ * an address its family is 0. -ERANGE: more than PORTS_MAX; -EADDRNOTAVAIL: what stands in front of
+ * the ports is no address.
+ */
+int listen_parse(const char *text, struct addr *addr, struct ports *out);
 
 /* Formatters return out, so that they can stand in an argument list. */
 const char *addr_format(const struct addr *addr, char out[static ADDR_TEXT]);
 const char *endpoint_format(const struct endpoint *endpoint, char out[static ENDPOINT_TEXT]);
 const char *prefix_format(const struct prefix *prefix, char out[static PREFIX_TEXT]);
 const char *ports_format(const struct ports *ports, char out[static PORTS_TEXT]);
+const char *listen_format(
+	const struct addr *addr, const struct ports *ports, char out[static LISTEN_TEXT]);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);

@@ -14,7 +14,7 @@
 
 static struct {
 	enum log_level level;
-	const char *ident;
+	const char *ident, *place;
 	bool journal;
 } log_state = {.level = LOG_LEVEL_INFO};
 
@@ -43,13 +43,22 @@ void log_open(const char *ident)
 	log_state.journal = log_is_journal();
 }
 
+void log_set_place(const char *place)
+{
+	log_state.place = place;
+}
+
 static size_t log_prefix(enum log_level level, char *out, size_t size)
 {
+	int len = 0;
+
 	if (log_state.journal)
-		return (size_t)snprintf(out, size, "<%d>", (int)level);
-	if (log_state.ident)
-		return (size_t)snprintf(out, size, "%.64s: ", log_state.ident);
-	return 0;
+		len = snprintf(out, size, "<%d>", (int)level);
+	else if (log_state.ident)
+		len = snprintf(out, size, "%.64s: ", log_state.ident);
+	if (log_state.place)
+		len += snprintf(out + len, size - (size_t)len, "%.300s: ", log_state.place);
+	return (size_t)len;
 }
 
 /* One write() a line, so that lines of several processes do not mix. errno survives. */

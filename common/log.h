@@ -15,6 +15,8 @@ enum log_level {
 void log_set_level(enum log_level level);
 /* "relayd: " in front of each line, unless systemd reads (JOURNAL_STREAM is set and is stderr). */
 void log_open(const char *ident);
+/* From now on lines say where in a file the mistake is, "FILE:3"; NULL: no more. */
+void log_set_place(const char *place);
 
 __attribute__((format(printf, 1, 2))) void log_error(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_warning(const char *format, ...);

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/mac.h"
 #include "punchctl/args.h"
+#include "punchctl/batch.h"
 #include "punchctl/daemon.h"
 #include "punchctl/out.h"
 #include "punchctl/sdp.h"
@@ -227,14 +228,22 @@ static void print_key(const json_t *reply, const char *where)
 
 static void print_ports(const json_t *reply, const char *listen)
 {
-	char rest[PORTS_TEXT + 8];
+	char rest[PORTS_TEXT + 8], list[PORTS_TEXT] = "-";
+	struct addr at = {0};
+	struct ports ports;
 	const json_t *relay;
 	size_t i;
 
+	if (!listen_parse(listen, &at, &ports))
+		ports_format(&ports, list);
 	print_key(reply, "On the client");
-	snprintf(rest, sizeof rest, "--port %s", listen);
+	snprintf(rest, sizeof rest, "--port %s", list);
 	print_command(reply, "punch", rest);
-	out_print("The sender sends to port %s of\n", listen);
+	out_print("The sender sends to port %s of\n", list);
+	if (at.family) {
+		out_print("  %s\n", addr_format(&at, rest));
+		return;
+	}
 	json_array_foreach(json_object_get(reply, "relays"), i, relay) {
 		struct endpoint endpoint;
 		char text[ADDR_TEXT];
@@ -260,11 +269,30 @@ static void print_added(const json_t *reply)
 	print_command(reply, "connect", "--listen 127.0.0.1:PORT");
 }
 
+static int parse_line(int count, char **words, json_t **item)
+{
+	*item = json_object();
+	return parse(count, words, *item);
+}
+
+/* Fields for scripts to take apart: what a client needs. */
+static void print_line(const json_t *stream)
+{
+	out_print("%s %s %s\n", out_member(stream, "name"), out_member(stream, "listen"),
+		out_member(stream, "key"));
+}
+
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
-	json_t *request = args_request("add", NULL), *reply;
-	int status = parse(argc, argv, request);
+	struct batch batch = {
+		.what = "add-many", .undo = "remove-many", .parse = parse_line, .print = print_line};
+	json_t *request, *reply;
+	int status;
 
+	if (batch_wanted(&cmd_add, argc, argv, &batch, &status))
+		return status ? status : batch_run(context, &cmd_add, &batch);
+	request = args_request("add", NULL);
+	status = parse(argc, argv, request);
 	if (status) {
 		json_decref(request);
 		return status;
@@ -283,5 +311,5 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 const struct cmd cmd_add = {"add",
 	"NAME {--listen PORTS | --sdp FILE | --peers NUMBER} [--source WHO] [--client-prefix P] "
 	"[--rate N] "
-	"[--raw-punch PORT] [--expire TIME] [--key-file FILE]",
+	"[--raw-punch PORT] [--expire TIME] [--key-file FILE], or --batch FILE [--keep-going]",
 	"a stream comes; prints what to run on the client", run};

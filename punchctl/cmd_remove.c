@@ -2,15 +2,35 @@
 #include <stdio.h>
 
 #include "punchctl/args.h"
+#include "punchctl/batch.h"
 #include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
-static int run(const struct cmd_context *context, int argc, char **argv)
+/* The rest of the line is as `add --batch` takes it: the same file will do. */
+static int parse_line(int count, char **words, json_t **item)
 {
 	const char *name;
-	json_t *reply;
-	int status = args_name(&cmd_remove, argc, argv, 0, &name);
+	int status = args_name(&cmd_remove, count > 2 ? 2 : count, words, 0, &name);
 
+	*item = status ? NULL : json_string(name);
+	return status;
+}
+
+static void print_line(const json_t *stream)
+{
+	out_print("%s\n", out_member(stream, "name"));
+}
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	struct batch batch = {.what = "remove-many", .parse = parse_line, .print = print_line};
+	const char *name;
+	json_t *reply;
+	int status;
+
+	if (batch_wanted(&cmd_remove, argc, argv, &batch, &status))
+		return status ? status : batch_run(context, &cmd_remove, &batch);
+	status = args_name(&cmd_remove, argc, argv, 0, &name);
 	if (!status)
 		status = daemon_ask(context, args_request("remove", name), &reply);
 	if (status)
@@ -24,4 +44,4 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 }
 
 const struct cmd cmd_remove = {
-	"remove", "NAME", "a stream that was added goes, and its clients with it", run};
+	"remove", "NAME, or --batch FILE [--keep-going]", "a stream that was added goes, and its clients with it", run};

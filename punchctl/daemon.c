@@ -12,12 +12,9 @@
 #include "common/log.h"
 #include "punchctl/out.h"
 
-/* A reload, or a list of very many streams, may take its time. */
-#define REPLY_MS 30000
-
 int daemon_open(struct daemon *daemon, const char *socket_path)
 {
-	static const struct timeval wait = {.tv_sec = REPLY_MS / 1000};
+	static const struct timeval wait = {.tv_sec = DAEMON_REPLY_MS / 1000};
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	const char *path = socket_path ? socket_path : DAEMON_SOCKET;
 
@@ -54,9 +51,15 @@ int daemon_send(struct daemon *daemon, json_t *request)
 {
 	size_t len = 0;
 	char *line = request ? ctl_format(request, &len) : NULL;
-	int status = CMD_DONE;
 
 	json_decref(request);
+	return daemon_send_line(daemon, line, len);
+}
+
+int daemon_send_line(struct daemon *daemon, char *line, size_t len)
+{
+	int status = CMD_DONE;
+
 	if (!line) {
 		log_error("out of memory");
 		return CMD_FAILED;
@@ -143,7 +146,7 @@ int daemon_request(struct daemon *daemon, json_t *request, json_t **reply)
 	int status = daemon_send(daemon, request);
 
 	if (!status)
-		status = daemon_receive(daemon, REPLY_MS, reply);
+		status = daemon_receive(daemon, DAEMON_REPLY_MS, reply);
 	return status ? status : check_ok(reply);
 }
 

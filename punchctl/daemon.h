@@ -15,6 +15,9 @@ struct daemon {
 	struct ctl_reader reader;
 };
 
+/* A reload, or a list of very many streams, may take its time. */
+#define DAEMON_REPLY_MS 30000
+
 /*
  * Each returns an enum cmd_status and has said what is wrong on stderr. The request is released;
  * the reply is the caller's, and is set only with CMD_DONE.
@@ -22,6 +25,8 @@ struct daemon {
 int daemon_open(struct daemon *daemon, const char *socket);
 void daemon_close(struct daemon *daemon);
 int daemon_send(struct daemon *daemon, json_t *request);
+/* A whole line, which is wiped and freed; NULL: memory is short. */
+int daemon_send_line(struct daemon *daemon, char *line, size_t len);
 /* Waits for the next object; -1 in timeout_ms waits for ever. CMD_FAILED when relayd hangs up. */
 int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply);
 /* Sends, and waits for {"ok":true,..}; anything else is CMD_FAILED. */

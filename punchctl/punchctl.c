@@ -15,6 +15,7 @@ static const struct cmd *const commands[] = {
 	&cmd_remove,
 	&cmd_list,
 	&cmd_show,
+	&cmd_explain,
 	&cmd_key,
 	&cmd_flush,
 	&cmd_reload,

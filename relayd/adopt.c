@@ -141,7 +141,7 @@ static int adopt_punch(struct net *net, const struct endpoint *at, bool raw)
 	LIST_FOREACH(stream, &net->table.streams, link)
 		for (size_t i = 0; i < stream->slot_count; i++)
 			if (raw && stream->spec.raw_punch &&
-				stream->slots[i].family == at->addr.family &&
+				slot_is_at(&stream->slots[i], &at->addr) &&
 				stream->spec.raw_punch + stream->slots[i].index == at->port) {
 				stream->slots[i].raw_open = true;
 				return 0;

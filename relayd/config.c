@@ -79,10 +79,25 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	return config_reader_set(reader, value);
 }
 
-static int claim(struct config_reader *reader, unsigned int port, int line)
+/* The stream before this one that wants the port at the same address: its index and one, or 0. */
+static unsigned int port_owner(const struct config_reader *reader, unsigned int port)
 {
 	const struct config *config = reader->config;
 	unsigned int owner = reader->owner[port];
+
+	if (!owner || spec_overlap(&reader->spec, &config->streams[owner - 1]))
+		return owner;
+	for (size_t i = 0; i < config->stream_count; i++) {
+		if (spec_overlap(&reader->spec, &config->streams[i]))
+			return (unsigned int)i + 1;
+	}
+	return 0;
+}
+
+static int claim(struct config_reader *reader, unsigned int port, int line)
+{
+	const struct config *config = reader->config;
+	unsigned int owner = port_owner(reader, port);
 
 	if (owner)
 		return config_reader_error(reader, line,
@@ -325,6 +340,30 @@ struct addr config_public(const struct config *config, const struct addr *local)
 			return config->advertise[i].public;
 	}
 	return *local;
+}
+
+int config_place(const struct config *config, struct spec *spec, char why[static SPEC_WHY])
+{
+	char text[ADDR_TEXT], list[SPEC_WHY] = "";
+	size_t at = 0;
+
+	if (!spec->at.family || config_is_local(config, &spec->at))
+		return 0;
+	for (size_t i = 0; i < config->advertise_count; i++) {
+		if (addr_equal(&config->advertise[i].public, &spec->at)) {
+			spec->at = config->advertise[i].local;
+			return 0;
+		}
+	}
+	for (size_t i = 0; i < config->address_count && at < sizeof(list) / 2; i++) {
+		struct addr public = config_public(config, &config->addresses[i]);
+
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", i ? " or " : "",
+			addr_format(&public, text));
+	}
+	snprintf(why, SPEC_WHY, "%s is none of the relay's addresses; write %s, or only the ports",
+		addr_format(&spec->at, text), list);
+	return -EADDRNOTAVAIL;
 }
 
 bool config_is_local(const struct config *config, const struct addr *addr)

@@ -58,6 +58,11 @@ void config_print(const struct config *config, FILE *out);
 /* The address under which the others see this local address: itself unless `advertise` says so. */
 struct addr config_public(const struct config *config, const struct addr *local);
 bool config_is_local(const struct config *config, const struct addr *addr);
+/*
+ * The local address that a stream listens at, for what an operator writes: that address or the one
+ * that `advertise` shows for it. -EADDRNOTAVAIL: it is none of the relay's, and why.
+ */
+int config_place(const struct config *config, struct spec *spec, char why[static SPEC_WHY]);
 
 /*
  * The address that is this one's other for behaviour discovery: the next of the same family, in the

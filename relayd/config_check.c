@@ -76,6 +76,35 @@ static int check_advertise(struct config_reader *reader)
 	return 0;
 }
 
+/* Only now it is known which addresses there are; two may have been one in different words. */
+static int check_places(struct config_reader *reader)
+{
+	struct config *config = reader->config;
+	char why[SPEC_WHY];
+
+	for (size_t i = 0; i < config->stream_count; i++) {
+		struct spec *spec = &config->streams[i];
+		struct addr written = spec->at;
+
+		if (config_place(config, spec, why))
+			return config_reader_error(reader, config_text_line(&reader->text, i),
+				"stream \"%s\": listen: %s", spec->name, why);
+		for (size_t j = 0; !addr_equal(&written, &spec->at) && j < config->stream_count;
+			j++) {
+			const struct spec *other = &config->streams[j];
+			uint16_t port = j == i ? 0 : spec_overlap(spec, other);
+
+			if (port)
+				return config_reader_error(reader,
+					config_text_line(&reader->text, i),
+					"stream \"%s\": port %u belongs to stream \"%s\" too; "
+					"choose another",
+					spec->name, port, other->name);
+		}
+	}
+	return 0;
+}
+
 static bool is_own(const struct config *config, const struct addr *addr)
 {
 	for (size_t i = 0; i < config->advertise_count; i++) {
@@ -128,6 +157,8 @@ int config_check(struct config_reader *reader)
 	ret = check_ports(reader);
 	if (ret == 0)
 		ret = check_advertise(reader);
+	if (ret == 0)
+		ret = check_places(reader);
 	if (ret == 0)
 		ret = check_partner(reader);
 	if (ret == 0 && strcmp(config->database, config->socket) == 0)

@@ -30,11 +30,11 @@ static void print_advertise(const struct config *config, FILE *out)
 
 static void print_stream(const struct spec *spec, FILE *out)
 {
-	char listen[PORTS_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
+	char listen[LISTEN_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
 
 	fprintf(out, "\nstream \"%s\" {\n", spec->name);
 	if (spec->listen.count)
-		fprintf(out, "\tlisten = \"%s\"\n", ports_format(&spec->listen, listen));
+		fprintf(out, "\tlisten = \"%s\"\n", listen_format(&spec->at, &spec->listen, listen));
 	fprintf(out, "\tsource = \"%s\"\n", spec_source_format(spec, source));
 	fprintf(out, "\tkey = \"(set)\"\n");
 	fprintf(out, "\tclients = \"%s\"\n",

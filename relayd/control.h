@@ -16,6 +16,13 @@
  *      "clients":[{"client":E,"punch":E,"consent":S,"rate":R,"packets":P,"bytes":B}],
  *      "flows":[{"sender":E,"listen":E,"client":E,"punch":E}]}]}
  *   {"do":"metrics"}                         -> {"ok":true,"text":OPENMETRICS}
+ *   {"do":"explain","name":N[,"port":PORT][,"from":E]}
+ *                          -> {"ok":true,"name":N,"arrives":B,"paths":[..]..} as in punchctl(8)
+ *   {"do":"host"}   -> {"ok":true,"punch":PORT,"addresses":[{"address":A,"advertise":A,
+ *      "interface":I}],"features":{"persist":B,"refresh":B},"chains":[{"address":A,"way":"media|
+ *      reply|punch|answer","family":4|6,"table":T,"chain":T,"type":T,"hook":T,"priority":N,
+ *      "owner":O,"verdict":V,"at":T,"handle":N,"why":T}],"legacy":B,"unread":WHY}: what made-up
+ *      packets would meet; "unread" is "" unless the rules of others could not be read
  *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
  *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
  *      with EVENT one of added changed removed punched moved live idle stale sender refused failed

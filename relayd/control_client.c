@@ -63,6 +63,8 @@ static void reply_done(uv_write_t *write, int status)
 	free(reply);
 	if (status < 0)
 		client_close(client);
+	else if (client->job.list && !client_closing(client))
+		job_more(&client->job);
 	else
 		client_serve(client);
 }
@@ -95,10 +97,11 @@ static void client_send_object(struct client *client, json_t *object)
 	client_send(client, line, len);
 }
 
-static void client_answer(struct job *job, char *line, size_t len)
+static void client_answer(struct job *job, char *line, size_t len, bool more)
 {
 	struct client *client = (struct client *)((char *)job - offsetof(struct client, job));
 
+	(void)more;
 	client->active_ms = net_now(client->clients->net);
 	client_send(client, line, len);
 }
@@ -123,7 +126,7 @@ static void client_do(struct client *client, const json_t *object)
 static bool client_ready(const struct client *client)
 {
 	return !client_closing(client) && !client->broken && !client->job.waiting &&
-	       client_queue(client) <= QUEUE_MAX;
+	       !client->job.list && client_queue(client) <= QUEUE_MAX;
 }
 
 /* One request; false when there is none. */
@@ -212,6 +215,7 @@ static void client_serve(struct client *client)
 		return;
 	client_watch(client);
 	if (client->ending && !client->monitors && !client->job.waiting &&
+		!client->job.list &&
 		(client->broken || !more) && client_queue(client) == 0)
 		client_close(client);
 }

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "common/ctl.h"
-#include "common/mac.h"
+#include "relayd/control_explain.h"
 #include "relayd/view.h"
 #include "relayd/view_rules.h"
 
@@ -23,16 +23,18 @@ static char *format(json_t *object, size_t *len)
 
 static void finish(struct job *job, char *line, size_t len)
 {
-	mac_wipe(job->request.spec.key, sizeof(job->request.spec.key));
-	job->answer(job, line, len);
+	request_fini(&job->request);
+	job->answer(job, line, len, false);
 }
 
 static void finish_error(struct job *job, const char *text)
 {
+	json_t *object = ctl_error("%s", text);
 	size_t len = 0;
-	char *line = format(ctl_error("%s", text), &len);
 
-	finish(job, line, len);
+	if (job->bad != SIZE_MAX)
+		json_object_set_new(object, "index", json_integer((json_int_t)job->bad));
+	finish(job, format(object, &len), len);
 }
 
 static const struct stream *find(const struct job *job)
@@ -53,6 +55,43 @@ static int add_begin(struct job *job, char why[static CONFIG_ERROR])
 	int64_t expires = request->expire ? (int64_t)time(NULL) + request->expire : 0;
 
 	return net_add(job->net, &job->request.spec, expires, why);
+}
+
+/* Nothing has been done: which of them is to blame? */
+static int blame(struct job *job, int ret, char why[static CONFIG_ERROR])
+{
+	const struct request *request = &job->request;
+
+	for (size_t i = 0; ret < 0 && i < request->count; i++) {
+		if (!request->items[i].why[0])
+			continue;
+		job->bad = i;
+		snprintf(why, CONFIG_ERROR, "%s", request->items[i].why);
+		break;
+	}
+	return ret < 0 ? ret : 0;
+}
+
+static int add_many_begin(struct job *job, char why[static CONFIG_ERROR])
+{
+	struct request *request = &job->request;
+	int64_t now = (int64_t)time(NULL);
+
+	for (size_t i = 0; i < request->count; i++)
+		request->items[i].expires += request->items[i].expires ? now : 0;
+	return blame(job,
+		net_add_many(job->net, request->items, request->count, request->keep_going, why),
+		why);
+}
+
+static int remove_many_begin(struct job *job, char why[static CONFIG_ERROR])
+{
+	struct request *request = &job->request;
+
+	return blame(job,
+		net_remove_many(
+			job->net, request->items, request->count, request->keep_going, why),
+		why);
 }
 
 static int remove_begin(struct job *job, char why[static CONFIG_ERROR])
@@ -114,6 +153,70 @@ static char *add_end(struct job *job, const struct sync_snapshot *snapshot, size
 		len);
 }
 
+/* One that the kernel does not take must not stay, nor, unless some are enough, the others. */
+static bool many_committed(struct job *job)
+{
+	struct request *request = &job->request;
+	const char *why = job->failed[0] ? job->failed : "the log says why";
+	char ignored[SPEC_WHY];
+	bool good = true;
+
+	for (size_t i = 0; i < request->count; i++) {
+		struct spec_item *item = &request->items[i];
+		const struct stream *stream = stream_find(&job->net->table, item->spec.name);
+
+		if (!item->done || (stream && is_committed(stream)))
+			continue;
+		if (good)
+			job->bad = i;
+		good = item->done = false;
+		if (!stream)
+			snprintf(item->why, sizeof(item->why), "it was removed meanwhile");
+		else
+			snprintf(item->why, sizeof(item->why), "the kernel refused it: %.150s",
+				why);
+		net_remove(job->net, item->spec.name, ignored);
+	}
+	if (good || request->keep_going)
+		return true;
+	net_remove_many(job->net, request->items, request->count, true, ignored);
+	return false;
+}
+
+static json_t *view_item(const struct job *job, const struct spec_item *item)
+{
+	char listen[LISTEN_TEXT];
+	struct addr public = config_public(job->net->config, &item->spec.at);
+
+	if (item->why[0])
+		return json_pack("{s:s, s:s}", "name", item->spec.name, "error", item->why);
+	if (job->request.what == REQUEST_REMOVE_MANY)
+		return json_pack("{s:s}", "name", item->spec.name);
+	return json_pack("{s:s, s:s, s:i, s:s}", "name", item->spec.name, "listen",
+		listen_format(&public, &item->spec.listen, listen), "peers",
+		(int)item->spec.peers, "key", item->spec.key);
+}
+
+static char *many_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
+{
+	const struct request *request = &job->request;
+	json_t *list = json_array();
+
+	(void)snapshot;
+	if (request->what == REQUEST_ADD_MANY && !many_committed(job)) {
+		json_decref(list);
+		return format(json_pack("{s:b, s:s, s:I}", "ok", 0, "error",
+				      request->items[job->bad].why, "index",
+				      (json_int_t)job->bad),
+			len);
+	}
+	for (size_t i = 0; i < request->count; i++)
+		json_array_append_new(list, view_item(job, &request->items[i]));
+	return format(json_pack("{s:b, s:o, s:o}", "ok", 1, "streams", list, "relays",
+			      view_relays(job->net->config)),
+		len);
+}
+
 static char *remove_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
 {
 	(void)job, (void)snapshot;
@@ -150,35 +253,6 @@ static char *show_end(struct job *job, const struct sync_snapshot *snapshot, siz
 		len);
 }
 
-/* Large answers are written stream by stream: 100,000 of them as one tree are 300 MB. */
-static int list_write(struct job *job, const struct sync_snapshot *snapshot, FILE *out)
-{
-	const struct net *net = job->net;
-	const struct stream **streams;
-	size_t count;
-	int ret = 0;
-
-	(void)snapshot;
-	streams = view_sorted(&net->table, &count);
-	if (!streams)
-		return -ENOMEM;
-	fputc('[', out);
-	for (size_t i = 0; i < count && ret == 0; i++) {
-		json_t *stream = view_stream(net->config, net->broker, streams[i], net_now(net));
-
-		if (i > 0)
-			fputc(',', out);
-		if (!stream || json_dumpf(stream, out, JSON_COMPACT))
-			ret = -ENOMEM;
-		json_decref(stream);
-		if (ftell(out) > CTL_REPLY_MAX)
-			ret = -EMSGSIZE;
-	}
-	fputc(']', out);
-	free(streams);
-	return ret;
-}
-
 static int rules_write(struct job *job, const struct sync_snapshot *snapshot, FILE *out)
 {
 	return view_rules(&job->net->table, job->request.spec.name, snapshot, out);
@@ -187,7 +261,6 @@ static int rules_write(struct job *job, const struct sync_snapshot *snapshot, FI
 /* {"ok":true,"streams":[..]} */
 static char *streams_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
 {
-	bool list = job->request.what == REQUEST_LIST;
 	char *line = NULL;
 	FILE *out = open_memstream(&line, len);
 	bool broken;
@@ -196,7 +269,7 @@ static char *streams_end(struct job *job, const struct sync_snapshot *snapshot, 
 	if (!out)
 		return NULL;
 	fputs("{\"ok\":true,\"streams\":", out);
-	ret = list ? list_write(job, snapshot, out) : rules_write(job, snapshot, out);
+	ret = rules_write(job, snapshot, out);
 	fputs("}\n", out);
 	broken = ferror(out) != 0;
 	if ((fclose(out) != 0 || broken) && ret == 0)
@@ -228,39 +301,103 @@ static char *metrics_end(struct job *job, const struct sync_snapshot *snapshot, 
 	return line;
 }
 
+/* The other parts come with job_more. */
+static char *list_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
+{
+	char *part = NULL;
+
+	(void)snapshot;
+	job->list = list_open(job->net);
+	if (job->list)
+		part = list_part(job->list, len);
+	if (part && list_done(job->list)) {
+		list_close(job->list);
+		job->list = NULL;
+	}
+	return part;
+}
+
+void job_more(struct job *job)
+{
+	size_t len = 0;
+	char *part = list_part(job->list, &len);
+	bool more = part && !list_done(job->list);
+
+	if (!more) {
+		list_close(job->list);
+		job->list = NULL;
+	}
+	job->answer(job, part, len, more);
+}
+
+/* What an answer waits for. */
+enum look { SETTLE, READ };
+
 static const struct doing {
 	int (*begin)(struct job *job, char why[static CONFIG_ERROR]);
 	char *(*end)(struct job *job, const struct sync_snapshot *snapshot, size_t *len);
+	/* end is NULL: it goes on with questions to the kernel side. */
 	bool looks; /* it is about what the kernel holds, and changes nothing */
 	unsigned int reads;
+	enum look look;
 } doings[REQUEST_COUNT] = {
-	[REQUEST_ADD] = {add_begin, add_end, false, 1},
-	[REQUEST_REMOVE] = {remove_begin, remove_end, false, 1},
-	[REQUEST_LIST] = {look_begin, streams_end, true, 1},
-	[REQUEST_SHOW] = {look_begin, show_end, true, 1},
-	[REQUEST_FLUSH] = {flush_begin, flush_end, false, 1},
+	[REQUEST_ADD] = {add_begin, add_end, false, 1, SETTLE},
+	[REQUEST_ADD_MANY] = {add_many_begin, many_end, false, 1, SETTLE},
+	[REQUEST_REMOVE] = {remove_begin, remove_end, false, 1, SETTLE},
+	[REQUEST_REMOVE_MANY] = {remove_many_begin, many_end, false, 1, SETTLE},
+	[REQUEST_LIST] = {look_begin, list_end, true, 1, READ},
+	[REQUEST_SHOW] = {look_begin, show_end, true, 1, READ},
+	[REQUEST_FLUSH] = {flush_begin, flush_end, false, 1, SETTLE},
 	/* New streams are added after the first one, when the ports of old ones are free. */
-	[REQUEST_RELOAD] = {reload_begin, reload_end, false, 2},
-	[REQUEST_RULES] = {look_begin, streams_end, true, 1},
-	[REQUEST_METRICS] = {look_begin, metrics_end, true, 1},
+	[REQUEST_RELOAD] = {reload_begin, reload_end, false, 2, SETTLE},
+	[REQUEST_RULES] = {look_begin, streams_end, true, 1, READ},
+	[REQUEST_METRICS] = {look_begin, metrics_end, true, 1, READ},
+	[REQUEST_EXPLAIN] = {look_begin, NULL, true, 1, READ},
+	[REQUEST_HOST] = {look_begin, NULL, true, 1, SETTLE},
 };
 
 static void job_end(void *data, int error, const struct sync_snapshot *snapshot);
 
-/*
- * The kernel side works in order, and a read begins when nothing is left to change: its end is the
- * verdict on all that was asked for before it.
- */
 static void job_wait(struct job *job)
 {
+	struct sync *sync = &job->net->sync;
+	enum look look = doings[job->request.what].look;
 	char undone[SPEC_WHY];
 
-	job->waiting = sync_read(&job->net->sync, job_end, job) == 0;
+	job->waiting =
+		(look == READ ? sync_read(sync, job_end, job) : sync_settle(sync, job_end, job)) ==
+		0;
 	if (job->waiting)
 		return;
 	if (job->request.what == REQUEST_ADD)
 		net_remove(job->net, job->request.spec.name, undone);
+	if (job->request.what == REQUEST_ADD_MANY)
+		net_remove_many(
+			job->net, job->request.items, job->request.count, true, undone);
 	finish_error(job, "memory is short; it is not known what the kernel has done");
+}
+
+static void job_inquired(void *data, json_t *answer)
+{
+	struct job *job = data;
+	size_t len = 0;
+	char *line;
+
+	job->inquiry = NULL;
+	job->waiting = false;
+	line = format(answer, &len);
+	finish(job, line, len);
+}
+
+static void job_inquire(struct job *job, const struct sync_snapshot *snapshot)
+{
+	job->waiting = true;
+	if (inquiry_start(job->net, &job->request, snapshot, job_inquired, job, &job->inquiry) <
+		0) {
+		job->inquiry = NULL;
+		job->waiting = false;
+		finish_error(job, "the kernel side is too busy to be asked");
+	}
 }
 
 /* Whether the read itself failed matters only to those who look. */
@@ -278,12 +415,16 @@ static void job_end(void *data, int error, const struct sync_snapshot *snapshot)
 		snprintf(why, sizeof(why), "the kernel's state could not be read: %s",
 			strerror(-error));
 		finish_error(job, why);
-	} else if (job->failed[0] && !doing->looks && job->request.what != REQUEST_ADD) {
+	} else if (job->failed[0] && !doing->looks && doing->end != add_end &&
+		   doing->end != many_end) {
 		snprintf(why, sizeof(why), "the kernel refused it: %s", job->failed);
 		finish_error(job, why);
+	} else if (!doing->end) {
+		job_inquire(job, snapshot);
 	} else {
 		line = doing->end(job, snapshot, &len);
-		finish(job, line, len);
+		request_fini(&job->request);
+		job->answer(job, line, len, job->list != NULL);
 	}
 }
 
@@ -294,6 +435,7 @@ void job_begin(struct job *job)
 	int ret;
 
 	job->count = 0;
+	job->bad = SIZE_MAX;
 	job->failed[0] = '\0';
 	job->reads = doing->reads;
 	ret = doing->begin(job, why);
@@ -307,8 +449,14 @@ void job_cancel(struct job *job)
 {
 	if (job->waiting)
 		sync_forget(&job->net->sync, job);
+	if (job->inquiry)
+		inquiry_cancel(job->inquiry);
+	job->inquiry = NULL;
 	job->waiting = false;
-	mac_wipe(job->request.spec.key, sizeof(job->request.spec.key));
+	if (job->list)
+		list_close(job->list);
+	job->list = NULL;
+	request_fini(&job->request);
 }
 
 void job_event(struct job *job, const struct control_event *event)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mac.h"
@@ -76,6 +77,32 @@ static int set_expire(struct request *request, const json_t *value, char why[sta
 	return 0;
 }
 
+static int set_port(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	json_int_t port = json_integer_value(value);
+
+	if (port < 1 || port > UINT16_MAX)
+		return refuse(why, "%lld is not a port; ports are 1 to 65535", (long long)port);
+	request->port = (uint16_t)port;
+	return 0;
+}
+
+static int set_from(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	if (endpoint_parse(json_string_value(value), 0, &request->from) < 0)
+		return refuse(why, "\"%.64s\" is not ADDRESS:PORT", json_string_value(value));
+	return 0;
+}
+
+static int set_keep_going(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)why;
+	request->keep_going = json_is_true(value);
+	return 0;
+}
+
+static int set_items(struct request *request, const json_t *value, char why[static SPEC_WHY]);
+
 /* Which requests may have a field, and which must. */
 static const struct field {
 	const char *name;
@@ -83,11 +110,16 @@ static const struct field {
 	unsigned int may, must;
 	int (*set)(struct request *request, const json_t *value, char why[static SPEC_WHY]);
 } fields[] = {
-	{"do", JSON_STRING, ~0u, ~0u, ignore},
+	{"do", JSON_STRING, ~0u, 0, ignore},
+	{"streams", JSON_ARRAY, BIT(REQUEST_ADD_MANY) | BIT(REQUEST_REMOVE_MANY),
+		BIT(REQUEST_ADD_MANY) | BIT(REQUEST_REMOVE_MANY), set_items},
+	{"keep_going", JSON_TRUE, BIT(REQUEST_ADD_MANY) | BIT(REQUEST_REMOVE_MANY), 0,
+		set_keep_going},
 	{"name", JSON_STRING,
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
-			BIT(REQUEST_RULES),
-		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW), ignore},
+			BIT(REQUEST_RULES) | BIT(REQUEST_EXPLAIN),
+		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_EXPLAIN),
+		ignore},
 	{"listen", JSON_STRING, BIT(REQUEST_ADD), 0, set_listen},
 	{"source", JSON_STRING, BIT(REQUEST_ADD), 0, set_source},
 	{"clients", JSON_STRING, BIT(REQUEST_ADD), 0, set_clients},
@@ -96,17 +128,23 @@ static const struct field {
 	{"raw_punch", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_raw_punch},
 	{"peers", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_peers},
 	{"expire", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_expire},
+	{"port", JSON_INTEGER, BIT(REQUEST_EXPLAIN), 0, set_port},
+	{"from", JSON_STRING, BIT(REQUEST_EXPLAIN), 0, set_from},
 };
 
 static const char *const words[REQUEST_COUNT] = {
 	[REQUEST_ADD] = "add",
+	[REQUEST_ADD_MANY] = "add-many",
 	[REQUEST_REMOVE] = "remove",
+	[REQUEST_REMOVE_MANY] = "remove-many",
 	[REQUEST_LIST] = "list",
 	[REQUEST_SHOW] = "show",
 	[REQUEST_FLUSH] = "flush",
 	[REQUEST_RELOAD] = "reload",
 	[REQUEST_RULES] = "rules",
 	[REQUEST_METRICS] = "metrics",
+	[REQUEST_EXPLAIN] = "explain",
+	[REQUEST_HOST] = "host",
 	[REQUEST_MONITOR] = "monitor",
 };
 
@@ -137,6 +175,22 @@ static const struct field *field_find(const char *name)
 	return NULL;
 }
 
+static bool type_fits(const struct field *field, const json_t *value)
+{
+	if (field->type == JSON_TRUE)
+		return json_is_boolean(value);
+	return json_typeof(value) == field->type;
+}
+
+static const char *type_text(const struct field *field)
+{
+	if (field->type == JSON_STRING)
+		return "a string";
+	if (field->type == JSON_ARRAY)
+		return "an array";
+	return field->type == JSON_TRUE ? "true or false" : "a whole number";
+}
+
 /* Fields that are there must be known, allowed here, and of their type. */
 static int check_fields(const json_t *object, enum request_do what, char why[static SPEC_WHY])
 {
@@ -149,9 +203,8 @@ static int check_fields(const json_t *object, enum request_do what, char why[sta
 
 		if (!field || !(field->may & BIT(what)))
 			return refuse(why, "\"%.32s\" is not a field of \"%s\"", name, words[what]);
-		if (json_typeof(value) != field->type)
-			return refuse(why, "\"%s\" must be %s", name,
-				field->type == JSON_STRING ? "a string" : "a whole number");
+		if (!type_fits(field, value))
+			return refuse(why, "\"%s\" must be %s", name, type_text(field));
 	}
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		if ((fields[i].must & BIT(what)) && !json_object_get(object, fields[i].name))
@@ -186,6 +239,58 @@ static int set_fields(const json_t *object, struct request *request, char why[st
 	return 0;
 }
 
+/* It repeats what came from outside, and has to stay one line of text. */
+static void make_line(char *why)
+{
+	for (char *p = why; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+}
+
+/* An object with the fields of "add" or, to remove it, a name. */
+static void set_item(struct spec_item *item, enum request_do what, const json_t *value)
+{
+	struct request one = {.what = REQUEST_ADD};
+	char reason[SPEC_WHY];
+	int err;
+
+	if (what == REQUEST_REMOVE_MANY && !json_is_string(value))
+		err = refuse(item->why, "it must be a name, a string");
+	else if (what == REQUEST_REMOVE_MANY)
+		err = spec_init(&item->spec, json_string_value(value), item->why);
+	else if (!json_is_object(value))
+		err = refuse(item->why, "it must be an object");
+	else if (json_object_get(value, "do"))
+		err = refuse(item->why, "\"do\" is not a field of a stream");
+	else if (check_fields(value, REQUEST_ADD, reason) || set_fields(value, &one, reason))
+		err = refuse(item->why, "%s", reason);
+	else
+		err = 0;
+	if (what == REQUEST_ADD_MANY)
+		item->spec = one.spec;
+	item->expires = one.expire;
+	make_line(item->why);
+	if (!err)
+		item->why[0] = '\0';
+	mac_wipe(one.spec.key, sizeof(one.spec.key));
+}
+
+static int set_items(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	size_t count = json_array_size(value);
+
+	if (!count || count > REQUEST_ITEMS_MAX)
+		return refuse(why, "there are %zu; write 1 to %d", count, REQUEST_ITEMS_MAX);
+	request->items = calloc(count, sizeof(*request->items));
+	if (!request->items)
+		return refuse(why, "memory is short");
+	request->count = count;
+	for (size_t i = 0; i < count; i++)
+		set_item(&request->items[i], request->what, json_array_get(value, i));
+	return 0;
+}
+
 int request_parse(const json_t *object, struct request *request, char why[static SPEC_WHY])
 {
 	memset(request, 0, sizeof(*request));
@@ -193,11 +298,17 @@ int request_parse(const json_t *object, struct request *request, char why[static
 		check_fields(object, request->what, why) == 0 &&
 		set_fields(object, request, why) == 0)
 		return 0;
-	/* It repeats what came from outside, and has to stay one line of text. */
-	for (char *p = why; *p; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
-	}
-	mac_wipe(request->spec.key, sizeof(request->spec.key));
+	make_line(why);
+	request_fini(request);
 	return -EINVAL;
+}
+
+void request_fini(struct request *request)
+{
+	mac_wipe(request->spec.key, sizeof(request->spec.key));
+	if (request->items)
+		mac_wipe(request->items, request->count * sizeof(*request->items));
+	free(request->items);
+	request->items = NULL;
+	request->count = 0;
 }

@@ -5,88 +5,8 @@
 #include <string.h>
 
 #include "common/buf.h"
-
-static void put_addr(struct buf *buf, const struct addr *addr)
-{
-	uint8_t version = addr->family == AF_INET ? 4 : addr->family == AF_INET6 ? 6 : 0;
-
-	buf_put_u8(buf, version);
-	buf_put(buf, addr->bytes, sizeof addr->bytes);
-}
-
-static void get_addr(struct buf *buf, struct addr *addr)
-{
-	static const uint8_t zero[16];
-	uint8_t version = buf_get_u8(buf);
-	size_t used;
-
-	addr->family = version == 4 ? AF_INET : version == 6 ? AF_INET6 : 0;
-	if (version && !addr->family)
-		buf->bad = true;
-	buf_get(buf, addr->bytes, sizeof addr->bytes);
-	used = addr_size(addr->family);
-	if (memcmp(addr->bytes + used, zero, sizeof addr->bytes - used))
-		buf->bad = true;
-}
-
-static void put_endpoint(struct buf *buf, const struct endpoint *endpoint)
-{
-	put_addr(buf, &endpoint->addr);
-	buf_put_u16(buf, endpoint->port);
-}
-
-static void get_endpoint(struct buf *buf, struct endpoint *endpoint)
-{
-	get_addr(buf, &endpoint->addr);
-	endpoint->port = buf_get_u16(buf);
-}
-
-static void put_prefix(struct buf *buf, const struct prefix *prefix)
-{
-	put_addr(buf, &prefix->addr);
-	buf_put_u8(buf, prefix->bits);
-}
-
-static void get_prefix(struct buf *buf, struct prefix *prefix)
-{
-	get_addr(buf, &prefix->addr);
-	prefix->bits = buf_get_u8(buf);
-	if (prefix->bits > addr_size(prefix->addr.family) * 8)
-		buf->bad = true;
-}
-
-static bool get_bool(struct buf *buf)
-{
-	uint8_t value = buf_get_u8(buf);
-
-	if (value > 1)
-		buf->bad = true;
-	return value == 1;
-}
-
-/* Texts have a fixed size on the wire too: terminated, and zero to the end. */
-static void get_text(struct buf *buf, char *out, size_t size)
-{
-	size_t len;
-
-	buf_get(buf, out, size);
-	len = strnlen(out, size);
-	for (size_t i = len; i < size; i++)
-		if (out[i])
-			buf->bad = true;
-	if (len == size) {
-		buf->bad = true;
-		out[size - 1] = '\0';
-	}
-}
-
-static void put_text(struct buf *buf, const char *text, size_t size)
-{
-	size_t len = strnlen(text, size - 1);
-
-	buf_put(buf, text, len);
-	buf_put_zero(buf, size - len);
-}
+#include "relayd/ipc_ask.h"
+#include "relayd/ipc_value.h"
 
 static void put_op(struct buf *buf, const struct rules_op *op)
 {
@@ -221,18 +141,11 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 	}
 }
 
-static void begin(struct buf *buf, uint8_t *out, enum ipc_kind kind, uint32_t id)
-{
-	buf_init(buf, out, IPC_MAX);
-	buf_put_u8(buf, (uint8_t)kind);
-	buf_put_u32(buf, id);
-}
-
 size_t ipc_encode_apply(uint8_t *out, uint32_t id, const struct rules_op *ops, size_t count)
 {
 	struct buf buf;
 
-	begin(&buf, out, IPC_APPLY, id);
+	ipc_begin(&buf, out, IPC_APPLY, id);
 	buf_put_u16(&buf, (uint16_t)count);
 	for (size_t i = 0; i < count; i++)
 		put_op(&buf, &ops[i]);
@@ -243,7 +156,7 @@ size_t ipc_encode_read(uint8_t *out, uint32_t id)
 {
 	struct buf buf;
 
-	begin(&buf, out, IPC_READ, id);
+	ipc_begin(&buf, out, IPC_READ, id);
 	return buf.at;
 }
 
@@ -252,7 +165,7 @@ size_t ipc_encode_result(
 {
 	struct buf buf;
 
-	begin(&buf, out, kind, id);
+	ipc_begin(&buf, out, kind, id);
 	buf_put_u32(&buf, (uint32_t)-error->code);
 	buf_put_u32(&buf, (uint32_t)(error->op + 1));
 	put_text(&buf, error->text, sizeof error->text);
@@ -263,7 +176,7 @@ size_t ipc_encode_records(uint8_t *out, uint32_t id, const struct ipc_record *re
 {
 	struct buf buf;
 
-	begin(&buf, out, IPC_RECORDS, id);
+	ipc_begin(&buf, out, IPC_RECORDS, id);
 	buf_put_u16(&buf, (uint16_t)count);
 	for (size_t i = 0; i < count; i++)
 		put_record(&buf, &records[i]);
@@ -274,7 +187,7 @@ size_t ipc_encode_event(uint8_t *out, const struct rules_event *event)
 {
 	struct buf buf;
 
-	begin(&buf, out, IPC_EVENT, 0);
+	ipc_begin(&buf, out, IPC_EVENT, 0);
 	buf_put_u8(&buf, event->refused);
 	buf_put_u32(&buf, event->number);
 	put_endpoint(&buf, &event->sender);
@@ -337,8 +250,14 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		get_endpoint(&buf, &out->event.sender);
 		get_endpoint(&buf, &out->event.listen);
 		break;
+	case IPC_ASK:
+		ipc_get_ask(&buf, &out->ask);
+		break;
+	case IPC_FACTS:
+		ipc_get_facts(&buf, room, out);
+		break;
 	}
-	if (out->kind < IPC_APPLY || out->kind > IPC_EVENT || buf.bad || buf_left(&buf))
+	if (out->kind < IPC_APPLY || out->kind > IPC_FACTS || buf.bad || buf_left(&buf))
 		return -EPROTO;
 	return 0;
 }

@@ -4,6 +4,7 @@
  *
  *   net to kernel   APPLY id, operations    -> DONE id, error
  *                   READ id                 -> RECORDS id .. , END id, error
+ *                   ASK id, question        -> FACTS id .. , END id, error
  *   kernel to net   EVENT                   a packet wants to open a flow
  *
  * The kernel side believes nothing: every message is decoded in full before anything is done.
@@ -15,6 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "rules/foreign.h"
+#include "rules/path.h"
 #include "rules/rules.h"
 
 #define IPC_MAX	 (128 * 1024) /* bytes of a message; RULES_OPS_MAX operations fit */
@@ -27,6 +30,8 @@ enum ipc_kind {
 	IPC_RECORDS,
 	IPC_END,
 	IPC_EVENT,
+	IPC_ASK,
+	IPC_FACTS,
 };
 
 enum ipc_record_kind { IPC_LISTENING = 1, IPC_PUNCH, IPC_INGRESS, IPC_CLIENT, IPC_FLOW, IPC_PEER };
@@ -47,24 +52,55 @@ struct ipc_record {
 	};
 };
 
-/* A decoded message; ops and records belong to the caller of ipc_decode. */
+/* What the net side may ask about besides our own table; answered by reading alone. */
+enum ipc_ask_kind {
+	IPC_ASK_HOST = 1, /* one fact IPC_HOST */
+	IPC_ASK_ROUTE,	  /* source, dest: one IPC_ROUTE */
+	IPC_ASK_FLOW,	  /* source, dest: an IPC_ENTRY, or none */
+	IPC_ASK_WALK,	  /* packet: an IPC_CHAIN for each base chain, in order */
+};
+
+struct ipc_ask {
+	enum ipc_ask_kind kind;
+	struct endpoint source, dest; /* ROUTE, FLOW */
+	struct foreign_packet packet; /* WALK */
+};
+
+enum ipc_fact_kind { IPC_HOST = 1, IPC_ROUTE, IPC_ENTRY, IPC_CHAIN };
+
+struct ipc_fact {
+	enum ipc_fact_kind kind;
+	union {
+		struct path_host host;
+		struct path_route route;
+		struct path_flow entry;
+		struct foreign_chain chain;
+	};
+};
+
+/* A decoded message; ops, records and facts belong to the caller of ipc_decode. */
 struct ipc {
 	enum ipc_kind kind;
 	uint32_t id;
 	struct rules_error error; /* DONE, END */
 	struct rules_event event; /* EVENT */
-	size_t count;		  /* operations of APPLY, records of RECORDS */
+	struct ipc_ask ask;	  /* ASK */
+	size_t count;		  /* operations of APPLY, records of RECORDS, facts of FACTS */
 };
 
-/* Where ipc_decode puts the variable part; each has room for `room` entries. */
+/* Where ipc_decode puts the variable part; ops and records have room for `room` entries. */
 struct ipc_room {
 	struct rules_op *ops;
 	struct ipc_record *records;
 	size_t room;
+	struct ipc_fact *facts;
+	size_t fact_room;
 };
 
 /* Records in one message at the most. */
 #define IPC_RECORDS_MAX 512
+/* And facts, which are larger. */
+#define IPC_FACTS_MAX 64
 
 /* Each returns the length of the message in out (IPC_MAX bytes). */
 size_t ipc_encode_apply(uint8_t *out, uint32_t id, const struct rules_op *ops, size_t count);
@@ -75,6 +111,8 @@ size_t ipc_encode_result(
 size_t ipc_encode_records(
 	uint8_t *out, uint32_t id, const struct ipc_record *records, size_t count);
 size_t ipc_encode_event(uint8_t *out, const struct rules_event *event);
+size_t ipc_encode_ask(uint8_t *out, uint32_t id, const struct ipc_ask *ask);
+size_t ipc_encode_facts(uint8_t *out, uint32_t id, const struct ipc_fact *facts, size_t count);
 
 /* -EPROTO unless every byte is as one of the encoders would have written it. */
 int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, struct ipc *out);

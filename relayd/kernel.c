@@ -15,6 +15,7 @@
 
 #include "common/log.h"
 #include "relayd/guard.h"
+#include "relayd/kernel_ask.h"
 #include "relayd/notify.h"
 #include "relayd/privs.h"
 
@@ -131,6 +132,19 @@ static void read_all(struct kernel *kernel, uint32_t id)
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, id, &error));
 }
 
+static void send_fact(void *data, size_t len)
+{
+	send_out(data, len);
+}
+
+static void answer(struct kernel *kernel, const struct ipc *message)
+{
+	const struct kernel_answer answer = {
+		rules_features(kernel->rules), kernel->out, send_fact, kernel};
+
+	kernel_ask(&answer, message);
+}
+
 static void peer_readable(struct kernel *kernel)
 {
 	const struct ipc_room room = {.ops = kernel->ops, .room = RULES_OPS_MAX};
@@ -149,6 +163,8 @@ static void peer_readable(struct kernel *kernel)
 		apply(kernel, &message);
 	else if (message.kind == IPC_READ)
 		read_all(kernel, message.id);
+	else if (message.kind == IPC_ASK)
+		answer(kernel, &message);
 }
 
 static void forward_event(void *data, const struct rules_event *event)

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/mac.h"
 #include "relayd/net.h"
+#include "relayd/manage.h"
 #include "relayd/sender.h"
 
 /* A port that relayd itself has, or 0. */
@@ -38,7 +39,7 @@ static int open_raw(struct net *net, struct stream *stream, char why[static SPEC
 	return err;
 }
 
-static void drop(struct net *net, struct stream *stream)
+void net_drop(struct net *net, struct stream *stream)
 {
 	broker_forget(net->broker, stream);
 	for (size_t i = 0; i < stream->slot_count; i++)
@@ -47,13 +48,15 @@ static void drop(struct net *net, struct stream *stream)
 }
 
 static int add_stream(
-	struct net *net, const struct spec *spec, struct stream **out, char why[static SPEC_WHY])
+	struct net *net, struct spec *spec, struct stream **out, char why[static SPEC_WHY])
 {
 	char error[REGISTRY_ERROR];
 	uint32_t number;
 	uint16_t own;
 	int err;
 
+	if (config_place(net->config, spec, why))
+		return -EADDRNOTAVAIL;
 	own = wants_own_port(net, spec);
 	if (own) {
 		snprintf(why, SPEC_WHY, "port %u is %s", own, config_port_text(net->config, own));
@@ -71,7 +74,7 @@ static int add_stream(
 		return err;
 	err = open_raw(net, *out, why);
 	if (err)
-		drop(net, *out);
+		net_drop(net, *out);
 	return err;
 }
 
@@ -93,7 +96,7 @@ int net_add(struct net *net, struct spec *spec, int64_t expires, char why[static
 	err = registry_add(net->registry, spec, expires, error);
 	if (err) {
 		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
-		drop(net, stream);
+		net_drop(net, stream);
 	}
 	return err;
 }
@@ -118,7 +121,7 @@ int net_remove(struct net *net, const char *name, char why[static SPEC_WHY])
 		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
 		return err;
 	}
-	drop(net, stream);
+	net_drop(net, stream);
 	return 0;
 }
 
@@ -230,7 +233,8 @@ static int check_runtime(
 
 static bool same_ports(const struct spec *a, const struct spec *b)
 {
-	return !memcmp(&a->listen, &b->listen, sizeof a->listen) && a->raw_punch == b->raw_punch;
+	return !memcmp(&a->listen, &b->listen, sizeof a->listen) &&
+	       addr_equal(&a->at, &b->at) && a->raw_punch == b->raw_punch;
 }
 
 /* What peers have agreed to: others must prove themselves anew. */
@@ -254,11 +258,11 @@ static void sweep(struct net *net, const struct config *config, struct net_chang
 			continue;
 		changes->removed += !spec;
 		changes->changed += spec != NULL;
-		drop(net, stream);
+		net_drop(net, stream);
 	}
 }
 
-static int update(struct net *net, const struct spec *spec, struct net_changes *changes,
+static int update(struct net *net, struct spec *spec, struct net_changes *changes,
 	char why[static SPEC_WHY])
 {
 	struct stream *stream = stream_find(&net->table, spec->name);
@@ -338,9 +342,10 @@ struct loading {
 	char *why;
 };
 
-static int load_stored(void *data, const struct spec *spec, int64_t expires)
+static int load_stored(void *data, const struct spec *stored, int64_t expires)
 {
 	const struct loading *loading = data;
+	struct spec copy = *stored, *spec = &copy;
 	char why[SPEC_WHY];
 	struct stream *stream;
 

@@ -73,7 +73,8 @@ static void stream_happened(void *data, const struct stream_event *event)
 		if (refused || slot->sender.addr.family)
 			out.sender = refused ? &slot->refused_sender : &slot->sender;
 	}
-	log_happened(event, &out);
+	if (!net->quiet)
+		log_happened(event, &out);
 	if (net->control)
 		control_event(net->control, &out);
 }
@@ -93,7 +94,10 @@ static void kernel_event(struct net *net, const struct rules_event *event)
 static void kernel_readable(uv_poll_t *poll, int status, int events)
 {
 	struct net *net = poll->data;
-	const struct ipc_room room = {.records = net->records, .room = IPC_RECORDS_MAX};
+	const struct ipc_room room = {.records = net->records,
+		.room = IPC_RECORDS_MAX,
+		.facts = net->facts,
+		.fact_room = IPC_FACTS_MAX};
 	struct ipc message;
 	ssize_t len;
 
@@ -110,7 +114,7 @@ static void kernel_readable(uv_poll_t *poll, int status, int events)
 		}
 		if (message.kind == IPC_EVENT)
 			kernel_event(net, &message.event);
-		else
+		else if (!ask_message(&net->asker, &message, net->facts))
 			sync_message(&net->sync, &message, net->records);
 	}
 	uv_stop(&net->loop);
@@ -341,6 +345,9 @@ static int start(struct net *net)
 		return err;
 	}
 	net->sync.held = true;
+	ask_init(&net->asker);
+	net->asker.send = send_message;
+	net->asker.send_data = net;
 	net->sync.send = send_message;
 	net->sync.send_data = net;
 	net->sync.sample = take_sample;
@@ -374,6 +381,7 @@ static void stop(struct net *net)
 	uv_loop_close(&net->loop);
 	registry_close(net->registry);
 	sync_fini(&net->sync);
+	ask_fini(&net->asker);
 	net_broker_close(net);
 	stream_table_fini(&net->table);
 }

@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "relayd/ask.h"
 #include "relayd/broker.h"
 #include "relayd/config.h"
 #include "relayd/control.h"
@@ -42,6 +43,7 @@ struct net {
 	struct stream_table table;
 	struct punch punch;
 	struct sync sync;
+	struct asker asker;
 	struct udp udp;
 	struct control *control;
 	struct broker *broker;
@@ -51,10 +53,12 @@ struct net {
 	uv_prepare_t turn;
 	uv_timer_t second;
 	uv_signal_t hangup, terminate;
+	bool quiet;	    /* many are added or removed: one line of the log for all */
 	bool partner_alive; /* as was last said */
 	bool reading;	    /* a periodic read is under way; */
 	int64_t read_ms;    /* since, or not before */
 	struct ipc_record records[IPC_RECORDS_MAX];
+	struct ipc_fact facts[IPC_FACTS_MAX];
 	uint8_t message[IPC_MAX];
 };
 
@@ -70,6 +74,16 @@ int64_t net_now(const struct net *net);
  */
 int net_add(struct net *net, struct spec *spec, int64_t expires, char why[static SPEC_WHY]);
 int net_remove(struct net *net, const char *name, char why[static SPEC_WHY]);
+/*
+ * Adds many in one transaction of the registry; each item's why says "" or what is wrong with it.
+ * Unless the others are wanted all the same (some), one that is wrong leaves nothing changed. How
+ * many were added, or -errno and why not in `why`.
+ */
+int net_add_many(struct net *net, struct spec_item *items, size_t count, bool some,
+	char why[static SPEC_WHY]);
+/* The same for their names. How many were removed, or -errno. */
+int net_remove_many(struct net *net, struct spec_item *items, size_t count, bool some,
+	char why[static SPEC_WHY]);
 /* Closes the holes of one stream, or of all when name is NULL; *count says how many. */
 int net_flush(struct net *net, const char *name, unsigned int *count, char why[static SPEC_WHY]);
 

@@ -55,7 +55,7 @@ int registry_number(struct registry *registry, const char *name, uint32_t *numbe
 		*number = (uint32_t)found;
 		return 0;
 	}
-	ret = registry_db_run(registry, REGISTRY_BEGIN, NULL);
+	ret = registry_db_begin(registry);
 	if (ret < 0)
 		return registry_db_fail(registry, ret, what, error);
 	ret = number_find(registry, name, number);
@@ -66,7 +66,7 @@ int registry_number(struct registry *registry, const char *name, uint32_t *numbe
 
 int registry_forget(struct registry *registry, const char *const *keep, size_t count)
 {
-	int ret = registry_db_run(registry, REGISTRY_BEGIN, NULL);
+	int ret = registry_db_begin(registry);
 
 	if (ret < 0)
 		return ret;
@@ -82,8 +82,8 @@ int registry_forget(struct registry *registry, const char *const *keep, size_t c
 static int insert(struct registry *registry, const struct spec *spec, int64_t expires)
 {
 	sqlite3_stmt *stmt = registry->statements[REGISTRY_INSERT];
-	char listen[PORTS_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
-	const char *texts[] = {spec->name, ports_format(&spec->listen, listen),
+	char listen[LISTEN_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
+	const char *texts[] = {spec->name, listen_format(&spec->at, &spec->listen, listen),
 		spec_source_format(spec, source), spec->key,
 		prefix_format(&spec->clients, clients)};
 	const int64_t numbers[] = {(int64_t)spec->rate, spec->raw_punch, expires, spec->peers};
@@ -96,12 +96,28 @@ static int insert(struct registry *registry, const struct spec *spec, int64_t ex
 	return rc ? -ENOMEM : registry_db_run(registry, REGISTRY_INSERT, NULL);
 }
 
+int registry_begin(struct registry *registry, char error[static REGISTRY_ERROR])
+{
+	int ret = registry_db_begin(registry);
+
+	if (ret < 0)
+		return registry_db_fail(registry, ret, "cannot be changed", error);
+	registry->batch = true;
+	return 0;
+}
+
+int registry_end(struct registry *registry, bool keep, char error[static REGISTRY_ERROR])
+{
+	registry->batch = false;
+	return registry_db_finish(registry, keep ? 0 : -ECANCELED, "cannot be changed", error);
+}
+
 int registry_add(struct registry *registry, const struct spec *spec, int64_t expires,
 	char error[static REGISTRY_ERROR])
 {
 	static const char what[] = "cannot add a stream";
 	uint32_t number;
-	int ret = registry_db_run(registry, REGISTRY_BEGIN, NULL);
+	int ret = registry_db_begin(registry);
 
 	if (ret < 0)
 		return registry_db_fail(registry, ret, what, error);

@@ -3,6 +3,7 @@
 #ifndef RELAYD_REGISTRY_H
 #define RELAYD_REGISTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,14 @@ int registry_number(struct registry *registry, const char *name, uint32_t *numbe
 	char error[static REGISTRY_ERROR]);
 /* Forgets the numbers of names that are neither stored nor in the list. */
 int registry_forget(struct registry *registry, const char *const *keep, size_t count);
+
+/*
+ * What is called between these two is one transaction, of which nothing is durable, and no one else
+ * may write, before registry_end. keep false: all of it is undone, and the result is -ECANCELED.
+ * A change that is refused in between leaves the others alone.
+ */
+int registry_begin(struct registry *registry, char error[static REGISTRY_ERROR]);
+int registry_end(struct registry *registry, bool keep, char error[static REGISTRY_ERROR]);
 
 /* Durable when it returns. expires: seconds of the wall clock, 0: never. -EEXIST: the name is
  * taken. */

@@ -157,8 +157,15 @@ int registry_db_run_name(struct registry *registry, enum registry_statement stat
 	return registry_db_run(registry, statement, number);
 }
 
+int registry_db_begin(struct registry *registry)
+{
+	return registry->batch ? 0 : registry_db_run(registry, REGISTRY_BEGIN, NULL);
+}
+
 int registry_db_finish(struct registry *registry, int ret, const char *what, char *error)
 {
+	if (registry->batch)
+		return ret;
 	if (ret == 0) {
 		ret = registry_db_run(registry, REGISTRY_COMMIT, NULL);
 		if (ret < 0)

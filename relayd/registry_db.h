@@ -3,6 +3,7 @@
 #ifndef RELAYD_REGISTRY_DB_H
 #define RELAYD_REGISTRY_DB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <sqlite3.h>
@@ -27,6 +28,7 @@ enum registry_statement {
 
 struct registry {
 	sqlite3 *db;
+	bool batch; /* a transaction is open for several calls */
 	sqlite3_stmt *statements[REGISTRY_STATEMENTS];
 	char path[];
 };
@@ -47,7 +49,9 @@ int registry_db_run(struct registry *registry, enum registry_statement statement
 /* The same with the name as its only value. */
 int registry_db_run_name(struct registry *registry, enum registry_statement statement,
 	const char *name, int64_t *number);
-/* Ends the transaction: commits for ret 0, else rolls back. Returns ret or why it cannot commit. */
+/* Begins a transaction, or joins that of a batch. */
+int registry_db_begin(struct registry *registry);
+/* Ends the transaction, unless a batch goes on: commits for ret 0, else rolls back. Returns ret or why it cannot commit. */
 int registry_db_finish(struct registry *registry, int ret, const char *what, char *error);
 
 #endif

@@ -72,11 +72,13 @@ static bool yields(const struct slot *slot, const struct endpoint *sender, int64
 	return silent || (restarted && !rematch);
 }
 
-static void refused(struct stream_table *table, struct slot *slot, const struct rules_event *event)
+static void refused(struct stream_table *table, struct slot *slot, const struct rules_event *event,
+	int64_t now_ms)
 {
 	bool again = endpoint_equal(&slot->refused_sender, &event->sender);
 
 	slot->refused_sender = event->sender;
+	slot->refused_ms = now_ms;
 	if (!again)
 		stream_tell(table, "refused", slot,
 			slot->want.client.addr.family ? "not allowed by source"
@@ -91,7 +93,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	if (!slot || slot->stream->gone)
 		return;
 	if (event->refused) {
-		refused(table, slot, event);
+		refused(table, slot, event, now_ms);
 		return;
 	}
 	/* It may have been let through before the kernel knew of a lock. */

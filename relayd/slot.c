@@ -34,6 +34,13 @@ struct slot *slot_by_client(const struct stream_table *table, const struct endpo
 	return node ? *(struct slot **)node : NULL;
 }
 
+bool slot_is_at(const struct slot *slot, const struct addr *local)
+{
+	const struct addr *at = &slot->stream->spec.at;
+
+	return local->family == slot->family && (!at->family || addr_equal(at, local));
+}
+
 bool hole_equal(const struct hole *a, const struct hole *b)
 {
 	return endpoint_equal(&a->client, &b->client) && endpoint_equal(&a->punch, &b->punch);
@@ -73,6 +80,7 @@ void slot_mark(struct stream_table *table, struct slot *slot)
 	if (slot->dirty)
 		return;
 	slot->dirty = true;
+	table->marks++;
 	TAILQ_INSERT_TAIL(&table->dirty, slot, dirty_link);
 }
 

@@ -54,9 +54,14 @@ int spec_init(struct spec *spec, const char *name, char why[static SPEC_WHY])
 
 int spec_set_listen(struct spec *spec, const char *text, char why[static SPEC_WHY])
 {
-	switch (ports_parse(text, &spec->listen)) {
+	switch (listen_parse(text, &spec->at, &spec->listen)) {
 	case 0:
 		return 0;
+	case -EADDRNOTAVAIL:
+		return refuse(why,
+			"\"%.60s\" does not begin with an address; write 203.0.113.7:9099-9102, "
+			"[2001:db8::7]:9099, or only the ports for all addresses of the relay",
+			text);
 	case -ERANGE:
 		return refuse(why, "\"%.24s\" has too many ports; a stream has at most %d", text,
 			PORTS_MAX);
@@ -200,6 +205,8 @@ static bool wants(const struct spec *spec, unsigned int port)
 
 uint16_t spec_overlap(const struct spec *a, const struct spec *b)
 {
+	if (a->at.family && b->at.family && !addr_equal(&a->at, &b->at))
+		return 0;
 	for (unsigned int i = 0; i < a->listen.count; i++) {
 		if (wants(b, a->listen.port[i]))
 			return a->listen.port[i];
@@ -222,7 +229,7 @@ static bool ports_equal(const struct ports *a, const struct ports *b)
 bool spec_equal(const struct spec *a, const struct spec *b)
 {
 	return strcmp(a->name, b->name) == 0 && ports_equal(&a->listen, &b->listen) &&
-	       a->source == b->source &&
+	       addr_equal(&a->at, &b->at) && a->source == b->source &&
 	       (a->source != SPEC_PREFIX || prefix_equal(&a->prefix, &b->prefix)) &&
 	       mac_equal(a->key, b->key, sizeof(a->key)) &&
 	       prefix_equal(&a->clients, &b->clients) && a->rate == b->rate &&

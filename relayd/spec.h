@@ -23,6 +23,7 @@ enum spec_source {
 struct spec {
 	char name[SPEC_NAME];
 	struct ports listen;
+	struct addr at; /* of the relay's addresses the one that it listens at; family 0: all */
 	enum spec_source source; /* SPEC_FIRST by default */
 	struct prefix prefix;	 /* for SPEC_PREFIX */
 	char key[SPEC_KEY];
@@ -31,6 +32,14 @@ struct spec {
 	uint16_t raw_punch;    /* port i of the stream is punched at raw_punch + i; 0: off */
 	uint16_t peers; /* pairs of a service and a client at once; 0: no peers. A stream with
 			   peers needs no listen ports */
+};
+
+/* One of many that are added or removed at once; of the latter only the name counts. */
+struct spec_item {
+	struct spec spec;
+	int64_t expires;    /* as in registry_add */
+	bool done;	    /* it was added */
+	char why[SPEC_WHY]; /* what is wrong with it, or "" */
 };
 
 /* An empty spec of this name; -EINVAL and the reason when the name will not do. */
@@ -49,7 +58,7 @@ int spec_set_peers(struct spec *spec, long long pairs, char why[static SPEC_WHY]
 /* What must hold between the fields: a port list or peers, a key, raw punch ports that fit and do
  * not overlap listen. */
 int spec_check(const struct spec *spec, char why[static SPEC_WHY]);
-/* Do the two want a port (listen or raw punch) of each other? Returns it, or 0. */
+/* Do the two want a port (listen or raw punch) of each other, at one address? Returns it, or 0. */
 uint16_t spec_overlap(const struct spec *a, const struct spec *b);
 bool spec_equal(const struct spec *a, const struct spec *b);
 /* "any", "first", or the prefix. */

@@ -24,6 +24,8 @@ int stream_table_init(struct stream_table *table, const bool families[static STR
 {
 	memset(table, 0, sizeof *table);
 	LIST_INIT(&table->streams);
+	LIST_INIT(&table->raws);
+	LIST_INIT(&table->graves);
 	TAILQ_INIT(&table->dirty);
 	TAILQ_INIT(&table->consents);
 	table->consent_ms = consent_ms;
@@ -55,6 +57,16 @@ static void stream_free(struct stream *stream)
 	free(stream);
 }
 
+static void free_all(struct stream_list *list)
+{
+	struct stream *stream;
+
+	while ((stream = LIST_FIRST(list))) {
+		LIST_REMOVE(stream, link);
+		stream_free(stream);
+	}
+}
+
 static void keep_node(void *node)
 {
 	(void)node;
@@ -62,14 +74,10 @@ static void keep_node(void *node)
 
 void stream_table_fini(struct stream_table *table)
 {
-	struct stream *stream;
-
 	tdestroy(table->names, keep_node);
 	tdestroy(table->clients, keep_node);
-	while ((stream = LIST_FIRST(&table->streams))) {
-		LIST_REMOVE(stream, link);
-		stream_free(stream);
-	}
+	free_all(&table->streams);
+	free_all(&table->graves);
 	for (size_t i = 0; i < STREAM_FAMILIES; i++)
 		free(table->listens[i]);
 }
@@ -94,53 +102,98 @@ struct stream *stream_find(const struct stream_table *table, const char *name)
 	return node ? *(struct stream **)node : NULL;
 }
 
+static struct slot **port_head(const struct stream_table *table, const struct slot *slot)
+{
+	return &table->listens[family_index(slot->family)][slot->port];
+}
+
+static void port_enter(struct stream_table *table, struct slot *slot)
+{
+	struct slot **head = port_head(table, slot);
+
+	slot->port_next = *head;
+	*head = slot;
+}
+
+static void port_leave(struct stream_table *table, struct slot *slot)
+{
+	struct slot **at = port_head(table, slot);
+
+	while (*at && *at != slot)
+		at = &(*at)->port_next;
+	if (*at)
+		*at = slot->port_next;
+}
+
+/* No more of them than the relay has addresses. */
 struct slot *slot_by_listen(const struct stream_table *table, const struct endpoint *listen)
 {
-	return table->listens[family_index(listen->addr.family)][listen->port];
+	struct slot *slot = table->listens[family_index(listen->addr.family)][listen->port];
+
+	while (slot && !slot_is_at(slot, &listen->addr))
+		slot = slot->port_next;
+	return slot;
+}
+
+static bool same_place(const struct addr *a, const struct addr *b)
+{
+	return !a->family || !b->family || addr_equal(a, b);
 }
 
 /* The stream that already uses a port of the spec, a stream that is going away included. */
 static const struct stream *conflict(
 	const struct stream_table *table, const struct spec *spec, uint16_t *port)
 {
-	struct stream *stream;
+	const struct stream *stream;
+	const struct slot *slot;
 
 	for (size_t f = 0; f < STREAM_FAMILIES; f++)
 		for (size_t i = 0; i < spec->listen.count; i++) {
 			*port = spec->listen.port[i];
-			if (table->listens[f][*port])
-				return table->listens[f][*port]->stream;
+			for (slot = table->listens[f][*port]; slot; slot = slot->port_next)
+				if (same_place(&slot->stream->spec.at, &spec->at))
+					return slot->stream;
 		}
-	if (!spec->raw_punch && !table->raw_count)
-		return NULL;
-	LIST_FOREACH(stream, &table->streams, link)
+	LIST_FOREACH(stream, &table->raws, raw_link)
 		if ((*port = spec_overlap(spec, &stream->spec)))
 			return stream;
+	if (spec->raw_punch)
+		LIST_FOREACH(stream, &table->streams, link)
+			if ((*port = spec_overlap(spec, &stream->spec)))
+				return stream;
 	return NULL;
+}
+
+/* A stream at one address has ports in its family only. */
+static bool wants_family(
+	const struct stream_table *table, const struct spec *spec, size_t family)
+{
+	return table->families[family] &&
+	       (!spec->at.family || family_index(spec->at.family) == family);
 }
 
 static int make_slots(struct stream_table *table, struct stream *stream)
 {
-	const struct ports *ports = &stream->spec.listen;
-	size_t families = (size_t)table->families[0] + table->families[1];
+	const struct spec *spec = &stream->spec;
+	size_t families = (size_t)wants_family(table, spec, 0) + wants_family(table, spec, 1);
 
-	if (!ports->count)
+	if (!spec->listen.count || !families)
 		return 0;
-	stream->slots = calloc(ports->count * families, sizeof *stream->slots);
+	stream->slots = calloc(spec->listen.count * families, sizeof *stream->slots);
 	if (!stream->slots)
 		return -ENOMEM;
-	for (size_t i = 0; i < ports->count; i++)
+	for (size_t i = 0; i < spec->listen.count; i++)
 		for (size_t f = 0; f < STREAM_FAMILIES; f++) {
 			struct slot *slot = &stream->slots[stream->slot_count];
 
-			if (!table->families[f])
+			if (!wants_family(table, spec, f))
 				continue;
 			stream->slot_count++;
 			slot->stream = stream;
 			slot->index = (uint16_t)i;
-			slot->port = ports->port[i];
+			slot->port = spec->listen.port[i];
 			slot->family = f ? AF_INET6 : AF_INET;
-			table->listens[f][slot->port] = slot;
+			port_enter(table, slot);
 			slot_mark(table, slot);
 		}
 	return 0;
@@ -170,15 +223,16 @@ int stream_add(struct stream_table *table, const struct spec *spec, uint32_t num
 	if (make_slots(table, stream) || !tsearch(stream, &table->names, compare_name)) {
 		for (size_t i = 0; i < stream->slot_count; i++) {
 			TAILQ_REMOVE(&table->dirty, &stream->slots[i], dirty_link);
-			table->listens[family_index(stream->slots[i].family)]
-				      [stream->slots[i].port] = NULL;
+			table->marks--;
+			port_leave(table, &stream->slots[i]);
 		}
 		stream_free(stream);
 		return -ENOMEM;
 	}
 	LIST_INSERT_HEAD(&table->streams, stream, link);
 	table->count++;
-	table->raw_count += spec->raw_punch != 0;
+	if (spec->raw_punch)
+		LIST_INSERT_HEAD(&table->raws, stream, raw_link);
 	*out = stream;
 	emit(table, "added", stream);
 	return 0;
@@ -210,15 +264,31 @@ void stream_reap(struct stream_table *table, struct stream *stream)
 			return;
 	}
 	for (size_t i = 0; i < stream->slot_count; i++)
-		table->listens[family_index(stream->slots[i].family)][stream->slots[i].port] = NULL;
-	table->raw_count -= stream->spec.raw_punch != 0;
+		port_leave(table, &stream->slots[i]);
+	if (stream->spec.raw_punch)
+		LIST_REMOVE(stream, raw_link);
 	LIST_REMOVE(stream, link);
-	stream_free(stream);
+	if (table->pins)
+		LIST_INSERT_HEAD(&table->graves, stream, link);
+	else
+		stream_free(stream);
+}
+
+void stream_table_pin(struct stream_table *table)
+{
+	table->pins++;
+}
+
+void stream_table_unpin(struct stream_table *table)
+{
+	if (!--table->pins)
+		free_all(&table->graves);
 }
 
 int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec)
 {
 	if (memcmp(&stream->spec.listen, &spec->listen, sizeof spec->listen) ||
+		!addr_equal(&stream->spec.at, &spec->at) ||
 		stream->spec.raw_punch != spec->raw_punch)
 		return -EBUSY;
 	if (stream->spec.source != spec->source)

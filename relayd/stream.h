@@ -47,6 +47,7 @@ struct slot {
 	bool refresh, flush; /* consent is to begin anew; the flow is to be deleted */
 	bool dirty, busy;    /* in the dirty list; in the transaction that is under way */
 	TAILQ_ENTRY(slot) dirty_link;
+	struct slot *port_next; /* another with the same port, at another address */
 
 	/* The punch. */
 	bool raw, stale; /* by an unproven datagram; consent ran out */
@@ -69,6 +70,7 @@ struct slot {
 	uint32_t consent_ms; /* left at sampled_ms, as the kernel says */
 	uint64_t refused;    /* packets, of the kernel's counter */
 	struct endpoint refused_sender;
+	int64_t refused_ms; /* when it was last refused */
 };
 
 struct stream {
@@ -83,7 +85,7 @@ struct stream {
 	uint64_t lock_packets; /* of media since the lock */
 	size_t slot_count;
 	struct slot *slots; /* owned */
-	LIST_ENTRY(stream) link;
+	LIST_ENTRY(stream) link, raw_link;
 };
 
 TAILQ_HEAD(slot_list, slot);
@@ -99,16 +101,19 @@ struct stream_event {
 
 struct stream_table {
 	struct stream_list streams;
+	struct stream_list graves; /* removed, but somebody still has a pointer */
+	unsigned int pins;
+	struct stream_list raws; /* those with raw punch ports, those that go included */
 	size_t count;
 	size_t holes;	  /* slots with a hole */
-	size_t raw_count; /* streams with raw punch ports, those that go included */
 	struct slot_list dirty;
+	uint64_t marks, plans; /* slots that ever came into the dirty list, and that left it */
 	struct slot_list consents;
 	bool families[STREAM_FAMILIES]; /* those that the relay has an address of */
 	uint32_t consent_ms;
 	void *names; /* tsearch trees */
 	void *clients;
-	struct slot **listens[STREAM_FAMILIES]; /* by port */
+	struct slot **listens[STREAM_FAMILIES]; /* by port, each with its port_next */
 	void (*event)(void *data, const struct stream_event *event);
 	void *event_data;
 };
@@ -127,6 +132,9 @@ void stream_remove(struct stream_table *table, struct stream *stream);
 int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec);
 /* Frees a stream that is gone, once the kernel has nothing of it any more. */
 void stream_reap(struct stream_table *table, struct stream *stream);
+/* Between these two no stream is freed; those that go have `gone` set. */
+void stream_table_pin(struct stream_table *table);
+void stream_table_unpin(struct stream_table *table);
 struct stream *stream_find(const struct stream_table *table, const char *name);
 enum stream_state stream_state(const struct stream *stream, int64_t now_ms);
 const char *stream_state_text(enum stream_state state);
@@ -137,6 +145,8 @@ enum stream_state slot_state(const struct slot *slot, int64_t now_ms);
 struct slot *slot_by_listen(const struct stream_table *table, const struct endpoint *listen);
 /* The slot that has the hole of this client's socket, or NULL. */
 struct slot *slot_by_client(const struct stream_table *table, const struct endpoint *client);
+/* Is this address of the relay one that the slot listens at? */
+bool slot_is_at(const struct slot *slot, const struct addr *local);
 /* Who may send to it now: bits 0 is anybody. */
 struct prefix slot_source(const struct slot *slot);
 

@@ -18,6 +18,7 @@ int sync_init(struct sync *sync, struct stream_table *table, const struct config
 	TAILQ_INIT(&sync->spare);
 	TAILQ_INIT(&sync->asking);
 	TAILQ_INIT(&sync->next);
+	TAILQ_INIT(&sync->settling);
 	TAILQ_INIT(&sync->batches);
 	sync->pool = calloc(SYNC_WAITERS, sizeof *sync->pool);
 	if (!sync->pool)
@@ -41,6 +42,7 @@ void sync_fini(struct sync *sync)
 {
 	free_readers(&sync->asking);
 	free_readers(&sync->next);
+	free_readers(&sync->settling);
 	free(sync->pool);
 	free(sync->records);
 	sync_batch_fini(sync);
@@ -62,7 +64,8 @@ int sync_wait(struct sync *sync, struct slot *slot, sync_settled_fn *settled, vo
 	return 0;
 }
 
-int sync_read(struct sync *sync, sync_read_fn *done, void *data)
+static int reader_add(
+	struct sync *sync, struct sync_readers *readers, sync_read_fn *done, void *data)
 {
 	struct sync_reader *reader = calloc(1, sizeof *reader);
 
@@ -70,20 +73,60 @@ int sync_read(struct sync *sync, sync_read_fn *done, void *data)
 		return -ENOMEM;
 	reader->done = done;
 	reader->data = data;
-	TAILQ_INSERT_TAIL(&sync->next, reader, link);
+	reader->mark = sync->table->marks;
+	TAILQ_INSERT_TAIL(readers, reader, link);
 	return 0;
+}
+
+int sync_read(struct sync *sync, sync_read_fn *done, void *data)
+{
+	return reader_add(sync, &sync->next, done, data);
+}
+
+int sync_settle(struct sync *sync, sync_read_fn *done, void *data)
+{
+	return reader_add(sync, &sync->settling, done, data);
 }
 
 void sync_forget(struct sync *sync, void *data)
 {
+	struct sync_readers *const lists[] = {&sync->asking, &sync->next, &sync->settling};
 	struct sync_reader *reader;
 
-	TAILQ_FOREACH(reader, &sync->asking, link)
-		if (reader->data == data)
-			reader->done = NULL;
-	TAILQ_FOREACH(reader, &sync->next, link)
-		if (reader->data == data)
-			reader->done = NULL;
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		TAILQ_FOREACH(reader, lists[i], link)
+			if (reader->data == data)
+				reader->done = NULL;
+}
+
+static void reader_finish(struct sync_readers *readers, struct sync_reader *reader, int error,
+	const struct sync_snapshot *snapshot)
+{
+	TAILQ_REMOVE(readers, reader, link);
+	if (reader->done)
+		reader->done(reader->data, error, snapshot);
+	free(reader);
+}
+
+/* The verdict on a transaction: whose changes were in it, or in one before, is settled. */
+static void settle_readers(struct sync *sync)
+{
+	struct sync_reader *reader;
+
+	while ((reader = TAILQ_FIRST(&sync->settling)) && reader->sent)
+		reader_finish(&sync->settling, reader, 0, NULL);
+}
+
+/* What was refused goes again behind everything else. */
+static void unsettle_readers(struct sync *sync)
+{
+	struct sync_reader *reader;
+
+	TAILQ_FOREACH(reader, &sync->settling, link)
+	{
+		reader->sent = false;
+		reader->mark = sync->table->marks;
+	}
 }
 
 static int send_ops(struct sync *sync, const struct rules_op *ops, size_t count)
@@ -168,13 +211,23 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 	slot_release(sync->table, failed);
 }
 
+static bool is_planned(const struct sync *sync, const struct sync_reader *reader)
+{
+	return reader && sync->table->plans >= reader->mark && !sync_batch_pending(sync);
+}
+
+/* The dirty list is a queue: what turns dirty all the time keeps nobody waiting. */
 static void start_read(struct sync *sync)
 {
+	struct sync_reader *reader = TAILQ_FIRST(&sync->next);
 	size_t len;
 
-	if (sync->read_id || TAILQ_EMPTY(&sync->next))
+	if (sync->read_id || !reader || (!sync->held && !is_planned(sync, reader)))
 		return;
-	TAILQ_CONCAT(&sync->asking, &sync->next, link);
+	while ((reader = TAILQ_FIRST(&sync->next)) && (sync->held || is_planned(sync, reader))) {
+		TAILQ_REMOVE(&sync->next, reader, link);
+		TAILQ_INSERT_TAIL(&sync->asking, reader, link);
+	}
 	sync->record_count = 0;
 	sync->record_error = 0;
 	sync->read_id = ++sync->id;
@@ -207,6 +260,7 @@ static void send_changes(struct sync *sync)
 void sync_turn(struct sync *sync)
 {
 	struct sync_waiter *waiter, *next;
+	struct sync_reader *reader;
 
 	if (sync->held) {
 		start_read(sync);
@@ -220,8 +274,11 @@ void sync_turn(struct sync *sync)
 		if (waiter->sent && !waiter->slot->busy)
 			finish(sync, waiter, 0);
 	}
-	if (TAILQ_EMPTY(&sync->table->dirty) && !sync_batch_pending(sync))
-		start_read(sync);
+	start_read(sync);
+	TAILQ_FOREACH(reader, &sync->settling, link)
+		reader->sent = reader->sent || is_planned(sync, reader);
+	if (!sync->busy)
+		settle_readers(sync);
 }
 
 static void transaction_done(struct sync *sync, const struct rules_error *error)
@@ -233,12 +290,14 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 	if (!error->code) {
 		commit(sync);
 		sync_batch_commit(sync);
+		settle_readers(sync);
 		return;
 	}
 	sync->failures++;
 	if (!sync_batch_refuse(sync, error) && sync->slot_count)
 		failed = sync->slots[sync->op_slot[op]];
 	revert(sync, failed, error);
+	unsettle_readers(sync);
 }
 
 static void keep_records(struct sync *sync, const struct ipc_record *records, size_t count)
@@ -267,12 +326,8 @@ static void read_done(struct sync *sync, int error)
 	sync->read_id = 0;
 	if (!error && sync->sample)
 		sync->sample(sync->sample_data, &snapshot);
-	while ((reader = TAILQ_FIRST(&sync->asking))) {
-		TAILQ_REMOVE(&sync->asking, reader, link);
-		if (reader->done)
-			reader->done(reader->data, error, &snapshot);
-		free(reader);
-	}
+	while ((reader = TAILQ_FIRST(&sync->asking)))
+		reader_finish(&sync->asking, reader, error, &snapshot);
 }
 
 void sync_message(struct sync *sync, const struct ipc *message, const struct ipc_record *records)
@@ -294,6 +349,8 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 	case IPC_APPLY:
 	case IPC_READ:
 	case IPC_EVENT:
+	case IPC_ASK:
+	case IPC_FACTS:
 		break;
 	}
 }

@@ -43,6 +43,8 @@ typedef void sync_read_fn(void *data, int error, const struct sync_snapshot *sna
 struct sync_reader {
 	sync_read_fn *done;
 	void *data;
+	uint64_t mark; /* what was dirty before it asked has been sent when so many plans are made */
+	bool sent;     /* of one that settles: it has, and the verdict is still to come */
 	TAILQ_ENTRY(sync_reader) link;
 };
 TAILQ_HEAD(sync_readers, sync_reader);
@@ -76,6 +78,7 @@ struct sync {
 
 	struct sync_readers asking; /* for the read under way */
 	struct sync_readers next;   /* came too late for it: state before their question */
+	struct sync_readers settling;
 	uint32_t read_id;	    /* 0: no read under way */
 	struct ipc_record *records; /* collected */
 	size_t record_count, record_room;
@@ -98,6 +101,11 @@ int sync_wait(struct sync *sync, struct slot *slot, sync_settled_fn *settled, vo
  */
 int sync_batch(struct sync *sync, const struct rules_op *ops, size_t count,
 	sync_settled_fn *settled, void *data);
+/*
+ * Calls back, never from here, when the kernel has judged everything that is dirty now; without a
+ * snapshot, and without any reading.
+ */
+int sync_settle(struct sync *sync, sync_read_fn *done, void *data);
 /*
  * Reads the kernel's state, after everything that is dirty now has been sent; every reader that
  * asks before the read begins gets the same. */

@@ -16,14 +16,14 @@ static struct rules_op *add_op(struct sync *sync, const struct slot *slot, enum 
 	return op;
 }
 
-/* One operation for each of the relay's addresses of the slot's family. */
+/* One operation for each of the relay's addresses at which the slot listens. */
 static void add_for_addresses(struct sync *sync, const struct slot *slot, enum rules_op_kind kind)
 {
 	for (size_t i = 0; i < sync->config->address_count; i++) {
 		const struct addr *addr = &sync->config->addresses[i];
 		struct rules_op *op;
 
-		if (addr->family != slot->family)
+		if (!slot_is_at(slot, addr))
 			continue;
 		op = add_op(sync, slot, kind);
 		op->listen = (struct endpoint){*addr, slot->port};
@@ -93,6 +93,7 @@ void sync_plan(struct sync *sync, struct slot *slot)
 {
 	TAILQ_REMOVE(&sync->table->dirty, slot, dirty_link);
 	slot->dirty = false;
+	sync->table->plans++;
 	slot->busy = true;
 	slot->doing = slot->want;
 	slot->doing_gone = slot->stream->gone;

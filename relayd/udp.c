@@ -238,7 +238,7 @@ int udp_open_raw(struct udp *udp, struct slot *slot, char why[static SPEC_WHY])
 		char text[ENDPOINT_TEXT];
 		int fd, err;
 
-		if (local.addr.family != slot->family)
+		if (!slot_is_at(slot, &local.addr))
 			continue;
 		err = udp_bind(&local, &fd);
 		if (!err && (err = udp_add(udp, fd, &local, slot)))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/view.h"
 
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,13 @@ json_t *view_endpoint(const struct endpoint *endpoint)
 	if (!endpoint || endpoint->addr.family == 0)
 		return json_null();
 	return json_string(endpoint_format(endpoint, text));
+}
+
+json_t *view_addr(const struct addr *addr)
+{
+	char text[ADDR_TEXT];
+
+	return addr->family ? json_string(addr_format(addr, text)) : json_null();
 }
 
 json_t *view_prefix(const struct prefix *prefix)
@@ -25,49 +33,89 @@ static json_t *seconds(int64_t ms)
 	return json_real(ms > 0 ? (double)ms / 1000 : 0);
 }
 
-/* Without a client, or before the kernel has it, there is nothing that could run out. */
-static json_t *consent(const struct slot *slot, int64_t now_ms)
+static void put_endpoint(struct text *out, const char *head, const struct endpoint *endpoint)
 {
-	if (slot->want.client.addr.family == 0 ||
-		!endpoint_equal(&slot->want.client, &slot->have.client))
-		return json_null();
-	return seconds((int64_t)slot->consent_ms - (now_ms - slot->sampled_ms));
+	char text[ENDPOINT_TEXT];
+
+	text_put(out, head);
+	if (!endpoint->addr.family) {
+		text_put(out, "null");
+		return;
+	}
+	text_put(out, "\"");
+	text_put(out, endpoint_format(endpoint, text));
+	text_put(out, "\"");
 }
 
-static json_t *view_port(const struct config *config, const struct slot *slot,
+static void put_text(struct text *out, const char *head, const char *text)
+{
+	text_put(out, head);
+	text_put(out, text);
+	text_put(out, "\"");
+}
+
+static void put_number(struct text *out, const char *head, uint64_t number)
+{
+	text_put(out, head);
+	text_put_number(out, number);
+}
+
+static void put_seconds(struct text *out, const char *head, bool known, int64_t ms)
+{
+	text_put(out, head);
+	if (known)
+		text_put_seconds(out, ms);
+	else
+		text_put(out, "null");
+}
+
+/* No text in it needs an escape: they are addresses, numbers, and names of letters and digits. */
+static void write_port(struct text *out, const struct config *config, const struct slot *slot,
 	const struct addr *local, int64_t now_ms)
 {
 	struct endpoint listen = {config_public(config, local), slot->port};
+	/* Without a client, or before the kernel has it, there is nothing that could run out. */
+	bool agreed = slot->want.client.addr.family &&
+		      endpoint_equal(&slot->want.client, &slot->have.client);
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:o, s:s}", "listen",
-		view_endpoint(&listen), "client", view_endpoint(&slot->want.client), "sender",
-		view_endpoint(&slot->sender), "consent", consent(slot, now_ms), "packets",
-		(json_int_t)slot->packets, "bytes", (json_int_t)slot->bytes, "rate",
-		(json_int_t)slot->byte_rate, "idle",
-		slot->media_ms ? seconds(now_ms - slot->media_ms) : json_null(), "state",
-		stream_state_text(slot_state(slot, now_ms)));
+	put_endpoint(out, "{\"listen\":", &listen);
+	put_endpoint(out, ",\"client\":", &slot->want.client);
+	put_endpoint(out, ",\"sender\":", &slot->sender);
+	put_seconds(out, ",\"consent\":", agreed,
+		(int64_t)slot->consent_ms - (now_ms - slot->sampled_ms));
+	put_number(out, ",\"packets\":", slot->packets);
+	put_number(out, ",\"bytes\":", slot->bytes);
+	put_number(out, ",\"rate\":", slot->byte_rate);
+	put_seconds(out, ",\"idle\":", slot->media_ms != 0, now_ms - slot->media_ms);
+	put_text(out, ",\"state\":\"", stream_state_text(slot_state(slot, now_ms)));
+	text_put(out, "}");
 }
 
-static json_t *view_ports(const struct config *config, const struct stream *stream, int64_t now_ms)
+static void write_ports(
+	struct text *out, const struct config *config, const struct stream *stream, int64_t now_ms)
 {
-	json_t *ports = json_array();
+	const char *comma = "";
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		const struct slot *slot = &stream->slots[i];
 
 		for (size_t a = 0; a < config->address_count; a++) {
-			const struct addr *local = &config->addresses[a];
-
-			if (local->family != slot->family)
+			if (!slot_is_at(slot, &config->addresses[a]))
 				continue;
-			if (json_array_append_new(ports, view_port(config, slot, local, now_ms)))
-				goto fail;
+			text_put(out, comma);
+			write_port(out, config, slot, &config->addresses[a], now_ms);
+			comma = ",";
 		}
 	}
-	return ports;
-fail:
-	json_decref(ports);
-	return NULL;
+}
+
+/* As senders see it. */
+static const char *listen_text(
+	const struct config *config, const struct spec *spec, char out[static LISTEN_TEXT])
+{
+	struct addr public = config_public(config, &spec->at);
+
+	return listen_format(&public, &spec->listen, out);
 }
 
 static json_t *view_nat(const struct nat_report *nat)
@@ -104,30 +152,65 @@ static json_t *view_pairs(const struct broker *broker, const struct stream *stre
 	return pairs.array;
 }
 
-json_t *view_stream(const struct config *config, const struct broker *broker,
-	const struct stream *stream, int64_t now_ms)
+static void write_pairs(
+	struct text *out, const struct broker *broker, const struct stream *stream, int64_t now_ms)
+{
+	json_t *pairs = stream->spec.peers ? view_pairs(broker, stream, now_ms) : NULL;
+	char *text = pairs ? json_dumps(pairs, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+
+	text_put(out, text ? text : "[]");
+	free(text);
+	json_decref(pairs);
+}
+
+void view_stream_write(const struct config *config, const struct broker *broker,
+	const struct stream *stream, int64_t now_ms, struct text *out)
 {
 	const struct spec *spec = &stream->spec;
-	char source[PREFIX_TEXT], listen[PORTS_TEXT];
+	char source[PREFIX_TEXT], clients[PREFIX_TEXT], listen[LISTEN_TEXT];
+	bool runtime = stream->origin == STREAM_RUNTIME, pairs = broker && spec->peers;
 	uint64_t refused = 0, moves = 0;
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		refused += stream->slots[i].refused;
 		moves += stream->slots[i].moves;
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:i, s:I, s:I, s:o, "
-			 "s:i, s:I, s:o}",
-		"name", spec->name, "state", stream_state_text(stream_state(stream, now_ms)),
-		"engine", "conntrack", "origin",
-		stream->origin == STREAM_CONFIG ? "config" : "runtime", "source",
-		spec_source_format(spec, source), "clients", view_prefix(&spec->clients), "rate",
-		(json_int_t)spec->rate, "raw_punch", (int)spec->raw_punch, "expires",
-		(json_int_t)stream->expires, "listen", ports_format(&spec->listen, listen), "peers",
-		(int)spec->peers, "refused", (json_int_t)refused, "moves", (json_int_t)moves,
-		"ports", view_ports(config, stream, now_ms), "offers",
-		broker ? (int)broker_offers(broker, stream) : 0, "turned_away",
-		(json_int_t)(broker ? broker_refused(broker, stream) : 0), "pairs",
-		view_pairs(broker, stream, now_ms));
+	put_text(out, "{\"name\":\"", spec->name);
+	put_text(out, ",\"state\":\"", stream_state_text(stream_state(stream, now_ms)));
+	put_text(out, ",\"engine\":\"conntrack\",\"origin\":\"", runtime ? "runtime" : "config");
+	put_text(out, ",\"source\":\"", spec_source_format(spec, source));
+	put_text(out, ",\"clients\":\"",
+		spec->clients.bits ? prefix_format(&spec->clients, clients) : "any");
+	put_number(out, ",\"rate\":", spec->rate);
+	put_number(out, ",\"raw_punch\":", spec->raw_punch);
+	put_number(out, ",\"expires\":", (uint64_t)stream->expires);
+	put_text(out, ",\"listen\":\"", listen_text(config, spec, listen));
+	put_number(out, ",\"peers\":", spec->peers);
+	put_number(out, ",\"refused\":", refused);
+	put_number(out, ",\"moves\":", moves);
+	text_put(out, ",\"ports\":[");
+	write_ports(out, config, stream, now_ms);
+	put_number(out, "],\"offers\":", pairs ? broker_offers(broker, stream) : 0);
+	put_number(out, ",\"turned_away\":", pairs ? broker_refused(broker, stream) : 0);
+	text_put(out, ",\"pairs\":");
+	write_pairs(out, broker, stream, now_ms);
+	text_put(out, "}");
+}
+
+json_t *view_stream(const struct config *config, const struct broker *broker,
+	const struct stream *stream, int64_t now_ms)
+{
+	struct text text = {0};
+	json_t *object = NULL;
+	char *written;
+	size_t len;
+
+	view_stream_write(config, broker, stream, now_ms, &text);
+	written = text_take(&text, &len);
+	if (written)
+		object = json_loadb(written, len, 0, NULL);
+	free(written);
+	return object;
 }
 
 json_t *view_event(const struct control_event *event, int64_t time)
@@ -160,25 +243,27 @@ json_t *view_relays(const struct config *config)
 	return relays;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	const struct stream *const *x = a, *const *y = b;
+struct sorting {
+	const struct stream **out;
+	size_t count, room;
+};
 
-	return strcmp((*x)->spec.name, (*y)->spec.name);
+static void sort_one(const void *node, VISIT visit, void *data)
+{
+	struct sorting *sorting = data;
+
+	if ((visit == postorder || visit == leaf) && sorting->count < sorting->room)
+		sorting->out[sorting->count++] = *(const struct stream *const *)node;
 }
 
+/* The tree of names has them in order, without those that are on their way out. */
 const struct stream **view_sorted(const struct stream_table *table, size_t *count)
 {
-	const struct stream **sorted = calloc(table->count + 1, sizeof(const struct stream *));
-	const struct stream *stream;
+	struct sorting sorting = {calloc(table->count + 1, sizeof(const struct stream *)), 0,
+		table->count};
 
-	*count = 0;
-	if (!sorted)
-		return NULL;
-	LIST_FOREACH(stream, &table->streams, link) {
-		if (!stream->gone && *count < table->count)
-			sorted[(*count)++] = stream;
-	}
-	qsort(sorted, *count, sizeof(const struct stream *), compare_names);
-	return sorted;
+	if (sorting.out)
+		twalk_r(table->names, sort_one, &sorting);
+	*count = sorting.count;
+	return sorting.out;
 }

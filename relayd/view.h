@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "common/text.h"
 #include "relayd/broker.h"
 #include "relayd/config.h"
 #include "relayd/control.h"
@@ -23,6 +24,9 @@
  */
 json_t *view_stream(const struct config *config, const struct broker *broker,
 	const struct stream *stream, int64_t now_ms);
+/* The same as text, for very many. */
+void view_stream_write(const struct config *config, const struct broker *broker,
+	const struct stream *stream, int64_t now_ms, struct text *out);
 /* time: wall clock milliseconds. */
 json_t *view_event(const struct control_event *event, int64_t time);
 /* "203.0.113.7:3478" for each address of the relay: where clients punch. */
@@ -30,6 +34,7 @@ json_t *view_relays(const struct config *config);
 
 /* An endpoint as text; null for none, and for NULL. */
 json_t *view_endpoint(const struct endpoint *endpoint);
+json_t *view_addr(const struct addr *addr);
 /* "any" when it has no bits. */
 json_t *view_prefix(const struct prefix *prefix);
 

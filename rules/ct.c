@@ -75,6 +75,15 @@ static void get_tuple(
 	out->dst.port = ntohs(nfct_get_attr_u16(entry, side->dst_port));
 }
 
+static void get_counters(const struct nf_conntrack *entry, struct ct *out)
+{
+	out->counts = nfct_attr_is_set(entry, ATTR_ORIG_COUNTER_PACKETS) > 0;
+	out->packets[0] = nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_PACKETS);
+	out->packets[1] = nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_PACKETS);
+	out->bytes[0] = nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_BYTES);
+	out->bytes[1] = nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_BYTES);
+}
+
 static void ct_parse(const struct nlmsghdr *nlh, struct ct *out)
 {
 	struct nf_conntrack *entry = nfct_new();
@@ -86,6 +95,8 @@ static void ct_parse(const struct nlmsghdr *nlh, struct ct *out)
 		out->proto = nfct_get_attr_u8(entry, ATTR_L4PROTO);
 		out->mark = nfct_get_attr_u32(entry, ATTR_MARK);
 		out->status = nfct_get_attr_u32(entry, ATTR_STATUS);
+		out->timeout = nfct_get_attr_u32(entry, ATTR_TIMEOUT);
+		get_counters(entry, out);
 	}
 	if (entry)
 		nfct_destroy(entry);

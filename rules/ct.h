@@ -17,7 +17,10 @@ struct ct {
 	struct ct_tuple orig, reply;
 	uint8_t proto;
 	uint32_t mark;
-	uint32_t status; /* enum ip_conntrack_status */
+	uint32_t status;  /* enum ip_conntrack_status */
+	uint32_t timeout; /* seconds */
+	bool counts;	  /* the kernel counts; then, original and reply: */
+	uint64_t packets[2], bytes[2];
 };
 
 /* What a dump is limited to; the kernel may ignore what it does not know, so check again. */

@@ -14,9 +14,9 @@
 
 /* The way that a packet takes through the host. */
 enum foreign_way {
-	FOREIGN_MEDIA, /* from the sender, translated, forwarded to the client */
-	FOREIGN_REPLY, /* from the client, translated back, forwarded to the sender */
-	FOREIGN_PUNCH, /* STUN from a client to a socket of ours */
+	FOREIGN_MEDIA,	/* from the sender, translated, forwarded to the client */
+	FOREIGN_REPLY,	/* from the client, translated back, forwarded to the sender */
+	FOREIGN_PUNCH,	/* STUN from a client to a socket of ours */
 	FOREIGN_ANSWER, /* and our answer */
 };
 
@@ -27,6 +27,7 @@ struct foreign_packet {
 	struct endpoint from; /* MEDIA, REPLY: as whom it leaves */
 	uint32_t mark;	      /* MEDIA, REPLY: of its conntrack entry */
 	bool first;	      /* it opens the flow: nat chains are asked too */
+	bool replied; /* MEDIA: packets went the other way too, so that it counts as established */
 	char in[IF_NAMESIZE], out[IF_NAMESIZE]; /* "": not known */
 };
 
@@ -55,7 +56,8 @@ struct foreign_chain {
 	int32_t priority;
 	enum foreign_owner owner;
 	enum foreign_verdict verdict;
-	/* Where it was decided: a rule of this chain (handle 0: its policy), and the rule in words. */
+	/* Where it was decided: a rule of this chain (handle 0: its policy), and the rule in words.
+	 */
 	char at_chain[64];
 	uint64_t handle;
 	char why[128];
@@ -67,6 +69,12 @@ struct foreign_chain {
  */
 int foreign_walk(const struct foreign_packet *packet,
 	void (*chain)(void *data, const struct foreign_chain *chain), void *data);
+
+/*
+ * Whether tables of iptables-legacy exist (AF_INET, AF_INET6), whose rules are not to be seen here:
+ * what foreign_walk says is not the whole truth then.
+ */
+bool foreign_legacy(uint8_t family);
 
 const char *foreign_verdict_text(enum foreign_verdict verdict); /* "passes", "drops", .. */
 const char *foreign_owner_text(enum foreign_owner owner);	/* "relayd", "ufw", .. */

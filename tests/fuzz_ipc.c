@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct rules_op ops[RULES_OPS_MAX];
 static struct ipc_record records[IPC_RECORDS_MAX];
+static struct ipc_fact facts[IPC_FACTS_MAX];
 static uint8_t again[IPC_MAX];
 
 static void endpoint_check(const struct endpoint *endpoint)
@@ -46,13 +47,17 @@ static size_t encode(const struct ipc *ipc)
 		return ipc_encode_records(again, ipc->id, records, ipc->count);
 	case IPC_EVENT:
 		return ipc_encode_event(again, &ipc->event);
+	case IPC_ASK:
+		return ipc_encode_ask(again, ipc->id, &ipc->ask);
+	case IPC_FACTS:
+		return ipc_encode_facts(again, ipc->id, facts, ipc->count);
 	}
 	abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ipc_room room = {ops, records, RULES_OPS_MAX};
+	const struct ipc_room room = {ops, records, RULES_OPS_MAX, facts, IPC_FACTS_MAX};
 	struct ipc ipc;
 
 	if (ipc_decode(data, size, &room, &ipc) < 0)

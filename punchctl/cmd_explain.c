@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "punchctl/args.h"
+#include "punchctl/daemon.h"
+#include "punchctl/out.h"
+
+enum { OPT_PORT = 256, OPT_FROM };
+
+static const struct option options[] = {
+	{"port", required_argument, NULL, OPT_PORT},
+	{"from", required_argument, NULL, OPT_FROM},
+	{0},
+};
+
+static void print_step(const json_t *step)
+{
+	const char *state = out_member(step, "state");
+
+	/* What is wrong has to catch the eye among what is not. */
+	out_print("  %-8s %-11s %s\n", strcmp(state, "broken") == 0 ? "BROKEN" : state,
+		out_member(step, "step"), out_member(step, "text"));
+}
+
+static void print_path(const char *name, const json_t *path)
+{
+	const json_t *step;
+	size_t i;
+
+	out_print("%s at %s: a packet from %s %s %s\n", name, out_member(path, "listen"),
+		json_is_string(json_object_get(path, "sender")) ? out_member(path, "sender")
+								: "an allowed sender",
+		json_is_true(json_object_get(path, "arrives")) ? "would arrive at"
+							       : "would not arrive at",
+		json_is_string(json_object_get(path, "client")) ? out_member(path, "client")
+								: "a client");
+	json_array_foreach(json_object_get(path, "steps"), i, step)
+		print_step(step);
+}
+
+static void print(const json_t *reply)
+{
+	const char *name = out_member(reply, "name");
+	const json_t *paths = json_object_get(reply, "paths"), *path;
+	size_t i;
+
+	json_array_foreach(paths, i, path)
+		print_path(name, path);
+	if (!json_array_size(paths) && out_number(reply, "peers"))
+		out_print("%s: nobody is paired; %lld services wait for a client\n", name,
+			(long long)out_number(reply, "offers"));
+	else if (!json_array_size(paths))
+		out_print("%s has no such port\n", name);
+	if (out_number(reply, "left_out"))
+		out_print("%lld more ports and addresses are left out; ask for one with --port\n",
+			(long long)out_number(reply, "left_out"));
+}
+
+/* CMD_DONE with the option in the request. */
+static int take_option(json_t *request, int option, const char *value)
+{
+	char *end;
+	long port;
+
+	if (option == OPT_PORT) {
+		port = strtol(value, &end, 10);
+		if (*end || end == value || port < 1 || port > 65535)
+			return args_usage(&cmd_explain, "\"%s\" is not a port", value);
+		json_object_set_new(request, "port", json_integer(port));
+		return CMD_DONE;
+	}
+	if (option == OPT_FROM) {
+		if (json_object_set_new(request, "from", json_string(value)))
+			return args_usage(&cmd_explain, "\"%s\" is not UTF-8", value);
+		return CMD_DONE;
+	}
+	return CMD_USAGE;
+}
+
+/* The words into a request; NULL: said what is wrong. */
+static int make_request(int argc, char **argv, json_t **out)
+{
+	json_t *request = json_pack("{s:s}", "do", "explain");
+	int option, status = CMD_DONE;
+
+	optind = 0;
+	opterr = 0;
+	while (status == CMD_DONE && (option = getopt_long(argc, argv, ":", options, NULL)) >= 0) {
+		if (option == ':' || option == '?')
+			status = args_usage(&cmd_explain, "\"%s\" is %s", argv[optind - 1],
+				option == ':' ? "lacking its value" : "not an option");
+		else
+			status = take_option(request, option, optarg);
+	}
+	if (status == CMD_DONE && optind == argc)
+		status = args_usage(&cmd_explain, "the stream's name is missing");
+	else if (status == CMD_DONE && optind + 1 < argc)
+		status = args_usage(&cmd_explain, "\"%s\" is a word too many", argv[optind + 1]);
+	else if (status == CMD_DONE &&
+		 json_object_set_new(request, "name", json_string(argv[optind])))
+		status = args_usage(&cmd_explain, "\"%s\" is not UTF-8", argv[optind]);
+	if (status != CMD_DONE)
+		json_decref(request);
+	else
+		*out = request;
+	return status;
+}
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	json_t *request, *reply;
+	int status = make_request(argc, argv, &request);
+
+	if (!status)
+		status = daemon_ask(context, request, &reply);
+	if (status)
+		return status;
+	if (!json_is_true(json_object_get(reply, "arrives")))
+		status = CMD_FAILED;
+	json_object_del(reply, "ok");
+	if (context->json)
+		out_json(reply);
+	else
+		print(reply);
+	json_decref(reply);
+	return status;
+}
+
+const struct cmd cmd_explain = {"explain", "NAME [--port PORT] [--from ADDRESS:PORT]",
+	"why a stream flows or does not, step by step", run};
