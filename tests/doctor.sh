@@ -32,7 +32,7 @@ doctor() { # [OPTION...]
 }
 
 finds() { # ID [WEIGHT]
-	[ "$(json "$T/doctor.json" "any(f['id'] == '$1' and f['weight'] in '${2:-stops weakens note}'.split() for f in d['findings'])")" = true ]
+	[ "$(json "$T/doctor.json" "any('$1' in ('', f['id']) and f['weight'] in '${2:-stops weakens note}'.split() for f in d['findings'])")" = true ]
 }
 
 found() { # ID [WEIGHT]: doctor finds it now; its status does not matter
@@ -66,8 +66,8 @@ run_all_printed() { # ID
 	return 1
 }
 
-punches() { # NAME RELAY LOCAL-PORT
-	start client "punch-$1" "$PUNCHCTL" punch "$1@$2" --key-file "$T/$1.key" --port "$3" --to 9099
+punches() { # NAME RELAY LOCAL-PORT [LISTEN-PORT]
+	start client "punch-$1" "$PUNCHCTL" punch "$1@$2" --key-file "$T/$1.key" --port "$3" --to "${4:-9099}"
 	wait_for 10 stream_is "$1" ready
 }
 
