@@ -3,12 +3,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "punchctl/args.h"
 #include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
 enum { OPT_PORT = 256, OPT_FROM };
+
+/* A next hop is asked for three times, a second apart, before it is given up. */
+#define RESOLVE_TRIES 25
+#define RESOLVE_MS    200
 
 static const struct option options[] = {
 	{"port", required_argument, NULL, OPT_PORT},
@@ -25,20 +30,56 @@ static void print_step(const json_t *step)
 		out_member(step, "step"), out_member(step, "text"));
 }
 
+static bool is(const json_t *object, const char *name, const char *value)
+{
+	return strcmp(out_member(object, name), value) == 0;
+}
+
+/*
+ * Chains that a packet of ours passes matter only if it is media, whose way is told in full; of the
+ * other ways one line says that nothing is wrong. Returns the last step of it.
+ */
+static size_t print_passed(const json_t *steps, size_t at)
+{
+	const char *way = out_member(json_array_get(steps, at), "way");
+	size_t end = at;
+
+	while (end + 1 < json_array_size(steps) && is(json_array_get(steps, end + 1), "way", way) &&
+		is(json_array_get(steps, end + 1), "state", "ok"))
+		end++;
+	out_print("  %-8s %-11s %s passes %zu chain%s\n", "ok", "chain",
+		!strcmp(way, "reply")	? "the client's answer to the sender"
+		: !strcmp(way, "punch") ? "the client's punch"
+					: "our answer to the punch",
+		end - at + 1, end == at ? "" : "s");
+	return end;
+}
+
+static void print_steps(const json_t *steps)
+{
+	for (size_t i = 0; i < json_array_size(steps); i++) {
+		const json_t *step = json_array_get(steps, i);
+
+		if (is(step, "step", "chain") && is(step, "state", "ok") &&
+			is(step, "verdict", "passes") && !is(step, "way", "media"))
+			i = print_passed(steps, i);
+		else
+			print_step(step);
+	}
+}
+
 static void print_path(const char *name, const json_t *path)
 {
-	const json_t *step;
-	size_t i;
-
-	out_print("%s at %s: a packet from %s %s %s\n", name, out_member(path, "listen"),
+	out_print("%s at %s: a packet from %s %s %s%s%s\n", name, out_member(path, "listen"),
 		json_is_string(json_object_get(path, "sender")) ? out_member(path, "sender")
 								: "an allowed sender",
 		json_is_true(json_object_get(path, "arrives")) ? "would arrive at"
 							       : "would not arrive at",
 		json_is_string(json_object_get(path, "client")) ? out_member(path, "client")
-								: "a client");
-	json_array_foreach(json_object_get(path, "steps"), i, step)
-		print_step(step);
+								: "a client",
+		json_is_string(json_object_get(path, "cause")) ? ", see " : "",
+		json_is_string(json_object_get(path, "cause")) ? out_member(path, "cause") : "");
+	print_steps(json_object_get(path, "steps"));
 }
 
 static void print(const json_t *reply)
@@ -109,13 +150,41 @@ static int make_request(int argc, char **argv, json_t **out)
 	return status;
 }
 
+/* A next hop is being asked for: the answer will be another one soon. */
+static bool is_pending(const json_t *reply)
+{
+	const json_t *path, *step;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(reply, "paths"), i, path)
+		json_array_foreach(json_object_get(path, "steps"), j, step)
+			if (is(step, "step", "neighbour") && is(step, "state", "waiting"))
+				return true;
+	return false;
+}
+
+static int ask(const struct cmd_context *context, json_t *request, json_t **reply)
+{
+	const struct timespec pause = {.tv_nsec = RESOLVE_MS * 1000000L};
+	int status = daemon_ask(context, json_incref(request), reply);
+
+	json_object_set_new(request, "again", json_true());
+	for (int i = 0; !status && is_pending(*reply) && i < RESOLVE_TRIES; i++) {
+		nanosleep(&pause, NULL);
+		json_decref(*reply);
+		status = daemon_ask(context, json_incref(request), reply);
+	}
+	json_decref(request);
+	return status;
+}
+
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
 	json_t *request, *reply;
 	int status = make_request(argc, argv, &request);
 
 	if (!status)
-		status = daemon_ask(context, request, &reply);
+		status = ask(context, request, &reply);
 	if (status)
 		return status;
 	if (!json_is_true(json_object_get(reply, "arrives")))

@@ -214,8 +214,7 @@ static void client_serve(struct client *client)
 	if (client_closing(client))
 		return;
 	client_watch(client);
-	if (client->ending && !client->monitors && !client->job.waiting &&
-		!client->job.list &&
+	if (client->ending && !client->monitors && !client->job.waiting && !client->job.list &&
 		(client->broken || !more) && client_queue(client) == 0)
 		client_close(client);
 }

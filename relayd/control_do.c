@@ -89,8 +89,7 @@ static int remove_many_begin(struct job *job, char why[static CONFIG_ERROR])
 	struct request *request = &job->request;
 
 	return blame(job,
-		net_remove_many(
-			job->net, request->items, request->count, request->keep_going, why),
+		net_remove_many(job->net, request->items, request->count, request->keep_going, why),
 		why);
 }
 
@@ -173,8 +172,8 @@ static bool many_committed(struct job *job)
 		if (!stream)
 			snprintf(item->why, sizeof(item->why), "it was removed meanwhile");
 		else
-			snprintf(item->why, sizeof(item->why), "the kernel refused it: %.150s",
-				why);
+			snprintf(
+				item->why, sizeof(item->why), "the kernel refused it: %.150s", why);
 		net_remove(job->net, item->spec.name, ignored);
 	}
 	if (good || request->keep_going)
@@ -193,8 +192,8 @@ static json_t *view_item(const struct job *job, const struct spec_item *item)
 	if (job->request.what == REQUEST_REMOVE_MANY)
 		return json_pack("{s:s}", "name", item->spec.name);
 	return json_pack("{s:s, s:s, s:i, s:s}", "name", item->spec.name, "listen",
-		listen_format(&public, &item->spec.listen, listen), "peers",
-		(int)item->spec.peers, "key", item->spec.key);
+		listen_format(&public, &item->spec.listen, listen), "peers", (int)item->spec.peers,
+		"key", item->spec.key);
 }
 
 static char *many_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
@@ -206,8 +205,7 @@ static char *many_end(struct job *job, const struct sync_snapshot *snapshot, siz
 	if (request->what == REQUEST_ADD_MANY && !many_committed(job)) {
 		json_decref(list);
 		return format(json_pack("{s:b, s:s, s:I}", "ok", 0, "error",
-				      request->items[job->bad].why, "index",
-				      (json_int_t)job->bad),
+				      request->items[job->bad].why, "index", (json_int_t)job->bad),
 			len);
 	}
 	for (size_t i = 0; i < request->count; i++)
@@ -364,16 +362,14 @@ static void job_wait(struct job *job)
 	enum look look = doings[job->request.what].look;
 	char undone[SPEC_WHY];
 
-	job->waiting =
-		(look == READ ? sync_read(sync, job_end, job) : sync_settle(sync, job_end, job)) ==
-		0;
+	job->waiting = (look == READ ? sync_read(sync, job_end, job)
+				     : sync_settle(sync, job_end, job)) == 0;
 	if (job->waiting)
 		return;
 	if (job->request.what == REQUEST_ADD)
 		net_remove(job->net, job->request.spec.name, undone);
 	if (job->request.what == REQUEST_ADD_MANY)
-		net_remove_many(
-			job->net, job->request.items, job->request.count, true, undone);
+		net_remove_many(job->net, job->request.items, job->request.count, true, undone);
 	finish_error(job, "memory is short; it is not known what the kernel has done");
 }
 

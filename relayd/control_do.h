@@ -31,8 +31,8 @@ struct job {
 	unsigned int count; /* of holes that were closed */
 	struct net_changes changes;
 	struct inquiry *inquiry; /* NULL: none is under way */
-	size_t bad;	       /* of many, the one at fault; SIZE_MAX: none */
-	char failed[SPEC_WHY]; /* what the kernel has refused since, "" for nothing */
+	size_t bad;		 /* of many, the one at fault; SIZE_MAX: none */
+	char failed[SPEC_WHY];	 /* what the kernel has refused since, "" for nothing */
 };
 
 /* Answers at once or later, once; everything but REQUEST_MONITOR. */

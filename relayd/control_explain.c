@@ -116,6 +116,7 @@ int inquiry_start(struct net *net, const struct request *request,
 	strcpy(inquiry->name, request->spec.name);
 	inquiry->done = done;
 	inquiry->data = data;
+	inquiry->gather.again = request->again;
 	inquiry->gather.asker = &net->asker;
 	inquiry->gather.done = finish;
 	inquiry->gather.data = inquiry;

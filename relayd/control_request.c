@@ -101,6 +101,13 @@ static int set_keep_going(struct request *request, const json_t *value, char why
 	return 0;
 }
 
+static int set_again(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)why;
+	request->again = json_is_true(value);
+	return 0;
+}
+
 static int set_items(struct request *request, const json_t *value, char why[static SPEC_WHY]);
 
 /* Which requests may have a field, and which must. */
@@ -130,6 +137,7 @@ static const struct field {
 	{"expire", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_expire},
 	{"port", JSON_INTEGER, BIT(REQUEST_EXPLAIN), 0, set_port},
 	{"from", JSON_STRING, BIT(REQUEST_EXPLAIN), 0, set_from},
+	{"again", JSON_TRUE, BIT(REQUEST_EXPLAIN), 0, set_again},
 };
 
 static const char *const words[REQUEST_COUNT] = {

@@ -11,7 +11,7 @@
 #include "relayd/spec.h"
 
 #define REQUEST_EXPIRE_MAX (10 * 366 * 86400) /* seconds */
-#define REQUEST_ITEMS_MAX  1024		       /* streams at once */
+#define REQUEST_ITEMS_MAX  1024		      /* streams at once */
 
 enum request_do {
 	REQUEST_ADD,
@@ -39,6 +39,7 @@ struct request {
 	size_t count;
 	bool keep_going;
 	uint16_t port;	      /* REQUEST_EXPLAIN: of the stream, 0: all */
+	bool again;	      /* REQUEST_EXPLAIN: asked a moment ago */
 	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
 };
 

@@ -14,15 +14,17 @@
 
 #define TEXT 400
 
+/* How a step is. STOPS: broken or waiting, and no packet gets past it. */
+enum how { OK, WAITS, WAITS_STOPS, BROKEN, BROKEN_STOPS };
+
 /* The steps so far. */
 struct steps {
 	const struct explain_path *path;
 	json_t *array;
 	bool stopped;
+	const char *cause; /* what stops it; rather something broken than what waits for it */
+	enum how cause_how;
 };
-
-/* How a step is. STOPS: broken or waiting, and no packet gets past it. */
-enum how { OK, WAITS, WAITS_STOPS, BROKEN, BROKEN_STOPS };
 
 const char *explain_state_text(enum explain_state state)
 {
@@ -59,6 +61,10 @@ __attribute__((format(printf, 5, 6))) static void step(struct steps *steps, cons
 	json_decref(detail);
 	json_array_append_new(steps->array, object);
 	steps->stopped |= stops;
+	if (stops && (!steps->cause || how > steps->cause_how)) {
+		steps->cause = name;
+		steps->cause_how = how;
+	}
 }
 
 struct words {
@@ -127,7 +133,11 @@ static void source_refuses(struct steps *steps)
 	struct words sender = endpoint_text(&path->sender), lock = addr_text(&path->lock);
 	char source[PREFIX_TEXT];
 
-	if (path->lock.family)
+	if (path->allowed == SPEC_PREFIX && !prefix_contains(&path->source, &path->sender.addr))
+		step(steps, "source", BROKEN_STOPS, NULL,
+			"source allows %s, so %s is refused: send from there, or change source",
+			prefix_format(&path->source, source), sender.s);
+	else if (path->lock.family)
 		step(steps, "source", BROKEN_STOPS, NULL,
 			"locked to %s, its first sender, since %.0f s, so %s is refused: stop that "
 			"one, or release the lock with 'punchctl flush %s'",
@@ -140,11 +150,9 @@ static void source_refuses(struct steps *steps)
 			addr_text(&path->holder).s, sender.s);
 	else
 		step(steps, "source", BROKEN_STOPS, NULL,
-			"source allows %s, so %s is refused: send from there, or change source",
-			prefix_format(
-				path->allowed == SPEC_PREFIX ? &path->source : &path->listen_source,
-				source),
-			sender.s);
+			"the kernel allows %s, so %s is refused: restart relayd, which mends its "
+			"table",
+			prefix_format(&path->listen_source, source), sender.s);
 }
 
 static void step_source(struct steps *steps)
@@ -192,7 +200,7 @@ static void step_entry(struct steps *steps, const struct path_flow *flow)
 {
 	const struct explain_path *path = steps->path;
 	struct words from = endpoint_text(&flow->orig_src), to = endpoint_text(&flow->reply_src),
-		    as = endpoint_text(&flow->reply_dst);
+		     as = endpoint_text(&flow->reply_dst);
 	char counted[80] = "not counted, as net.netfilter.nf_conntrack_acct is 0";
 
 	if (flow->counts)
@@ -258,10 +266,8 @@ static void step_ingress(struct steps *steps)
 			"restart of relayd, makes it",
 			client.s);
 	else if (path->stale)
-		step(steps, "map", BROKEN_STOPS, NULL,
-			"the client's punches have ceased, so nothing is sent to it: start "
-			"'punchctl punch %s@RELAY' there again, or look why its punches are lost",
-			path->name);
+		step(steps, "map", WAITS_STOPS, NULL,
+			"it is sent nowhere until the client punches again");
 	else
 		step(steps, "map", WAITS_STOPS, NULL,
 			"nobody has punched for it: start 'punchctl punch %s@RELAY' on the client",
@@ -273,6 +279,12 @@ static void step_consent(struct steps *steps)
 	const struct explain_path *path = steps->path;
 	json_t *detail;
 
+	if (!path->punched && path->stale)
+		step(steps, "consent", BROKEN_STOPS, NULL,
+			"consent has run out, as the client punched last %.0f s ago: start "
+			"'punchctl "
+			"punch %s@RELAY' there again, or find out why its punches are lost",
+			seconds(path->punched_ms), path->name);
 	if (!path->punched)
 		return;
 	detail = json_pack("{s:f, s:I, s:I}", "consent", seconds(path->consent_ms), "packets",
@@ -390,7 +402,8 @@ static void step_neighbour(struct steps *steps)
 			"right?",
 			next.s, route->out);
 	else if (route->neighbour & NUD_INCOMPLETE)
-		step(steps, "neighbour", WAITS_STOPS, NULL, "%s is being asked for on %s", next.s,
+		step(steps, "neighbour", WAITS_STOPS, NULL,
+			"%s is being asked for on %s, and has not answered yet", next.s,
 			route->out);
 	else if (!route->neighbour)
 		step(steps, "neighbour", OK, NULL,
@@ -519,10 +532,10 @@ json_t *explain_view(const struct explain_path *path, bool *arrives)
 	if (!path->pair)
 		step_client(&steps);
 	*arrives = !steps.stopped;
-	return json_pack("{s:o, s:o, s:o, s:b, s:o}", "listen", view_endpoint(&path->public),
+	return json_pack("{s:o, s:o, s:o, s:b, s:s?, s:o}", "listen", view_endpoint(&path->public),
 		"sender", known ? view_endpoint(&path->sender) : json_null(), "client",
 		path->punched ? view_endpoint(&path->client) : json_null(), "arrives", *arrives,
-		"steps", steps.array);
+		"cause", steps.cause, "steps", steps.array);
 }
 
 void explain_fini(struct explain_path *path)

@@ -83,7 +83,7 @@ enum explain_state { EXPLAIN_OK, EXPLAIN_WAITING, EXPLAIN_BROKEN };
 const char *explain_state_text(enum explain_state state);
 
 /*
- * {"listen":E,"sender":E,"client":E,"arrives":B,"steps":[{"step":S,"state":S,"stops":B,"text":T,
+ * {"listen":E,"sender":E,"client":E,"arrives":B,"cause":S,"steps":[{"step":S,"state":S,"stops":B,"text":T,
  * ..}]} for the caller, or NULL when memory is short; *arrives says whether a packet sent now
  * would.
  */

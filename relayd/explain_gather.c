@@ -108,7 +108,7 @@ static void set_slot(struct explain_path *path, const struct slot *slot, int64_t
 	path->punch = slot->want.punch;
 	path->raw = slot->raw;
 	path->stale = slot->stale;
-	path->punched_ms = path->punched ? now_ms - slot->punched_ms : -1;
+	path->punched_ms = ago(slot->punched_ms, now_ms);
 	path->moves = slot->moves;
 }
 
@@ -305,8 +305,10 @@ static void make_packet(
 }
 
 /* false: nothing is to be asked here. */
-static bool make_ask(const struct explain_path *path, enum gather_stage stage, struct ipc_ask *ask)
+static bool make_ask(const struct gather *gather, enum gather_stage stage, struct ipc_ask *ask)
 {
+	const struct explain_path *path = &gather->paths[gather->path];
+
 	memset(ask, 0, sizeof *ask);
 	if (stage >= GATHER_MEDIA) {
 		ask->kind = IPC_ASK_WALK;
@@ -318,6 +320,7 @@ static bool make_ask(const struct explain_path *path, enum gather_stage stage, s
 		return true;
 	}
 	ask->kind = stage <= GATHER_BACK ? IPC_ASK_ROUTE : IPC_ASK_FLOW;
+	ask->resolve = stage == GATHER_ROUTE && path->punched && !gather->again;
 	ask->source = stage == GATHER_BACK || stage == GATHER_HOLE ? path->client : path->sender;
 	switch (stage) {
 	case GATHER_ROUTE:
@@ -394,8 +397,7 @@ static void gather_next(struct gather *gather)
 
 	for (; gather->path < gather->count; gather->path++, gather->stage = 0)
 		for (; gather->stage < GATHER_STAGES; gather->stage++)
-			if (make_ask(&gather->paths[gather->path], (enum gather_stage)gather->stage,
-				    &question) &&
+			if (make_ask(gather, (enum gather_stage)gather->stage, &question) &&
 				!ask_kernel(gather->asker, &question, answered, gather))
 				return;
 	gather->done(gather->data);

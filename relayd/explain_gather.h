@@ -26,6 +26,7 @@ struct gather {
 	struct asker *asker;
 	void (*done)(void *data);
 	void *data;
+	bool again; /* asked a moment ago: neighbours are being asked for already */
 	/* -- */
 	size_t path, left_out; /* paths beyond EXPLAIN_PATHS */
 	unsigned int stage;

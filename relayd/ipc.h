@@ -63,6 +63,7 @@ enum ipc_ask_kind {
 struct ipc_ask {
 	enum ipc_ask_kind kind;
 	struct endpoint source, dest; /* ROUTE, FLOW */
+	bool resolve;		      /* ROUTE: an unknown next hop is asked for */
 	struct foreign_packet packet; /* WALK */
 };
 

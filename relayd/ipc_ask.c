@@ -63,6 +63,8 @@ size_t ipc_encode_ask(uint8_t *out, uint32_t id, const struct ipc_ask *ask)
 	case IPC_ASK_FLOW:
 		put_endpoint(&buf, &ask->source);
 		put_endpoint(&buf, &ask->dest);
+		if (ask->kind == IPC_ASK_ROUTE)
+			buf_put_u8(&buf, ask->resolve);
 		break;
 	case IPC_ASK_WALK:
 		put_packet(&buf, &ask->packet);
@@ -84,6 +86,8 @@ void ipc_get_ask(struct buf *buf, struct ipc_ask *ask)
 	case IPC_ASK_FLOW:
 		get_endpoint(buf, &ask->source);
 		get_endpoint(buf, &ask->dest);
+		if (kind == IPC_ASK_ROUTE)
+			ask->resolve = get_bool(buf);
 		if (!ask->source.addr.family || ask->source.addr.family != ask->dest.addr.family)
 			buf->bad = true;
 		break;

@@ -47,7 +47,7 @@ static int tell_host(struct answering *answering)
 static int tell_route(struct answering *answering, const struct ipc_ask *ask)
 {
 	struct path_route route;
-	int err = path_route(&ask->source, &ask->dest, &route);
+	int err = path_route(&ask->source, &ask->dest, ask->resolve, &route);
 
 	if (!err)
 		next_fact(answering, IPC_ROUTE)->route = route;

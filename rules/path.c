@@ -226,10 +226,28 @@ static int neighbour_get(struct nl *nl, const struct addr *addr, unsigned int ou
 	return err == -ENOENT ? 0 : err;
 }
 
-/* The device behind a way, and who has to be found on it. */
-static int describe_out(
-	struct nl *nl, const struct endpoint *dest, const struct way *way, struct path_route *out)
+/* The kernel does for this entry what it does for a packet to it: asks, unless it knows. */
+static int neighbour_use(struct nl *nl, const struct addr *addr, unsigned int out)
 {
+	char request[NL_REQUEST];
+	struct nlmsghdr *nlh = begin(request, RTM_NEWNEIGH);
+	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof *ndm);
+
+	nlh->nlmsg_flags |= NLM_F_CREATE | NLM_F_REPLACE;
+	memset(ndm, 0, sizeof *ndm);
+	ndm->ndm_family = addr->family;
+	ndm->ndm_ifindex = (int)out;
+	ndm->ndm_state = NUD_NONE;
+	ndm->ndm_flags = NTF_USE;
+	mnl_attr_put(nlh, NDA_DST, addr_size(addr->family), addr->bytes);
+	return nl_talk(nl, nlh, NULL, NULL);
+}
+
+/* The device behind a way, and who has to be found on it. */
+static int describe_out(struct nl *nl, const struct addr *dest, bool resolve, const struct way *way,
+	struct path_route *out)
+{
+	const struct addr *hop = way->gateway.family ? &way->gateway : dest;
 	struct link link;
 	int err;
 
@@ -245,12 +263,16 @@ static int describe_out(
 	out->gateway = way->gateway;
 	if (!out->asks || out->local)
 		return 0;
-	return neighbour_get(
-		nl, way->gateway.family ? &way->gateway : &dest->addr, way->out, &out->neighbour);
+	err = neighbour_get(nl, hop, way->out, &out->neighbour);
+	if (err || !resolve || !(out->neighbour == 0 || out->neighbour & NUD_FAILED))
+		return err;
+	/* That it could not be asked for is no more than not knowing. */
+	neighbour_use(nl, hop, way->out);
+	return neighbour_get(nl, hop, way->out, &out->neighbour);
 }
 
 static int describe(struct nl *nl, const struct endpoint *source, const struct endpoint *dest,
-	struct path_route *out)
+	bool resolve, struct path_route *out)
 {
 	struct way back, way, plain;
 	struct link in = {0};
@@ -272,10 +294,11 @@ static int describe(struct nl *nl, const struct endpoint *source, const struct e
 		out->error = way_get(nl, source, dest, back.out, &way);
 	if (out->error)
 		way = plain;
-	return describe_out(nl, dest, &way, out);
+	return describe_out(nl, &dest->addr, resolve, &way, out);
 }
 
-int path_route(const struct endpoint *source, const struct endpoint *dest, struct path_route *out)
+int path_route(const struct endpoint *source, const struct endpoint *dest, bool resolve,
+	struct path_route *out)
 {
 	struct nl *nl;
 	int err;
@@ -288,7 +311,7 @@ int path_route(const struct endpoint *source, const struct endpoint *dest, struc
 		return -ENOMEM;
 	err = route_open(nl);
 	if (!err)
-		err = describe(nl, source, dest, out);
+		err = describe(nl, source, dest, resolve, out);
 	nl_close(nl);
 	free(nl);
 	return err;

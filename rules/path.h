@@ -27,7 +27,12 @@ struct path_route {
 	uint16_t neighbour; /* state of the next hop, NUD_* of linux/neighbour.h; 0: no entry */
 };
 
-int path_route(const struct endpoint *source, const struct endpoint *dest, struct path_route *out);
+/*
+ * resolve: a next hop that is not known, or did not answer, is asked for as for a packet; who then
+ * looks again finds out whether it answers.
+ */
+int path_route(const struct endpoint *source, const struct endpoint *dest, bool resolve,
+	struct path_route *out);
 
 /* A conntrack entry of UDP. */
 struct path_flow {

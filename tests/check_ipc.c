@@ -408,6 +408,7 @@ static void asks_make(struct ipc_ask out[static IPC_ASK_WALK])
 	memset(out, 0, IPC_ASK_WALK * sizeof *out);
 	for (int i = 0; i < IPC_ASK_WALK; i++)
 		out[i].kind = (enum ipc_ask_kind)(i + 1);
+	out[1].resolve = true;
 	for (int i = 1; i <= 2; i++) {
 		out[i].source = packet.source;
 		out[i].dest = packet.dest;
@@ -452,10 +453,14 @@ END_TEST
 START_TEST(test_ask_spoilt)
 {
 	struct ipc_ask ask = {.kind = IPC_ASK_ROUTE, .source = packet.source, .dest = packet.to};
+	size_t len;
 
 	ck_assert_int_eq(decode(message, ipc_encode_ask(message, 1, &ask)), -EPROTO);
 	ask.dest = ask.source;
-	ck_assert_int_eq(decode(message, ipc_encode_ask(message, 1, &ask)), 0);
+	len = ipc_encode_ask(message, 1, &ask);
+	ck_assert_int_eq(decode(message, len), 0);
+	message[len - 1] = 2;
+	ck_assert_int_eq(decode(message, len), -EPROTO);
 	ask = (struct ipc_ask){.kind = IPC_ASK_FLOW};
 	ck_assert_int_eq(decode(message, ipc_encode_ask(message, 1, &ask)), -EPROTO);
 	ask.kind = IPC_ASK_HOST;

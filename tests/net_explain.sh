@@ -1,29 +1,159 @@
 #!/usr/bin/env bash
-# explain names the step at which a packet would be lost, and says "would arrive" when it would: one
-# step after the other is broken, a probe packet is sent each time, and then it is mended.
+# explain names the step at which a packet would be lost, and says when it would arrive: one step
+# after the other is broken and mended, and each time a real packet is sent to see who is right.
 #
 #   sender 198.51.100.175 ---+
 #   other  198.51.101.66  --net --- nat --- client
 #   relay  203.0.113.7    ---+
 . "$(dirname "$0")/lib.sh"
-plan 3
+plan 47
+
+OTHER4=198.51.101.66
+FROM=7000 # the sender's port
+
+# The step that stops a packet, as explain says; "arrives" when there is none. The exit status
+# has to say the same. Of a chain, its table.
+verdict() { # [OPTION...]
+	local status
+	pctl --json explain cam "$@" >"$T/explain.json"
+	status=$?
+	json "$T/explain.json" '([s.get("table", s["step"]) for s in d["paths"][0]["steps"] if s["stops"] and s["step"] == d["paths"][0]["cause"]] + ["arrives"])[0]' >"$T/verdict"
+	case $status:$(json "$T/explain.json" 'd["arrives"]'):$(cat "$T/verdict") in
+	0:true:arrives) ;;
+	1:false:arrives | *:true:* | 0:*) echo "status $status disagrees" ;;
+	esac
+	cat "$T/verdict"
+}
+
+says() { # STEP [OPTION...]
+	[ "$(verdict "${@:2}")" = "$1" ]
+}
+
+# A sentence of a step, for one who is to read it.
+text_of() { # STEP
+	json "$T/explain.json" "[s['text'] for p in d['paths'] for s in p['steps'] if s['step'] == '$1' or s.get('table') == '$1'][0]"
+}
+
+# Media that the client's NAT has got from the relay.
+media_count() {
+	in_ns nat nft list counter inet witness media | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
+more_media() { # THAN
+	[ "$(media_count)" -gt "$1" ]
+}
+
+packet() { # HOST ADDRESS
+	in_ns "$1" "$UDPTOOL" send --from "$2:$FROM" --to "$RELAY4:9101" --count 1 --rate 1 --rtp
+}
+
+arrives() {
+	local before
+	before=$(media_count)
+	packet sender "$SENDER4" && wait_for 3 more_media "$before"
+}
+
+# What the relay answers after it has handled the packet shows that this is over.
+lost() { # [HOST ADDRESS]
+	local before
+	before=$(media_count)
+	packet "${1-sender}" "${2-$SENDER4}" || return
+	in_ns sender ping -q -c 1 -W 1 "$RELAY4"
+	not more_media "$before"
+}
+
+broken() { # DESCRIPTION STEP
+	ok "$1: named" wait_for 15 says "$2"
+	note "$(text_of "$2")"
+	ok "$1: a packet is lost" lost
+}
+
+mended() { # DESCRIPTION
+	ok "$1 mended: said" wait_for 8 says arrives
+	ok "$1 mended: a packet arrives" arrives
+}
+
+foreign() { # RULES...
+	printf '%s\n' "$@" | in_ns relay nft -f -
+}
+
+punch() {
+	start client punch "$PUNCHCTL" punch "cam@$RELAY4" --key-file "$T/cam.key" --port 5004 --to 9101
+	wait_for 5 stream_is cam ready
+}
+
+flow_gone() {
+	not in_ns relay conntrack -L -p udp --orig-port-dst 9101 2>/dev/null | grep -q dport=9101
+}
 
 lab_up
+public_host other eth0 "$OTHER4" || bail "no network"
+in_ns nat nft -f - <<-RULES
+	table inet witness {
+		counter media { }
+		chain wire {
+			type filter hook prerouting priority -400
+			ip saddr $RELAY4 @th,64,2 2 counter name media
+		}
+	}
+RULES
 relayd_conf 'consent = 10'
 stream_conf cam 'listen = "9101"' "source = \"$SENDER4\""
 ok "relayd starts" relayd_start
-pctl explain cam
-pctl --json explain cam >$T/x.json; echo "status $?"
-start client punch "$PUNCHCTL" punch "cam@$RELAY4" --key-file "$T/cam.key" --port 5004 --to 9101
-wait_for 5 stream_is cam ready
-pctl explain cam; echo "status $?"
-in_ns sender "$UDPTOOL" send --from $SENDER4:7000 --to "$RELAY4:9101" --count 3 --rate 10 --first 1 --rtp
-pctl explain cam; echo "status $?"
-pctl explain cam --from 1.2.3.4:55; echo "status $?"
+broken "nobody has punched" map
+ok "the client punches" punch
+mended "the punch"
+
+ok "another sender sends" lost other "$OTHER4"
+start other other "$UDPTOOL" send --from "$OTHER4:$FROM" --to "$RELAY4:9101" --count 2000 --rate 20 --rtp
+ok "another sender is refused: named" wait_for 5 says source
+note "$(text_of source)"
+ok "asked about the one that may: would arrive" says arrives --from "$SENDER4:$FROM"
+stop other
+ok "the one that may sends: a packet arrives" arrives
+ok "and is the one that is explained" wait_for 5 says arrives
+
+foreign 'table inet fw { chain forward { type filter hook forward priority 0; policy drop; }; }'
+broken "a firewall drops what is forwarded" fw
+foreign 'delete table inet fw'
+mended "the firewall"
+
+foreign 'table ip fw4 { chain pre { type filter hook prerouting priority -50; udp dport 1-65535 drop; }; }'
+broken "a firewall drops all UDP before it is routed" fw4
+foreign 'delete table ip fw4'
+mended "prerouting"
+
+foreign 'table inet fw { chain in { type filter hook input priority 0; udp dport 3478 drop; }; }'
+ok "punches are dropped: media arrives still" says arrives
+is "and the chain is named" "$(json "$T/explain.json" '[s["table"] for p in d["paths"] for s in p["steps"] if s["state"] == "broken"][0]')" fw
+foreign 'delete table inet fw'
+
 in_ns relay ip route add blackhole 192.0.2.0/24
-pctl explain cam; echo "status $?"
-in_ns relay ip route del blackhole 192.0.2.0/24
-in_ns relay sysctl -w net.ipv4.ip_forward=0
-pctl explain cam; echo "status $?"
-in_ns relay "$PYTHON" -c 'import socket,sys
-s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.send(b"{\"do\":\"host\"}\n"); print(s.recv(65536))' $T/relayd/relayd.sock
+broken "a black hole" route
+in_ns relay ip route replace unreachable 192.0.2.0/24
+broken "an unreachable route" route
+in_ns relay ip route del 192.0.2.0/24
+mended "the route"
+
+in_ns relay sysctl -qw net.ipv4.ip_forward=0
+broken "forwarding is off" forwarding
+in_ns relay sysctl -qw net.ipv4.ip_forward=1
+mended "forwarding"
+
+in_ns relay ip route add 192.0.2.0/24 via 203.0.113.99
+broken "the next hop does not answer" neighbour
+in_ns relay ip route del 192.0.2.0/24
+mended "the next hop"
+
+foreign 'table ip theirs { chain pre { type nat hook prerouting priority -120; udp dport 9101 dnat to 203.0.113.88; }; }'
+in_ns relay conntrack -D -p udp --orig-port-dst 9101 >/dev/null 2>&1
+broken "others translate first" theirs
+foreign 'delete table ip theirs'
+broken "their flow is left" conntrack
+ok "the command that it prints ends it" in_ns relay bash -c "$(text_of conntrack | sed -n "s/.*'\(conntrack -D [^']*\)'.*/\1/p")"
+mended "the flow"
+
+stop punch KILL
+broken "the client is gone" consent
+ok "it comes back" punch
+mended "consent"
