@@ -22,7 +22,7 @@ private_up() {
 }
 
 private() { # CMD...
-	nsenter -t "$(pid_of private)" -m -n -- "$@" </dev/null
+	nsenter -t "$(pid_of private)" -m -n -- "$@"
 }
 
 # Its exit status, and the findings in $T/doctor.json.

@@ -26,14 +26,10 @@ bare() {
 	RULES
 }
 
-private_stdin() { # FILE CMD...
-	nsenter -t "$(pid_of private)" -m -n -- "${@:2}" <"$1"
-}
-
 docker_rules() { # VERSION
 	bare 2>"$T/bare.err"
-	private_stdin "$TOP/tests/data/docker-$1.v4" iptables-restore || return
-	[ ! -f "$TOP/tests/data/docker-$1.v6" ] || private_stdin "$TOP/tests/data/docker-$1.v6" ip6tables-restore
+	private iptables-restore <"$TOP/tests/data/docker-$1.v4" || return
+	[ ! -f "$TOP/tests/data/docker-$1.v6" ] || private ip6tables-restore <"$TOP/tests/data/docker-$1.v6"
 }
 
 lab_up
@@ -90,3 +86,7 @@ private nft -f - <<-'RULES'
 		}
 	}
 RULES
+ok "nftables: dead" dead
+ok "nftables: --fix" doctor --fix --yes
+ok "nftables: flows" flows
+ok "nothing else would stop it" doctor
