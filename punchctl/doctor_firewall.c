@@ -6,12 +6,15 @@
 
 #include "punchctl/doctor_command.h"
 
-/* Whether this chain needs a command that an earlier one has not brought. */
+/*
+ * Whether an earlier finding says the same: of another address or family, or, where the same
+ * command mends both, of the media that go the other way.
+ */
 static bool is_told(const struct doctor_report *report, const struct doctor_finding *finding)
 {
 	for (const struct doctor_finding *other = report->list; other < finding; other++)
-		if (!strcmp(other->id, finding->id) && !strcmp(other->fix, finding->fix) &&
-			!strcmp(other->what, finding->what))
+		if (*finding->fix ? !strcmp(other->fix, finding->fix)
+				  : !strcmp(other->what, finding->what))
 			return true;
 	return false;
 }
@@ -35,11 +38,6 @@ static const char *owner_text(enum doctor_owner owner)
 	return "?";
 }
 
-static const char *version_text(const struct doctor_chain *chain)
-{
-	return chain->packet == AF_INET6 ? "IPv6" : "IPv4";
-}
-
 /* "ufw (chain FORWARD of table ip filter)" */
 static const char *where(const struct doctor_chain *chain, char out[static 256])
 {
@@ -59,25 +57,23 @@ static void dropped(const struct doctor_host *host, const struct doctor_chain *c
 	switch (chain->way) {
 	case DOCTOR_MEDIA:
 		finding = doctor_add(report, "forward", DOCTOR_STOPS,
-			"%s drops media that is forwarded over %s.", place, version_text(chain));
+			"%s drops media that is forwarded.", place);
 		doctor_say(finding->breaks, "No stream reaches its client.");
 		break;
 	case DOCTOR_REPLY:
 		finding = doctor_add(report, "forward_back", DOCTOR_WEAKENS,
-			"%s drops what clients send back over %s.", place, version_text(chain));
+			"%s drops what clients send back.", place);
 		doctor_say(finding->breaks,
 			"Senders get no RTCP reports; peers do not hear each other.");
 		break;
 	case DOCTOR_PUNCH:
 		finding = doctor_add(report, "punch", DOCTOR_STOPS,
-			"%s drops punches to UDP port %u over %s.", place, chain->port,
-			version_text(chain));
+			"%s drops punches to UDP port %u.", place, chain->port);
 		doctor_say(finding->breaks, "No client can ask for its stream.");
 		break;
 	case DOCTOR_ANSWER:
 		finding = doctor_add(report, "answer", DOCTOR_STOPS,
-			"%s drops what relayd answers from UDP port %u over %s.", place,
-			chain->port, version_text(chain));
+			"%s drops what relayd answers from UDP port %u.", place, chain->port);
 		doctor_say(finding->breaks, "No client learns that its punch has worked.");
 		break;
 	}
@@ -93,8 +89,8 @@ static void taken(const struct doctor_chain *chain, struct doctor_report *report
 
 	finding = doctor_add(report, "taken",
 		chain->way == DOCTOR_REPLY ? DOCTOR_WEAKENS : DOCTOR_STOPS,
-		"%s translates %s over %s before relayd does.", where(chain, place),
-		chain->way == DOCTOR_PUNCH ? "punches" : "media", version_text(chain));
+		"%s translates %s before relayd does.", where(chain, place),
+		chain->way == DOCTOR_PUNCH ? "punches" : "media");
 	doctor_say(finding->breaks, "They go elsewhere.");
 	doctor_say(finding->hint,
 		"Give the stream other ports, or the program that has put the rule there.");
@@ -108,10 +104,8 @@ static void unclear(const struct doctor_chain *chain, struct doctor_report *repo
 	char place[256];
 
 	finding = doctor_add(report, "unclear", DOCTOR_NOTE,
-		"%s has a rule that is not understood, in the way of %s over %s.",
-		where(chain, place),
-		chain->way == DOCTOR_PUNCH || chain->way == DOCTOR_ANSWER ? "punches" : "media",
-		version_text(chain));
+		"%s has a rule that is not understood, in the way of %s.", where(chain, place),
+		chain->way == DOCTOR_PUNCH || chain->way == DOCTOR_ANSWER ? "punches" : "media");
 	doctor_say(finding->breaks, "Perhaps nothing.");
 	doctor_say(finding->hint, "`punchctl explain NAME --trace` finds out with a packet.");
 	if (is_told(report, finding))

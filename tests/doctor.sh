@@ -67,7 +67,7 @@ run_all_printed() { # ID
 }
 
 punches() { # NAME RELAY LOCAL-PORT [LISTEN-PORT]
-	start client "punch-$1" "$PUNCHCTL" punch "$1@$2" --key-file "$T/$1.key" --port "$3" --to "${4:-9099}"
+	start client "punch-$1" "$PUNCHCTL" punch "$1@${2/*:*/[$2]}" --key-file "$T/$1.key" --port "$3" --to "${4:-9099}"
 	wait_for 10 stream_is "$1" ready
 }
 

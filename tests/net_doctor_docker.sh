@@ -9,7 +9,7 @@
 #   (the rules, by iptables-restore)
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/doctor.sh"
-plan 31
+plan 34
 
 bare() {
 	private nft -f - <<-'RULES'
@@ -53,7 +53,7 @@ done
 docker_rules 27
 ok "over IPv6 it is dead" dead "[$SENDER6]:7000" "[$RELAY6]:9100" 5006
 # Where systemd runs, the command that keeps it over a boot is one for it.
-private sh -c 'mkdir -p /run/systemd/system; printf "#!/bin/sh\necho \"\$@\" >>/run/told\n" >/run/systemctl; chmod 755 /run/systemctl'
+private sh -c 'mkdir -p /run/systemd/system; printf "#!/bin/sh\necho \"\$@\" >>/run/told\n" >/run/systemctl; chmod 755 /run/systemctl; cp /run/systemctl /run/timedatectl'
 ok "doctor --fix mends it" private env "PATH=/run:$PATH" "$PUNCHCTL" --socket "$T/relayd/relayd.sock" doctor --fix --yes
 ok "over IPv6 it flows" flows "[$SENDER6]:7000" "[$RELAY6]:9100" 5006
 ok "and over IPv4" flows
