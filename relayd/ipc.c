@@ -183,6 +183,20 @@ size_t ipc_encode_records(uint8_t *out, uint32_t id, const struct ipc_record *re
 	return buf.bad ? 0 : buf.at;
 }
 
+size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
+	const struct rules_spot *spots, size_t count)
+{
+	struct buf buf;
+
+	begin(&buf, out, kind, id);
+	buf_put_u16(&buf, (uint16_t)count);
+	for (size_t i = 0; i < count; i++) {
+		put_endpoint(&buf, &spots[i].listen);
+		put_endpoint(&buf, &spots[i].client);
+	}
+	return buf.bad ? 0 : buf.at;
+}
+
 size_t ipc_encode_event(uint8_t *out, const struct rules_event *event)
 {
 	struct buf buf;
@@ -195,6 +209,32 @@ size_t ipc_encode_event(uint8_t *out, const struct rules_event *event)
 	return buf.at;
 }
 
+size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64_t since_ms)
+{
+	struct buf buf;
+
+	begin(&buf, out, IPC_CHANGED, 0);
+	buf_put_u8(&buf, (uint8_t)change->cause);
+	buf_put_u32(&buf, change->pid);
+	put_text(&buf, change->process, sizeof change->process);
+	buf_put_u64(&buf, (uint64_t)since_ms);
+	return buf.at;
+}
+
+static void get_changed(struct buf *buf, struct ipc *out)
+{
+	uint8_t cause = buf_get_u8(buf);
+
+	if (out->id || cause == RULES_CAUSE_NONE || cause >= RULES_CAUSES)
+		buf->bad = true;
+	out->change.cause = (enum rules_cause)cause;
+	out->change.pid = buf_get_u32(buf);
+	get_text(buf, out->change.process, sizeof out->change.process);
+	out->since_ms = (int64_t)buf_get_u64(buf);
+	if (out->since_ms < 0)
+		buf->bad = true;
+}
+
 static void get_result(struct buf *buf, struct rules_error *error)
 {
 	uint32_t code = buf_get_u32(buf), op = buf_get_u32(buf);
@@ -204,6 +244,17 @@ static void get_result(struct buf *buf, struct rules_error *error)
 	error->code = -(int)(code & 4095);
 	error->op = (int)(op & 0xffff) - 1;
 	get_text(buf, error->text, sizeof error->text);
+}
+
+static void get_spots(struct buf *buf, const struct ipc_room *room, struct ipc *out)
+{
+	out->count = buf_get_u16(buf);
+	if (out->count > room->room || !room->spots)
+		buf->bad = true;
+	for (size_t i = 0; i < out->count && !buf->bad; i++) {
+		get_endpoint(buf, &room->spots[i].listen);
+		get_endpoint(buf, &room->spots[i].client);
+	}
 }
 
 static void get_list(struct buf *buf, const struct ipc_room *room, struct ipc *out)
@@ -238,6 +289,10 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		break;
 	case IPC_READ:
 		break;
+	case IPC_HINT:
+	case IPC_SAMPLE:
+		get_spots(&buf, room, out);
+		break;
 	case IPC_DONE:
 	case IPC_END:
 		get_result(&buf, &out->error);
@@ -249,6 +304,9 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		out->event.number = buf_get_u32(&buf);
 		get_endpoint(&buf, &out->event.sender);
 		get_endpoint(&buf, &out->event.listen);
+		break;
+	case IPC_CHANGED:
+		get_changed(&buf, out);
 		break;
 	case IPC_ASK:
 		ipc_get_ask(&buf, &out->ask);

@@ -4,8 +4,11 @@
  *
  *   net to kernel   APPLY id, operations    -> DONE id, error
  *                   READ id                 -> RECORDS id .. , END id, error
+ *                   HINT endpoints          where the next READ will find streams
+ *                   SAMPLE id, endpoints    -> RECORDS id .. , END id, error
  *                   ASK id, question        -> FACTS id .. , END id, error
  *   kernel to net   EVENT                   a packet wants to open a flow
+ *                   CHANGED                 the kernel may hold something else than it was told
  *
  * The kernel side believes nothing: every message is decoded in full before anything is done.
  */
@@ -30,6 +33,9 @@ enum ipc_kind {
 	IPC_RECORDS,
 	IPC_END,
 	IPC_EVENT,
+	IPC_CHANGED,
+	IPC_HINT,
+	IPC_SAMPLE,
 	IPC_ASK,
 	IPC_FACTS,
 };
@@ -83,16 +89,20 @@ struct ipc_fact {
 struct ipc {
 	enum ipc_kind kind;
 	uint32_t id;
-	struct rules_error error; /* DONE, END */
-	struct rules_event event; /* EVENT */
-	struct ipc_ask ask;	  /* ASK */
-	size_t count;		  /* operations of APPLY, records of RECORDS, facts of FACTS */
+	struct rules_error error;   /* DONE, END */
+	struct rules_event event;   /* EVENT */
+	struct rules_change change; /* CHANGED, */
+	int64_t since_ms;	    /* when it was noticed, monotonic */
+	struct ipc_ask ask;	    /* ASK */
+	size_t count;		    /* operations of APPLY, records of RECORDS, endpoints
+				 of HINT and SAMPLE, facts of FACTS */
 };
 
 /* Where ipc_decode puts the variable part; ops and records have room for `room` entries. */
 struct ipc_room {
 	struct rules_op *ops;
 	struct ipc_record *records;
+	struct rules_spot *spots;
 	size_t room;
 	struct ipc_fact *facts;
 	size_t fact_room;
@@ -111,7 +121,11 @@ size_t ipc_encode_result(
 	uint8_t *out, enum ipc_kind kind, uint32_t id, const struct rules_error *error);
 size_t ipc_encode_records(
 	uint8_t *out, uint32_t id, const struct ipc_record *records, size_t count);
+/* kind is IPC_HINT or IPC_SAMPLE; HINTs without spots forget those before. */
+size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
+	const struct rules_spot *spots, size_t count);
 size_t ipc_encode_event(uint8_t *out, const struct rules_event *event);
+size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64_t since_ms);
 size_t ipc_encode_ask(uint8_t *out, uint32_t id, const struct ipc_ask *ask);
 size_t ipc_encode_facts(uint8_t *out, uint32_t id, const struct ipc_fact *facts, size_t count);
 

@@ -9,6 +9,9 @@
 #include "relayd/sync_batch.h"
 #include "relayd/sync_plan.h"
 
+/* With fewer streams the kernel is read as fast without hints. */
+#define HINTS_MIN 4096
+
 int sync_init(struct sync *sync, struct stream_table *table, const struct config *config)
 {
 	memset(sync, 0, sizeof *sync);
@@ -211,6 +214,42 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 	slot_release(sync->table, failed);
 }
 
+static void send_spots(
+	struct sync *sync, enum ipc_kind kind, const struct rules_spot *spots, size_t count)
+{
+	size_t len = ipc_encode_spots(sync->message, kind, sync->id, spots, count);
+
+	sync->send(sync->send_data, sync->message, len);
+}
+
+/* Where all streams are: dumps of large sets take the kernel very long. */
+static void send_hints(struct sync *sync)
+{
+	struct rules_spot spots[RULES_OPS_MAX] = {0};
+	const struct stream *stream;
+	size_t count = 0;
+
+	send_spots(sync, IPC_HINT, spots, 0);
+	LIST_FOREACH(stream, &sync->table->streams, link)
+		for (size_t i = 0; i < stream->slot_count; i++) {
+			const struct slot *slot = &stream->slots[i];
+
+			for (size_t a = 0; a < sync->config->address_count; a++) {
+				const struct addr *addr = &sync->config->addresses[a];
+
+				if (!slot_is_at(slot, addr))
+					continue;
+				spots[count++].listen = (struct endpoint){*addr, slot->port};
+				if (count < RULES_OPS_MAX)
+					continue;
+				send_spots(sync, IPC_HINT, spots, count);
+				count = 0;
+			}
+		}
+	if (count)
+		send_spots(sync, IPC_HINT, spots, count);
+}
+
 static bool is_planned(const struct sync *sync, const struct sync_reader *reader)
 {
 	return reader && sync->table->plans >= reader->mark && !sync_batch_pending(sync);
@@ -230,6 +269,8 @@ static void start_read(struct sync *sync)
 	}
 	sync->record_count = 0;
 	sync->record_error = 0;
+	if (sync->table->count >= HINTS_MIN)
+		send_hints(sync);
 	sync->read_id = ++sync->id;
 	len = ipc_encode_read(sync->message, sync->read_id);
 	sync->send(sync->send_data, sync->message, len);
@@ -294,6 +335,13 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 		return;
 	}
 	sync->failures++;
+	if (sync->doubt)
+		sync->doubt(sync->send_data);
+	if (sync->held) {
+		sync_batch_again(sync);
+		revert(sync, NULL, error);
+		return;
+	}
 	if (!sync_batch_refuse(sync, error) && sync->slot_count)
 		failed = sync->slots[sync->op_slot[op]];
 	revert(sync, failed, error);
@@ -349,6 +397,9 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 	case IPC_APPLY:
 	case IPC_READ:
 	case IPC_EVENT:
+	case IPC_HINT:
+	case IPC_SAMPLE:
+	case IPC_CHANGED:
 	case IPC_ASK:
 	case IPC_FACTS:
 		break;

@@ -54,6 +54,15 @@ static void plan_listen(struct sync *sync, struct slot *slot)
 		add_for_addresses(sync, slot, wanted ? RULES_PUNCH : RULES_UNPUNCH);
 }
 
+/* Consent begins with the punch, however late the kernel hears of it. */
+static uint32_t consent_left(const struct sync *sync, const struct slot *slot)
+{
+	int64_t consent_ms = sync->table->consent_ms;
+	int64_t left = consent_ms - (sync->now_ms - slot->punched_ms);
+
+	return (uint32_t)(left < 1 ? 1 : left > consent_ms ? consent_ms : left);
+}
+
 static void add_client(struct sync *sync, const struct slot *slot, enum rules_op_kind kind,
 	const struct hole *hole)
 {
@@ -61,7 +70,7 @@ static void add_client(struct sync *sync, const struct slot *slot, enum rules_op
 
 	op->client = hole->client;
 	op->punch = hole->punch;
-	op->consent_ms = sync->table->consent_ms;
+	op->consent_ms = consent_left(sync, slot);
 	op->rate = slot->stream->spec.rate;
 }
 

@@ -194,6 +194,22 @@ void elem_put_key(struct nlmsghdr *nlh, const struct elem *elem)
 	put_elem(nlh, elem, false);
 }
 
+void elem_put_keys(struct nlmsghdr *nlh, const struct elem *elems, size_t count)
+{
+	struct nlattr *list, *nest;
+
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, RULES_TABLE);
+	mnl_attr_put_strz(
+		nlh, NFTA_SET_ELEM_LIST_SET, set_name(elems->set, elems->key.addr.family));
+	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+	for (size_t i = 0; i < count; i++) {
+		nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+		put_key(nlh, NFTA_SET_ELEM_KEY, &elems[i], false);
+		mnl_attr_nest_end(nlh, nest);
+	}
+	mnl_attr_nest_end(nlh, list);
+}
+
 void elem_add(struct batch *batch, int op, const struct elem *elem)
 {
 	put_elem(batch_add(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE, op), elem, true);

@@ -41,6 +41,18 @@ struct elems {
 	size_t count, room;
 	bool failed;
 };
+/* What elem_answer needs to read the elements in an answer of this set. */
+struct elem_reading {
+	enum set_id set;
+	uint8_t family;
+	struct elems *out;
+};
+void elem_answer(void *data, const struct nlmsghdr *nlh);
+/* Bytes that a key takes in a request for several. */
+#define ELEM_KEY_ROOM 64
+/* Table, set and keys of one set's elements. */
+void elem_put_keys(struct nlmsghdr *nlh, const struct elem *elems, size_t count);
+
 /* All elements of a set, a consistent state of it; -ENOMEM, -ENOENT: no such set. */
 int elem_dump(struct nl *nl, enum set_id set, uint8_t family, struct elems *out);
 

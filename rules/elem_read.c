@@ -143,12 +143,6 @@ static void get_elem(const struct nlattr *nest, struct elem *elem)
 	}
 }
 
-struct reading {
-	enum set_id set;
-	uint8_t family;
-	struct elems *out;
-};
-
 static struct elem *elems_extend(struct elems *elems)
 {
 	if (elems->count == elems->room) {
@@ -165,9 +159,9 @@ static struct elem *elems_extend(struct elems *elems)
 	return &elems->list[elems->count++];
 }
 
-static void reading_answer(void *data, const struct nlmsghdr *nlh)
+void elem_answer(void *data, const struct nlmsghdr *nlh)
 {
-	struct reading *reading = data;
+	struct elem_reading *reading = data;
 	const struct nlattr *attr, *nest;
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
@@ -190,14 +184,14 @@ static void reading_answer(void *data, const struct nlmsghdr *nlh)
 int elem_get(struct nl *nl, const struct elem *key, struct elem *out)
 {
 	struct elems found = {0};
-	struct reading reading = {key->set, key->key.addr.family, &found};
+	struct elem_reading reading = {key->set, key->key.addr.family, &found};
 	char request[NL_REQUEST];
 	struct nlmsghdr *nlh =
 		nl_request(request, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NFPROTO_INET);
 	int err;
 
 	elem_put_key(nlh, key);
-	err = nl_talk(nl, nlh, reading_answer, &reading);
+	err = nl_talk(nl, nlh, elem_answer, &reading);
 	if (!err && found.failed)
 		err = -ENOMEM;
 	if (!err && !found.count)
@@ -210,7 +204,7 @@ int elem_get(struct nl *nl, const struct elem *key, struct elem *out)
 
 int elem_dump(struct nl *nl, enum set_id set, uint8_t family, struct elems *out)
 {
-	struct reading reading = {set, family, out};
+	struct elem_reading reading = {set, family, out};
 	char request[NL_REQUEST];
 	struct nlmsghdr *nlh;
 	int err = -EINTR;
@@ -222,7 +216,7 @@ int elem_dump(struct nl *nl, enum set_id set, uint8_t family, struct elems *out)
 		nlh->nlmsg_flags |= NLM_F_DUMP;
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, RULES_TABLE);
 		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set_name(set, family));
-		err = nl_talk(nl, nlh, reading_answer, &reading);
+		err = nl_talk(nl, nlh, elem_answer, &reading);
 	}
 	return !err && out->failed ? -ENOMEM : err;
 }

@@ -10,12 +10,20 @@
 #include "rules/skeleton.h"
 
 struct rules {
-	struct nl nl;  /* owns the table; everything but the log */
-	struct nl log; /* packets of the log group */
+	struct nl nl;		    /* owns the table; everything but the log */
+	struct nl log;		    /* packets of the log group */
+	struct nl events;	    /* what others do to tables; closed where nobody can to ours */
+	struct rules_change change; /* of the transaction that is being read */
+	bool owner;		    /* of the table, which nobody else can change then */
+	bool fresh;		    /* the table was made, and had no elements */
 	struct kernel kernel;
 	struct rules_features features;
 	struct batch batch;
 	struct flush flush;
+	struct endpoint *hints; /* for the next reading */
+	size_t hint_count, hint_room;
+	/* Called between commit and flush, for tests. */
+	void (*committed)(void);
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */
@@ -30,6 +38,20 @@ enum table_state { TABLE_NONE, TABLE_OURS, TABLE_OLD, TABLE_FOREIGN, TABLE_OWNED
 int table_examine(struct nl *nl, enum table_state *out);
 /* There are endpoints where every datagram is a punch. */
 int table_has_raw(struct nl *nl, bool *out);
+
+/*
+ * Whether chains and rules of the table are those of the skeleton, in their order; the batch is
+ * used for it. -ENOENT: not even the sets.
+ */
+int skeleton_verify(struct rules *rules, bool raw, bool *same);
+
+/* Joins nf_tables' events, but for those that `own` causes. */
+int changes_open(struct nl *events, const struct nl *own);
+/*
+ * True for what was done to our table, and for the end of a transaction: then the cause is NONE and
+ * the process may be named.
+ */
+bool change_parse(const struct nlmsghdr *nlh, struct rules_change *out);
 
 /*
  * Binds the socket to the log group; -EBUSY: another process has it. The kernel says EPERM then,

@@ -96,6 +96,10 @@ struct rules_flow {
 	struct endpoint client;
 	struct endpoint punch;
 };
+/* A place of a stream: where senders send to, and the client that has it, family 0: none. */
+struct rules_spot {
+	struct endpoint listen, client;
+};
 /* Called for each; a callback may be NULL when that part is not wanted and is then not read. */
 struct rules_reader {
 	void (*listening)(void *data, const struct rules_listening *listening);
@@ -114,6 +118,26 @@ struct rules_event {
 	struct endpoint sender;
 	struct endpoint listen;
 };
+
+/* What somebody else did to the table, the worst last. */
+enum rules_cause {
+	RULES_CAUSE_NONE,
+	RULES_CAUSE_ELEMENT,
+	RULES_CAUSE_RULE, /* or a chain, a set, an object */
+	RULES_CAUSE_TABLE,
+	RULES_CAUSE_LOST,    /* unknown: the kernel had more to tell than fits the buffer */
+	RULES_CAUSE_REFUSED, /* unknown: a transaction of ours met another state than we thought */
+	RULES_CAUSES,
+};
+#define RULES_PROCESS 16
+struct rules_change {
+	enum rules_cause cause;
+	uint32_t pid; /* who it was, 0: the kernel did not say */
+	char process[RULES_PROCESS];
+};
+const char *rules_cause_text(enum rules_cause cause);
+/* Two are one: the worse cause, the newer process. */
+void rules_change_add(struct rules_change *change, const struct rules_change *more);
 
 struct rules_features {
 	bool persist; /* the table is ours (OWNER) and survives us (PERSIST): Linux 6.9 */
@@ -146,13 +170,35 @@ int rules_apply(
 int64_t rules_due(const struct rules *rules);
 void rules_tick(struct rules *rules, int64_t now_ms);
 
+/*
+ * Where the next reading will find elements: the `listen` of streams. It is only for
+ * speed, where there are very many; what is not among them is found too. count 0: none yet.
+ */
+#define RULES_HINTS_MAX (1024 * 1024)
+int rules_hint(struct rules *rules, const struct rules_spot *spots, size_t count);
+/*
+ * Reads the counters of these spots (up to RULES_OPS_MAX, of either family) through `listening` and
+ * `client` of the reader; of a client without consent nothing comes. `punch` of a client is not
+ * told. 0 or -errno.
+ */
+int rules_sample(struct rules *rules, const struct rules_spot *spots, size_t count,
+	const struct rules_reader *reader);
 /* Reads table and flows through the callbacks; 0 or -errno. */
 int rules_read(struct rules *rules, const struct rules_reader *reader);
 
 /*
- * The log group's socket, readable when there are events; reads up to 64, calls back for each.
- * -ESTALE: somebody has removed the table (without `persist`): close, open, and apply everything.
+ * Where the table has no owner (no `persist`): a socket that is readable when somebody may have
+ * changed it, else -1; and what was done, RULES_CAUSE_NONE: nothing to our table.
  */
+int rules_changes_fd(const struct rules *rules);
+int rules_changes(struct rules *rules, struct rules_change *change);
+/*
+ * Makes the table, its chains, rules and sets as they should be, without its elements. *mended says
+ * that something was not. When the table is somebody else's: -EEXIST, -EBUSY.
+ */
+int rules_mend(struct rules *rules, bool *mended, struct rules_error *error);
+
+/* The log group's socket, readable when there are events; reads up to 64, calls back for each. */
 int rules_watch_fd(const struct rules *rules);
 int rules_watch(struct rules *rules, void (*event)(void *data, const struct rules_event *event),
 	void *data);

@@ -355,6 +355,8 @@ int rules_apply(
 		err = batch_commit(&rules->batch, &rules->nl, error);
 	if (err)
 		return err;
+	if (rules->committed)
+		rules->committed();
 	raw_tidy(rules, ops, count);
 	err = flush_listening(&rules->nl, txn.fresh, txn.fresh_count);
 	if (!err)

@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 
@@ -123,17 +122,14 @@ static uint32_t number_find(struct nl *nl, const struct endpoint *listen)
 	return elem_get(nl, &elem, &elem) ? 0 : elem.number;
 }
 
-/* Of the messages in one datagram: true when somebody has deleted a table. */
-static bool datagram_read(struct rules *rules, size_t len,
+static void datagram_read(struct rules *rules, size_t len,
 	void (*event)(void *data, const struct rules_event *event), void *data)
 {
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)rules->log.buffer;
 	struct rules_event found;
-	bool deleted = false;
 	int left = (int)len;
 
 	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		deleted |= nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE);
 		if (nlh->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
 			!log_parse(nlh, &found))
 			continue;
@@ -141,7 +137,6 @@ static bool datagram_read(struct rules *rules, size_t len,
 			found.number = number_find(&rules->nl, &found.listen);
 		event(data, &found);
 	}
-	return deleted;
 }
 
 int rules_watch_fd(const struct rules *rules)
@@ -149,29 +144,18 @@ int rules_watch_fd(const struct rules *rules)
 	return rules->log.fd;
 }
 
-static int table_check(struct rules *rules)
-{
-	enum table_state state;
-	int err = table_examine(&rules->nl, &state);
-
-	return err ? err : state == TABLE_OURS ? 0 : -ESTALE;
-}
-
 int rules_watch(
 	struct rules *rules, void (*event)(void *data, const struct rules_event *event), void *data)
 {
-	bool deleted = false;
 	ssize_t got = 1;
 
 	for (int i = 0; got && i < WATCH_MAX; i++) {
 		got = nl_receive(&rules->log);
-		/* Events were lost, among them perhaps the table's end; senders make new ones. */
-		if (got == -ENOBUFS)
-			deleted = true;
-		else if (got < 0)
+		/* Events were lost: senders make new ones. */
+		if (got < 0 && got != -ENOBUFS)
 			return (int)got;
-		else if (got)
-			deleted |= datagram_read(rules, (size_t)got, event, data);
+		if (got > 0)
+			datagram_read(rules, (size_t)got, event, data);
 	}
-	return deleted && !rules->kernel.persist ? table_check(rules) : 0;
+	return 0;
 }

@@ -17,7 +17,7 @@ static uint8_t message[IPC_MAX + 8], again[IPC_MAX];
 static struct rules_op ops[RULES_OPS_MAX];
 static struct ipc_record records[IPC_RECORDS_MAX];
 static struct ipc_fact facts[IPC_FACTS_MAX];
-static const struct ipc_room room = {ops, records, RULES_OPS_MAX, facts, IPC_FACTS_MAX};
+static const struct ipc_room room = {.ops = ops, .records = records, .room = RULES_OPS_MAX, .facts = facts, .fact_room = IPC_FACTS_MAX};
 static struct ipc ipc;
 
 static struct endpoint endpoint(const char *text)

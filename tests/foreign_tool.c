@@ -7,12 +7,14 @@
  * milliseconds legacy                      "4 yes|no 6 yes|no"
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "rules/foreign.h"
+#include "rules/trace.h"
 
 static const char *const ways[] = {"media", "reply", "punch", "answer"};
 
@@ -100,6 +102,65 @@ static int tool_walk(const struct foreign_packet *packet)
 	return 0;
 }
 
+static void event_print(void *data, const struct trace_event *e)
+{
+	static const char *const kinds[] = {"rule", "return", "policy"};
+	char source[ENDPOINT_TEXT], dest[ENDPOINT_TEXT];
+
+	(void)data;
+	printf("%s %u/%s/%s %llu verdict %d %s %s -> %s iif %u oif %u%s%s\n", kinds[e->kind],
+		e->family, e->table, e->chain, (unsigned long long)e->handle, e->verdict, e->target,
+		endpoint_format(&e->source, source), endpoint_format(&e->dest, dest), e->iif,
+		e->oif, e->probe ? " probe" : "", e->ours ? " ours" : "");
+}
+
+static int trace_follow(struct trace *trace, double until)
+{
+	static const char *const states[] = {"waiting", "running", "done"};
+	double now = now_get();
+	int err = 0;
+
+	while (!err && now < until && trace_state(trace, (int64_t)now) != TRACE_DONE) {
+		struct pollfd wait = {trace_fd(trace), POLLIN, 0};
+
+		poll(&wait, 1, 20);
+		now = now_get();
+		err = trace_read(trace, (int64_t)now, event_print, NULL);
+	}
+	printf("state %s\n", err ? strerror(-err) : states[trace_state(trace, (int64_t)now_get())]);
+	return err ? 1 : 0;
+}
+
+static int tool_trace(int argc, char **argv)
+{
+	struct trace_target target = {0};
+	struct endpoint probe = {0};
+	struct trace *trace;
+	int err;
+
+	for (int i = 2; i < argc - 1; i++)
+		if (!strcmp(argv[i], "out"))
+			target.out = true;
+		else if (!strncmp(argv[i], "source=", 7))
+			err = endpoint_parse(argv[i] + 7, 0, &target.source);
+		else if (!strncmp(argv[i], "dest=", 5))
+			err = endpoint_parse(argv[i] + 5, 0, &target.dest);
+		else if (!strncmp(argv[i], "probe=", 6))
+			err = endpoint_parse(argv[i] + 6, 0, &probe);
+	err = trace_open(&trace, &target);
+	if (!err && probe.addr.family)
+		err = trace_probe(trace, &probe, &target.dest);
+	if (err) {
+		printf("failed %s\n", strerror(-err));
+		return 1;
+	}
+	puts("ready");
+	fflush(stdout);
+	err = trace_follow(trace, now_get() + atof(argv[argc - 1]));
+	trace_close(trace);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct foreign_packet packet = {0};
@@ -109,6 +170,8 @@ int main(int argc, char **argv)
 			foreign_legacy(AF_INET6) ? "yes" : "no");
 		return 0;
 	}
+	if (argc > 2 && !strcmp(argv[1], "trace"))
+		return tool_trace(argc, argv);
 	if (argc < 2 || strcmp(argv[1], "walk") != 0)
 		return 2;
 	for (int i = 2; i < argc; i++)

@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct rules_op ops[RULES_OPS_MAX];
 static struct ipc_record records[IPC_RECORDS_MAX];
+static struct rules_spot spots[RULES_OPS_MAX];
 static struct ipc_fact facts[IPC_FACTS_MAX];
 static uint8_t again[IPC_MAX];
 
@@ -47,6 +48,11 @@ static size_t encode(const struct ipc *ipc)
 		return ipc_encode_records(again, ipc->id, records, ipc->count);
 	case IPC_EVENT:
 		return ipc_encode_event(again, &ipc->event);
+	case IPC_HINT:
+	case IPC_SAMPLE:
+		return ipc_encode_spots(again, ipc->kind, ipc->id, spots, ipc->count);
+	case IPC_CHANGED:
+		return ipc_encode_changed(again, &ipc->change, ipc->since_ms);
 	case IPC_ASK:
 		return ipc_encode_ask(again, ipc->id, &ipc->ask);
 	case IPC_FACTS:
@@ -57,7 +63,12 @@ static size_t encode(const struct ipc *ipc)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ipc_room room = {ops, records, RULES_OPS_MAX, facts, IPC_FACTS_MAX};
+	const struct ipc_room room = {.ops = ops,
+		.records = records,
+		.spots = spots,
+		.room = RULES_OPS_MAX,
+		.facts = facts,
+		.fact_room = IPC_FACTS_MAX};
 	struct ipc ipc;
 
 	if (ipc_decode(data, size, &room, &ipc) < 0)
