@@ -541,8 +541,12 @@ static enum truth expr_eval(struct foreign_rule *rule, const struct nlattr *expr
 	return MAYBE;
 }
 
-/* Of a compat match the extension is of interest, not that it is one. */
-static void doubt_note(struct foreign_match *match, const char *name, const struct nlattr *expr)
+/*
+ * Of a compat match the extension is of interest, not that it is one; of a comparison, what was
+ * loaded to be compared.
+ */
+static void doubt_note(struct foreign_match *match, const char *name, const struct nlattr *expr,
+	const char *loaded)
 {
 	const char *inner = NULL;
 
@@ -550,9 +554,37 @@ static void doubt_note(struct foreign_match *match, const char *name, const stru
 		return;
 	if (!strcmp(name, "match") || !strcmp(name, "target"))
 		inner = attr_in_text(attr_in(expr, NFTA_EXPR_DATA), NFTA_MATCH_NAME);
-	snprintf(match->doubt_text, sizeof(match->doubt_text), "%s%s%s", name, inner ? " " : "",
-		inner ? inner : "");
+	if (loaded && (!strcmp(name, "cmp") || !strcmp(name, "range") || !strcmp(name, "lookup")))
+		snprintf(match->doubt_text, sizeof(match->doubt_text), "value %s", loaded);
+	else
+		snprintf(match->doubt_text, sizeof(match->doubt_text), "%s%s%s", name,
+			inner ? " " : "", inner ? inner : "");
 	match->doubt = match->doubt_text;
+}
+
+/* What a value is called that is not known; NULL: this does not load one. */
+static const char *loader_name(const char *name, const struct nlattr *expr)
+{
+	static const char *const transform[] = {
+		"cmp", "range", "lookup", "bitwise", "byteorder", "counter", "immediate", "limit"};
+
+	for (size_t i = 0; i < sizeof(transform) / sizeof(transform[0]); i++)
+		if (!strcmp(name, transform[i]))
+			return NULL;
+	if (strcmp(name, "meta") != 0)
+		return name;
+	switch (attr_in_u32(attr_in(expr, NFTA_EXPR_DATA), NFTA_META_KEY, UINT32_MAX)) {
+	case NFT_META_IIF:
+	case NFT_META_IIFNAME:
+		return "iif";
+	case NFT_META_OIF:
+	case NFT_META_OIFNAME:
+		return "oif";
+	case NFT_META_SKUID:
+	case NFT_META_SKGID:
+		return "socket's owner";
+	}
+	return name;
 }
 
 void foreign_rule_eval(const struct ruleset *ruleset, const struct ruleset_chain *chain,
@@ -561,6 +593,7 @@ void foreign_rule_eval(const struct ruleset *ruleset, const struct ruleset_chain
 	struct foreign_rule eval = {
 		.ruleset = ruleset, .chain = chain, .state = state, .match = out};
 	const struct nlattr *expr;
+	const char *loaded = NULL;
 
 	*out = (struct foreign_match){.truth = YES};
 	memset(eval.regs.known, 0xff, sizeof(eval.regs.known));
@@ -572,7 +605,9 @@ void foreign_rule_eval(const struct ruleset *ruleset, const struct ruleset_chain
 		enum truth truth = expr_eval(&eval, expr, name ? name : "?");
 
 		if (truth == MAYBE)
-			doubt_note(out, name ? name : "?", expr);
+			doubt_note(out, name ? name : "?", expr, loaded);
+		if (name && loader_name(name, expr))
+			loaded = loader_name(name, expr);
 		out->truth = truth_and(out->truth, truth);
 		if (out->truth == NO)
 			return;

@@ -429,7 +429,16 @@ struct xt_eval {
 	enum truth (*eval)(const struct xt *xt);
 };
 
+/* Ours is UDP without options or extensions in front. */
 static const struct xt_eval matches[] = {
+	{"ah", match_no},
+	{"dst", match_no},
+	{"esp", match_no},
+	{"frag", match_no},
+	{"hbh", match_no},
+	{"ipcomp", match_no},
+	{"mh", match_no},
+	{"rt", match_no},
 	{"addrtype", match_addrtype},
 	{"comment", match_yes},
 	{"conntrack", match_conntrack},
