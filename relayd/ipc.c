@@ -188,7 +188,7 @@ size_t ipc_encode_spots(uint8_t *out, enum ipc_kind kind, uint32_t id,
 {
 	struct buf buf;
 
-	begin(&buf, out, kind, id);
+	ipc_begin(&buf, out, kind, id);
 	buf_put_u16(&buf, (uint16_t)count);
 	for (size_t i = 0; i < count; i++) {
 		put_endpoint(&buf, &spots[i].listen);
@@ -213,7 +213,7 @@ size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64
 {
 	struct buf buf;
 
-	begin(&buf, out, IPC_CHANGED, 0);
+	ipc_begin(&buf, out, IPC_CHANGED, 0);
 	buf_put_u8(&buf, (uint8_t)change->cause);
 	buf_put_u32(&buf, change->pid);
 	put_text(&buf, change->process, sizeof change->process);

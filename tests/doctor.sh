@@ -28,7 +28,9 @@ private() { # CMD...
 # Its exit status, and the findings in $T/doctor.json.
 doctor() { # [OPTION...]
 	private "$PUNCHCTL" --socket "$T/relayd/relayd.sock" --json doctor "$@" \
-		>"$T/doctor.json" 2>"$T/doctor.err"
+		>"$T/doctor.json" 2>"$T/doctor.err" && return
+	cat "$T/doctor.json" "$T/doctor.err" # for a test that fails
+	return 1
 }
 
 finds() { # ID [WEIGHT]

@@ -64,6 +64,8 @@ is "and leaves one rule" "$(private iptables -S DOCKER-USER | grep -c connmark)"
 
 # --- nobody in particular
 
+private rm -r /run/systemd
+
 bare 2>"$T/bare.err"
 private iptables -P FORWARD DROP
 private iptables -P INPUT DROP
