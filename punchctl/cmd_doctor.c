@@ -51,13 +51,16 @@ static int options_take(int argc, char **argv, struct options *options)
 
 static void relay_ask(const struct cmd_context *context, struct doctor_relay *relay)
 {
-	json_t *host = NULL, *list = NULL;
+	struct doctor_answers answers = {NULL, NULL, NULL};
 
-	if (!daemon_ask(context, args_request("host", NULL), &host))
-		daemon_ask(context, args_request("list", NULL), &list);
-	doctor_relay_read(host, list, relay);
-	json_decref(host);
-	json_decref(list);
+	if (!daemon_ask(context, args_request("host", NULL), &answers.host)) {
+		daemon_ask(context, args_request("list", NULL), &answers.list);
+		daemon_ask(context, args_request("metrics", NULL), &answers.metrics);
+	}
+	doctor_relay_read(&answers, relay);
+	json_decref(answers.host);
+	json_decref(answers.list);
+	json_decref(answers.metrics);
 }
 
 static void examine(const struct cmd_context *context, struct doctor *doctor)

@@ -110,7 +110,9 @@ void doctor_examine(const struct doctor_host *host, const struct doctor_relay *r
 	doctor_sysctl(host, relay, report);
 	doctor_conntrack(host, relay, report);
 	doctor_system(host, relay, report);
-	if (relay->asked)
+	if (relay->asked) {
 		doctor_streams(relay, report);
+		doctor_trouble(relay, report);
+	}
 	sort(report);
 }

@@ -92,6 +92,17 @@ struct doctor_address {
 	char device[IF_NAMESIZE];  /* "": not known */
 };
 
+/* What relayd has met itself, as its metrics name it. */
+enum doctor_trouble {
+	DOCTOR_FLOWS_FULL,
+	DOCTOR_SET_FULL,
+	DOCTOR_NO_DESCRIPTORS,
+	DOCTOR_DATABASE,
+	DOCTOR_NETLINK_BUFFER,
+	DOCTOR_CLOCK_SET,
+	DOCTOR_TROUBLES,
+};
+
 /* What relayd says. */
 struct doctor_relay {
 	bool asked;	/* it answered; otherwise nothing below is known */
@@ -102,7 +113,8 @@ struct doctor_relay {
 	struct doctor_chain chains[DOCTOR_CHAINS];
 	size_t chain_count;
 	bool persist, legacy;
-	bool clock_jumped;
+	bool now[DOCTOR_TROUBLES];
+	long met[DOCTOR_TROUBLES]; /* times since it started */
 	long streams, ports;
 	long raw_punches;    /* streams that have one */
 	long public_clients; /* clients at public addresses */
@@ -149,6 +161,7 @@ void doctor_firewall(
 	const struct doctor_host *, const struct doctor_relay *, struct doctor_report *);
 void doctor_system(const struct doctor_host *, const struct doctor_relay *, struct doctor_report *);
 void doctor_streams(const struct doctor_relay *, struct doctor_report *);
+void doctor_trouble(const struct doctor_relay *, struct doctor_report *);
 
 /* A new finding, with what is so; one is always returned, also when there is no room left. */
 __attribute__((format(printf, 4, 5))) struct doctor_finding *doctor_add(

@@ -69,9 +69,10 @@ static void ufw_forward(const struct doctor_chain *chain, struct doctor_finding 
 	const char *v = chain->packet == AF_INET6 ? "6" : "";
 
 	doctor_say(finding->fix,
-		"sed -i '/^\\*filter/,/^COMMIT/s|^COMMIT|-A ufw%s-before-forward " OURS
-		"\\n&|' /etc/ufw/before%s.rules && ufw reload",
-		v, v);
+		"grep -q '" MARK "' /etc/ufw/before%s.rules || sed -i "
+		"'/^\\*filter/,/^COMMIT/s|^COMMIT|-A ufw%s-before-forward " OURS
+		"\\n&|' /etc/ufw/before%s.rules; ufw reload",
+		v, v, v);
 }
 
 static void ufw(const struct doctor_chain *chain, struct doctor_finding *finding)

@@ -56,6 +56,13 @@ static void size(const struct doctor_host *host, const struct doctor_relay *rela
 		doctor_say(finding->breaks, "When it is full, packets of senders and clients that "
 					    "are new are dropped.");
 		raise_max(host, need, finding);
+	} else if (relay->met[DOCTOR_FLOWS_FULL] > 0) {
+		finding = doctor_add(report, "conntrack_size", DOCTOR_WEAKENS,
+			"The conntrack table was full %ld times since relayd started; it takes "
+			"%ld.",
+			relay->met[DOCTOR_FLOWS_FULL], host->conntrack_max);
+		doctor_say(finding->breaks, "Streams that start when it is full do not flow.");
+		raise_max(host, host->conntrack_max, finding);
 	} else if (ports && host->conntrack_max < need) {
 		finding = doctor_add(report, "conntrack_size", DOCTOR_WEAKENS,
 			"The conntrack table takes %ld entries; there are %ld, and %ld ports of "

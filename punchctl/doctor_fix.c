@@ -2,6 +2,7 @@
 #include "punchctl/doctor_fix.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,22 +15,43 @@
 extern char **environ;
 
 /* Its output goes to stderr: stdout may have to be JSON. */
-static int run(const char *command)
+static int spawn(const char *command, pid_t *pid)
 {
 	char *argv[] = {"sh", "-c", (char *)command, NULL};
 	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int status, err;
+	posix_spawnattr_t attributes;
+	sigset_t signals;
+	int err;
 
 	err = posix_spawn_file_actions_init(&actions);
 	if (err)
 		return -err;
+	err = posix_spawnattr_init(&attributes);
+	if (err) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -err;
+	}
+	/* We ignore this one, and programs expect not to. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGPIPE);
+	posix_spawnattr_setsigdefault(&attributes, &signals);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", 0, 0);
 	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	err = posix_spawn(&pid, "/bin/sh", &actions, NULL, argv, environ);
+	err = posix_spawn(pid, "/bin/sh", &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
+	return -err;
+}
+
+/* Its exit status, or -errno. */
+static int run(const char *command)
+{
+	pid_t pid;
+	int status, err = spawn(command, &pid);
+
 	if (err)
-		return -err;
+		return err;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;

@@ -2,6 +2,7 @@
 #include "punchctl/doctor_relay.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "punchctl/out.h"
@@ -148,11 +149,46 @@ static void streams_read(const json_t *streams, struct doctor_relay *relay)
 	}
 }
 
-void doctor_relay_read(const json_t *host, const json_t *list, struct doctor_relay *relay)
+/* The number behind NAME{trouble="WORD"} in OpenMetrics text, or 0. */
+static long metric(const char *text, const char *name, const char *word)
+{
+	char label[96];
+	const char *at;
+	long value;
+
+	snprintf(label, sizeof label, "\n%s{trouble=\"%s\"} ", name, word);
+	at = strstr(text, label);
+	if (!at)
+		return 0;
+	value = strtol(at + strlen(label), NULL, 10);
+	return value > 0 ? value : 0;
+}
+
+static void troubles_read(const json_t *metrics, struct doctor_relay *relay)
+{
+	static const char *const words[DOCTOR_TROUBLES] = {
+		[DOCTOR_FLOWS_FULL] = "conntrack_full",
+		[DOCTOR_SET_FULL] = "set_full",
+		[DOCTOR_NO_DESCRIPTORS] = "no_descriptors",
+		[DOCTOR_DATABASE] = "database",
+		[DOCTOR_NETLINK_BUFFER] = "netlink_buffer",
+		[DOCTOR_CLOCK_SET] = "clock_set",
+	};
+	const char *text = json_string_value(json_object_get(metrics, "text"));
+
+	for (int i = 0; text && i < DOCTOR_TROUBLES; i++) {
+		relay->now[i] = metric(text, "relayd_trouble", words[i]) > 0;
+		relay->met[i] = metric(text, "relayd_troubles_total", words[i]);
+	}
+}
+
+void doctor_relay_read(const struct doctor_answers *answers, struct doctor_relay *relay)
 {
 	memset(relay, 0, sizeof *relay);
-	if (host)
-		host_read(host, relay);
-	if (list)
-		streams_read(json_object_get(list, "streams"), relay);
+	if (answers->host)
+		host_read(answers->host, relay);
+	if (answers->list)
+		streams_read(json_object_get(answers->list, "streams"), relay);
+	if (answers->metrics)
+		troubles_read(answers->metrics, relay);
 }

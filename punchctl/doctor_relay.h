@@ -10,7 +10,11 @@
 
 #include "punchctl/doctor.h"
 
-/* The answers to {"do":"host"} and {"do":"list"}; either may be NULL. */
-void doctor_relay_read(const json_t *host, const json_t *list, struct doctor_relay *relay);
+/* relayd's answers to {"do":..}; any of them may be NULL. */
+struct doctor_answers {
+	json_t *host, *list, *metrics;
+};
+
+void doctor_relay_read(const struct doctor_answers *answers, struct doctor_relay *relay);
 
 #endif

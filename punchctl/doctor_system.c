@@ -63,8 +63,7 @@ static void offload(const struct doctor_host *host, struct doctor_report *report
 	}
 }
 
-static void clocks(const struct doctor_host *host, const struct doctor_relay *relay,
-	struct doctor_report *report)
+static void clocks(const struct doctor_host *host, struct doctor_report *report)
 {
 	struct doctor_finding *finding;
 
@@ -79,13 +78,6 @@ static void clocks(const struct doctor_host *host, const struct doctor_relay *re
 			doctor_say(finding->fix, "systemctl enable --now chrony");
 		else
 			doctor_say(finding->hint, "Install and start chrony or systemd-timesyncd.");
-	}
-	if (relay->asked && relay->clock_jumped) {
-		finding = doctor_add(
-			report, "clock_jumped", DOCTOR_NOTE, "The clock was set while relayd ran.");
-		doctor_say(finding->breaks,
-			"Streams that were added with --expire may end too early or too late.");
-		doctor_say(finding->hint, "Look at `punchctl show` for when they expire.");
 	}
 }
 
@@ -117,6 +109,6 @@ void doctor_system(const struct doctor_host *host, const struct doctor_relay *re
 {
 	buffers(host, report);
 	offload(host, report);
-	clocks(host, relay, report);
+	clocks(host, report);
 	kernel(host, relay, report);
 }

@@ -59,13 +59,12 @@ run_printed() { # ID [fix|keep]
 
 # Mends, one printed command after the other, whatever is found with this id.
 run_all_printed() { # ID
-	local times
-	for times in 1 2 3 4; do
+	local left
+	for left in 3 2 1 0; do
 		doctor
 		finds "$1" || return 0
-		run_printed "$1" || return
+		[ "$left" -gt 0 ] && run_printed "$1" || return
 	done
-	return 1
 }
 
 punches() { # NAME RELAY LOCAL-PORT [LISTEN-PORT]
