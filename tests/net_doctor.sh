@@ -7,7 +7,7 @@
 #   relay  ---+
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/doctor.sh"
-plan 71
+plan 74
 
 relay_sysctl() { # NAME=VALUE...
 	in_ns relay sysctl -qw "$@"
