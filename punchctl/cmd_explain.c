@@ -9,7 +9,7 @@
 #include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
-enum { OPT_PORT = 256, OPT_FROM };
+enum { OPT_PORT = 256, OPT_FROM, OPT_TRACE };
 
 /* A next hop is asked for three times, a second apart, before it is given up. */
 #define RESOLVE_TRIES 25
@@ -18,6 +18,7 @@ enum { OPT_PORT = 256, OPT_FROM };
 static const struct option options[] = {
 	{"port", required_argument, NULL, OPT_PORT},
 	{"from", required_argument, NULL, OPT_FROM},
+	{"trace", no_argument, NULL, OPT_TRACE},
 	{0},
 };
 
@@ -118,7 +119,8 @@ static int take_option(json_t *request, int option, const char *value)
 			return args_usage(&cmd_explain, "\"%s\" is not UTF-8", value);
 		return CMD_DONE;
 	}
-	return CMD_USAGE;
+	json_object_set_new(request, "trace", json_true());
+	return CMD_DONE;
 }
 
 /* The words into a request; NULL: said what is wrong. */
@@ -198,5 +200,5 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return status;
 }
 
-const struct cmd cmd_explain = {"explain", "NAME [--port PORT] [--from ADDRESS:PORT]",
+const struct cmd cmd_explain = {"explain", "NAME [--port PORT] [--from ADDRESS:PORT] [--trace]",
 	"why a stream flows or does not, step by step", run};

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "punchctl/args.h"
@@ -43,31 +46,51 @@ static void add_row(struct out_table *table, const json_t *stream)
 	out_cell(table, "%s", out_seconds(best, "idle", text));
 }
 
+struct listing {
+	bool json, any;
+	struct out_table table;
+};
+
+/* As JSON it is what relayd wrote. */
+static void take(void *data, const char *text, size_t len)
+{
+	struct listing *listing = data;
+	json_t *stream;
+
+	if (listing->json) {
+		putchar(listing->any ? ',' : '[');
+		fwrite(text, 1, len, stdout);
+		listing->any = true;
+		return;
+	}
+	stream = json_loadb(text, len, 0, NULL);
+	if (stream)
+		add_row(&listing->table, stream);
+	json_decref(stream);
+}
+
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
 	static const char *const heads[] = {
 		"NAME", "STATE", "LISTEN", "SENDER", "CLIENT", "RATE", "IDLE"};
-	const json_t *stream;
-	struct out_table table;
-	json_t *reply;
-	size_t i;
+	struct listing listing = {.json = context->json};
 	int status = args_none(&cmd_list, argc, argv);
+	json_t *request;
 
-	if (!status)
-		status = daemon_ask(context, args_request("list", NULL), &reply);
 	if (status)
 		return status;
-	if (context->json) {
-		out_json(json_object_get(reply, "streams"));
-		json_decref(reply);
-		return CMD_DONE;
-	}
-	out_begin(&table, sizeof heads / sizeof *heads, heads);
-	json_array_foreach(json_object_get(reply, "streams"), i, stream)
-		add_row(&table, stream);
-	out_end(&table);
-	json_decref(reply);
-	return CMD_DONE;
+	request = args_request("list", NULL);
+	if (!context->json)
+		json_object_set_new(request, "brief", json_true());
+	out_begin(&listing.table, sizeof heads / sizeof *heads, heads);
+	status = daemon_ask_streams(context, request, take, &listing);
+	if (context->json && !status)
+		puts(listing.any ? "]" : "[]");
+	else if (!status)
+		out_end(&listing.table);
+	else
+		free(listing.table.cells);
+	return status;
 }
 
 const struct cmd cmd_list = {"list", "", "all streams, a line each", run};

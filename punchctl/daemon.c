@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -160,6 +161,132 @@ int daemon_ask(const struct cmd_context *context, json_t *request, json_t **repl
 		return status;
 	}
 	status = daemon_request(&daemon, request, reply);
+	daemon_close(&daemon);
+	return status;
+}
+
+/* The answer as it comes; whole until it is known what it is. */
+struct streams {
+	void (*each)(void *data, const char *text, size_t len);
+	void *data;
+	char *text; /* owned */
+	size_t len, room, at;
+	size_t begin;		   /* of the element that is being read */
+	unsigned int depth;
+	bool known, string, escape, done;
+};
+
+static const char streams_head[] = "{\"ok\":true,\"streams\":[";
+
+static int streams_room(struct streams *streams, size_t more)
+{
+	size_t used = streams->depth ? streams->begin : streams->at, room;
+	char *grown;
+
+	/* What has been handed over is dropped. */
+	if (used && streams->known) {
+		memmove(streams->text, streams->text + used, streams->len - used);
+		streams->len -= used;
+		streams->at -= used;
+		streams->begin = 0;
+	}
+	if (streams->room - streams->len >= more)
+		return CMD_DONE;
+	room = 2 * (streams->len + more);
+	grown = room > CTL_REPLY_MAX ? NULL : realloc(streams->text, room);
+	if (!grown) {
+		log_error("relayd's answer is too long");
+		return CMD_FAILED;
+	}
+	streams->text = grown;
+	streams->room = room;
+	return CMD_DONE;
+}
+
+/* Elements are objects: one ends where its last brace does. */
+static void streams_step(struct streams *streams)
+{
+	char c = streams->text[streams->at++];
+
+	if (streams->string) {
+		streams->string = streams->escape || c != '"';
+		streams->escape = !streams->escape && c == '\\';
+		return;
+	}
+	if (c == '"')
+		streams->string = true;
+	else if (c == '{' && !streams->depth++)
+		streams->begin = streams->at - 1;
+	else if (c == '}' && streams->depth && !--streams->depth)
+		streams->each(streams->data, streams->text + streams->begin,
+			streams->at - streams->begin);
+	else if (c == ']' && !streams->depth)
+		streams->done = true;
+}
+
+/* Another answer than that is short, and for the usual reader. */
+static int streams_feed(struct streams *streams, struct daemon *daemon)
+{
+	const size_t head = sizeof streams_head - 1;
+
+	if (!streams->known && streams->len >= head) {
+		if (memcmp(streams->text, streams_head, head))
+			return ctl_reader_feed(&daemon->reader, streams->text, streams->len)
+				       ? CMD_FAILED
+				       : -1;
+		streams->known = true;
+		streams->at = head;
+	}
+	while (streams->known && !streams->done && streams->at < streams->len)
+		streams_step(streams);
+	return CMD_DONE;
+}
+
+static int streams_receive(struct streams *streams, struct daemon *daemon)
+{
+	struct pollfd pollfd = {.fd = daemon->fd, .events = POLLIN};
+	int status = CMD_DONE;
+
+	while (!status && !streams->done) {
+		ssize_t len = 0;
+
+		status = streams_room(streams, 65536);
+		if (!status && poll(&pollfd, 1, DAEMON_REPLY_MS) > 0)
+			len = recv(daemon->fd, streams->text + streams->len, 65536, 0);
+		if (!status && len <= 0) {
+			log_error("relayd does not answer");
+			status = CMD_FAILED;
+		}
+		if (status)
+			break;
+		streams->len += (size_t)len;
+		status = streams_feed(streams, daemon);
+	}
+	return status;
+}
+
+int daemon_ask_streams(const struct cmd_context *context, json_t *request,
+	void (*each)(void *data, const char *text, size_t len), void *data)
+{
+	struct streams streams = {.each = each, .data = data};
+	struct daemon daemon;
+	json_t *reply = NULL;
+	int status = daemon_open(&daemon, context->socket);
+
+	if (status) {
+		json_decref(request);
+		return status;
+	}
+	status = daemon_send(&daemon, request);
+	if (!status)
+		status = streams_receive(&streams, &daemon);
+	if (status == -1) {
+		status = daemon_receive(&daemon, DAEMON_REPLY_MS, &reply);
+		if (!status)
+			status = check_ok(&reply);
+		json_decref(reply);
+	}
+	free(streams.text);
 	daemon_close(&daemon);
 	return status;
 }

@@ -31,6 +31,12 @@ int daemon_send_line(struct daemon *daemon, char *line, size_t len);
 int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply);
 /* Sends, and waits for {"ok":true,..}; anything else is CMD_FAILED. */
 int daemon_request(struct daemon *daemon, json_t *request, json_t **reply);
+/*
+ * The same for an answer that is {"ok":true,"streams":[..]} and may be very long: each of the array's
+ * elements is handed over as text as soon as it is there.
+ */
+int daemon_ask_streams(const struct cmd_context *context, json_t *request,
+	void (*each)(void *data, const char *text, size_t len), void *data);
 /* Opens, asks, waits for {"ok":true,..}, closes. */
 int daemon_ask(const struct cmd_context *context, json_t *request, json_t **reply);
 

@@ -277,7 +277,7 @@ static void slot_compare(struct compare *compare, struct slot *slot)
 	for (size_t i = 0; i < config->address_count; i++) {
 		struct endpoint listen = {config->addresses[i], slot->port};
 
-		if (listen.addr.family != slot->family)
+		if (!slot_is_at(slot, &listen.addr))
 			continue;
 		listening &= listening_compare(compare, slot, &listen);
 		raw &= raw_compare(compare, slot, &listen);

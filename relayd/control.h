@@ -16,7 +16,7 @@
  *      "clients":[{"client":E,"punch":E,"consent":S,"rate":R,"packets":P,"bytes":B}],
  *      "flows":[{"sender":E,"listen":E,"client":E,"punch":E}]}]}
  *   {"do":"metrics"}                         -> {"ok":true,"text":OPENMETRICS}
- *   {"do":"explain","name":N[,"port":PORT][,"from":E]}
+ *   {"do":"explain","name":N[,"port":PORT][,"from":E][,"trace":true][,"again":true]}
  *                          -> {"ok":true,"name":N,"arrives":B,"paths":[..]..} as in punchctl(8)
  *   {"do":"host"}   -> {"ok":true,"punch":PORT,"addresses":[{"address":A,"advertise":A,
  *      "interface":I}],"features":{"persist":B,"refresh":B},"chains":[{"address":A,"way":"media|

@@ -9,6 +9,7 @@
 
 #include "common/ctl.h"
 #include "relayd/control_explain.h"
+#include "relayd/sampler.h"
 #include "relayd/view.h"
 #include "relayd/view_rules.h"
 
@@ -305,7 +306,7 @@ static char *list_end(struct job *job, const struct sync_snapshot *snapshot, siz
 	char *part = NULL;
 
 	(void)snapshot;
-	job->list = list_open(job->net);
+	job->list = list_open(job->net, job->request.brief);
 	if (job->list)
 		part = list_part(job->list, len);
 	if (part && list_done(job->list)) {
@@ -359,11 +360,13 @@ static void job_end(void *data, int error, const struct sync_snapshot *snapshot)
 static void job_wait(struct job *job)
 {
 	struct sync *sync = &job->net->sync;
-	enum look look = doings[job->request.what].look;
+	bool settle = doings[job->request.what].look == SETTLE || sampler_is_enough(job->net);
 	char undone[SPEC_WHY];
 
-	job->waiting = (look == READ ? sync_read(sync, job_end, job)
-				     : sync_settle(sync, job_end, job)) == 0;
+	if (job->request.what == REQUEST_RULES || job->request.what == REQUEST_EXPLAIN)
+		settle = false;
+	job->waiting =
+		(settle ? sync_settle(sync, job_end, job) : sync_read(sync, job_end, job)) == 0;
 	if (job->waiting)
 		return;
 	if (job->request.what == REQUEST_ADD)

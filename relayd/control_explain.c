@@ -117,6 +117,7 @@ int inquiry_start(struct net *net, const struct request *request,
 	inquiry->done = done;
 	inquiry->data = data;
 	inquiry->gather.again = request->again;
+	inquiry->gather.trace = request->trace;
 	inquiry->gather.asker = &net->asker;
 	inquiry->gather.done = finish;
 	inquiry->gather.data = inquiry;

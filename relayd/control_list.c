@@ -12,16 +12,17 @@ struct list {
 	struct net *net;
 	const struct stream **streams;
 	size_t at, count;
-	bool begun, done, written; /* written: a stream stands before the next one */
+	bool brief, begun, done, written; /* written: a stream stands before the next one */
 };
 
-struct list *list_open(struct net *net)
+struct list *list_open(struct net *net, bool brief)
 {
 	struct list *list = calloc(1, sizeof(*list));
 
 	if (!list)
 		return NULL;
 	list->net = net;
+	list->brief = brief;
 	list->streams = view_sorted(&net->table, &list->count);
 	if (!list->streams) {
 		free(list);
@@ -59,7 +60,11 @@ char *list_part(struct list *list, size_t *len)
 		if (list->written)
 			text_put(&text, ",");
 		list->written = true;
-		view_stream_write(net->config, net->broker, stream, net_now(net), &text);
+		if (list->brief)
+			view_stream_brief(net->config, stream, net_now(net), &text);
+		else
+			view_stream_write(
+				net->config, net->broker, stream, net_now(net), &text);
 	}
 	list->done = list->at == list->count;
 	if (list->done)

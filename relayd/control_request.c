@@ -101,10 +101,24 @@ static int set_keep_going(struct request *request, const json_t *value, char why
 	return 0;
 }
 
+static int set_trace(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)why;
+	request->trace = json_is_true(value);
+	return 0;
+}
+
 static int set_again(struct request *request, const json_t *value, char why[static SPEC_WHY])
 {
 	(void)why;
 	request->again = json_is_true(value);
+	return 0;
+}
+
+static int set_brief(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)why;
+	request->brief = json_is_true(value);
 	return 0;
 }
 
@@ -122,6 +136,7 @@ static const struct field {
 		BIT(REQUEST_ADD_MANY) | BIT(REQUEST_REMOVE_MANY), set_items},
 	{"keep_going", JSON_TRUE, BIT(REQUEST_ADD_MANY) | BIT(REQUEST_REMOVE_MANY), 0,
 		set_keep_going},
+	{"brief", JSON_TRUE, BIT(REQUEST_LIST), 0, set_brief},
 	{"name", JSON_STRING,
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
 			BIT(REQUEST_RULES) | BIT(REQUEST_EXPLAIN),
@@ -137,6 +152,7 @@ static const struct field {
 	{"expire", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_expire},
 	{"port", JSON_INTEGER, BIT(REQUEST_EXPLAIN), 0, set_port},
 	{"from", JSON_STRING, BIT(REQUEST_EXPLAIN), 0, set_from},
+	{"trace", JSON_TRUE, BIT(REQUEST_EXPLAIN), 0, set_trace},
 	{"again", JSON_TRUE, BIT(REQUEST_EXPLAIN), 0, set_again},
 };
 

@@ -40,7 +40,9 @@ struct request {
 	bool keep_going;
 	uint16_t port;	      /* REQUEST_EXPLAIN: of the stream, 0: all */
 	bool again;	      /* REQUEST_EXPLAIN: asked a moment ago */
+	bool trace;	      /* REQUEST_EXPLAIN: a packet is followed */
 	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
+	bool brief; /* LIST: only what a line of a table shows */
 };
 
 /*

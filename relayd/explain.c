@@ -466,7 +466,7 @@ static void step_chain(struct steps *steps, enum foreign_way way, const struct f
 			*chain->at_chain ? " in " : "", chain->at_chain);
 }
 
-/* Chains of the hooks from `first` to `last` of one way. */
+/* The chains of one way, of one hook or (NULL) of all. */
 static void step_chains(struct steps *steps, enum foreign_way way, const char *hook)
 {
 	const struct explain_walk *walk = &steps->path->walks[way];
@@ -499,6 +499,71 @@ static void step_client(struct steps *steps)
 			"lost");
 	else
 		step(steps, "client", WAITS_STOPS, detail, "no client has punched yet");
+}
+
+static const char *trace_verdict(const struct trace_event *event)
+{
+	switch (event->verdict) {
+	case NF_DROP:
+		return "drops it";
+	case NF_ACCEPT:
+		return event->kind == TRACE_POLICY ? "lets it pass by its policy" : "accepts it";
+	case NF_STOLEN:
+		return "keeps it";
+	case NF_QUEUE:
+		return "gives it to a program";
+	}
+	return NULL;
+}
+
+static json_t *view_trace(const struct trace_event *event)
+{
+	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:b}", "table", event->table, "chain",
+		event->chain, "handle", (json_int_t)event->handle, "from",
+		view_endpoint(&event->source), "to", view_endpoint(&event->dest), "probe",
+		event->probe);
+}
+
+static void step_trace(struct steps *steps, const struct trace_event *event)
+{
+	const char *what = event->probe ? "the probe" : "a packet of the sender";
+	const char *verdict = trace_verdict(event);
+	char rule[40] = "";
+
+	if (!verdict || !strcmp(event->table, TRACE_TABLE))
+		return;
+	if (event->handle)
+		snprintf(rule, sizeof rule, " (handle %llu)", (unsigned long long)event->handle);
+	step(steps, "trace", event->verdict == NF_DROP ? BROKEN_STOPS : OK, view_trace(event),
+		"%s came to %s %s, which %s%s", what, event->table, event->chain, verdict, rule);
+}
+
+/* What the kernel itself said of a packet. */
+static void steps_trace(struct steps *steps)
+{
+	const struct explain_trace *trace = &steps->path->trace;
+	bool left = false;
+
+	if (!trace->asked)
+		return;
+	if (trace->error == -ENOENT || trace->error == -EACCES)
+		step(steps, "trace", WAITS, NULL,
+			"no packet came, and a probe needs /dev/net/tun, which %s",
+			trace->error == -ENOENT ? "is not there"
+						: "relayd's user may not open: 'chmod 666 "
+						  "/dev/net/tun'");
+	else if (trace->error)
+		step(steps, "trace", WAITS, NULL, "no packet could be traced: %s",
+			strerror(-trace->error));
+	else if (!trace->count)
+		step(steps, "trace", WAITS, NULL,
+			"no packet could be traced: the kernel told of none");
+	for (size_t i = 0; i < trace->count; i++) {
+		step_trace(steps, &trace->events[i]);
+		left |= trace->events[i].ours;
+	}
+	if (left)
+		step(steps, "trace", OK, NULL, "the probe came to where it would leave the host");
 }
 
 /* The steps of peers that are not those of a stream. */
@@ -535,15 +600,16 @@ json_t *explain_view(const struct explain_path *path, bool *arrives)
 		step_source(&steps);
 		step_ingress(&steps);
 	}
+	step_consent(&steps);
 	step_chains(&steps, FOREIGN_MEDIA, "prerouting");
 	step_conntrack(&steps);
 	step_forwarding(&steps);
 	step_route(&steps);
 	step_chains(&steps, FOREIGN_MEDIA, "forward");
-	step_consent(&steps);
 	step_egress(&steps);
 	step_chains(&steps, FOREIGN_MEDIA, "postrouting");
 	step_neighbour(&steps);
+	steps_trace(&steps);
 	step_chains(&steps, FOREIGN_REPLY, NULL);
 	step_chains(&steps, FOREIGN_PUNCH, NULL);
 	step_chains(&steps, FOREIGN_ANSWER, NULL);
@@ -560,4 +626,5 @@ void explain_fini(struct explain_path *path)
 {
 	for (size_t i = 0; i < EXPLAIN_WAYS; i++)
 		free(path->walks[i].chains);
+	free(path->trace.events);
 }

@@ -15,6 +15,7 @@
 #include "relayd/stream.h"
 #include "rules/foreign.h"
 #include "rules/path.h"
+#include "rules/trace.h"
 
 #define EXPLAIN_WAYS 4 /* enum foreign_way */
 
@@ -33,6 +34,13 @@ struct explain_walk {
 	int error; /* why it is not known */
 	size_t count;
 	struct foreign_chain *chains; /* owned */
+};
+
+struct explain_trace {
+	bool asked;
+	int error;
+	size_t count;
+	struct trace_event *events; /* owned */
 };
 
 /* One way: to a stream's port at one of our addresses, or from a peer to its peer. */
@@ -76,6 +84,7 @@ struct explain_path {
 	struct explain_route route, back;
 	struct explain_entry flow, hole; /* of the sender; whatever occupies the hole */
 	struct explain_walk walks[EXPLAIN_WAYS];
+	struct explain_trace trace;
 };
 
 /* The state of a step in words: "ok", "waiting", "broken". */

@@ -310,6 +310,13 @@ static bool make_ask(const struct gather *gather, enum gather_stage stage, struc
 	const struct explain_path *path = &gather->paths[gather->path];
 
 	memset(ask, 0, sizeof *ask);
+	ask->source = path->sender;
+	ask->dest = path->listen;
+	if (stage == GATHER_TRACE) {
+		ask->kind = IPC_ASK_TRACE;
+		ask->any = !path->seen && !path->given;
+		return gather->trace && gather->path == 0 && path->listen.addr.family;
+	}
 	if (stage >= GATHER_MEDIA) {
 		ask->kind = IPC_ASK_WALK;
 		if (!path->listen.addr.family)
@@ -339,6 +346,7 @@ static bool make_ask(const struct gather *gather, enum gather_stage stage, struc
 	case GATHER_REPLY:
 	case GATHER_PUNCH:
 	case GATHER_ANSWER:
+	case GATHER_TRACE:
 	case GATHER_STAGES:
 		break;
 	}
@@ -360,13 +368,30 @@ static void take_chains(
 			walk->chains[walk->count++] = facts[i].chain;
 }
 
+static void take_trace(
+	struct explain_trace *trace, int error, const struct ipc_fact *facts, size_t count)
+{
+	trace->asked = true;
+	trace->error = error;
+	trace->events = calloc(count ? count : 1, sizeof *trace->events);
+	if (!trace->events) {
+		trace->error = -ENOMEM;
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (facts[i].kind == IPC_TRACE)
+			trace->events[trace->count++] = facts[i].trace;
+}
+
 static void take_facts(struct explain_path *path, enum gather_stage stage, int error,
 	const struct ipc_fact *facts, size_t count)
 {
 	struct explain_route *route = stage == GATHER_ROUTE ? &path->route : &path->back;
 	struct explain_entry *entry = stage == GATHER_FLOW ? &path->flow : &path->hole;
 
-	if (stage >= GATHER_MEDIA) {
+	if (stage == GATHER_TRACE) {
+		take_trace(&path->trace, error, facts, count);
+	} else if (stage >= GATHER_MEDIA) {
 		take_chains(&path->walks[stage - GATHER_MEDIA], error, facts, count);
 	} else if (stage <= GATHER_BACK && count && facts->kind == IPC_ROUTE) {
 		route->known = true;

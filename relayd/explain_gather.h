@@ -19,6 +19,7 @@ enum gather_stage {
 	GATHER_REPLY,
 	GATHER_PUNCH,
 	GATHER_ANSWER,
+	GATHER_TRACE, /* a packet of the first path, if wanted */
 	GATHER_STAGES,
 };
 
@@ -27,6 +28,7 @@ struct gather {
 	void (*done)(void *data);
 	void *data;
 	bool again; /* asked a moment ago: neighbours are being asked for already */
+	bool trace;
 	/* -- */
 	size_t path, left_out; /* paths beyond EXPLAIN_PATHS */
 	unsigned int stage;

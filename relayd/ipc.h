@@ -22,6 +22,7 @@
 #include "rules/foreign.h"
 #include "rules/path.h"
 #include "rules/rules.h"
+#include "rules/trace.h"
 
 #define IPC_MAX	 (128 * 1024) /* bytes of a message; RULES_OPS_MAX operations fit */
 #define IPC_TEXT 128
@@ -64,16 +65,18 @@ enum ipc_ask_kind {
 	IPC_ASK_ROUTE,	  /* source, dest: one IPC_ROUTE */
 	IPC_ASK_FLOW,	  /* source, dest: an IPC_ENTRY, or none */
 	IPC_ASK_WALK,	  /* packet: an IPC_CHAIN for each base chain, in order */
+	IPC_ASK_TRACE,	  /* source, dest: IPC_TRACE of a packet, or of a probe if none comes */
 };
 
 struct ipc_ask {
 	enum ipc_ask_kind kind;
-	struct endpoint source, dest; /* ROUTE, FLOW */
+	struct endpoint source, dest; /* ROUTE, FLOW, TRACE */
 	bool resolve;		      /* ROUTE: an unknown next hop is asked for */
+	bool any;		      /* TRACE: anybody's packet will do */
 	struct foreign_packet packet; /* WALK */
 };
 
-enum ipc_fact_kind { IPC_HOST = 1, IPC_ROUTE, IPC_ENTRY, IPC_CHAIN };
+enum ipc_fact_kind { IPC_HOST = 1, IPC_ROUTE, IPC_ENTRY, IPC_CHAIN, IPC_TRACE };
 
 struct ipc_fact {
 	enum ipc_fact_kind kind;
@@ -82,6 +85,7 @@ struct ipc_fact {
 		struct path_route route;
 		struct path_flow entry;
 		struct foreign_chain chain;
+		struct trace_event trace;
 	};
 };
 

@@ -61,10 +61,13 @@ size_t ipc_encode_ask(uint8_t *out, uint32_t id, const struct ipc_ask *ask)
 		break;
 	case IPC_ASK_ROUTE:
 	case IPC_ASK_FLOW:
+	case IPC_ASK_TRACE:
 		put_endpoint(&buf, &ask->source);
 		put_endpoint(&buf, &ask->dest);
 		if (ask->kind == IPC_ASK_ROUTE)
 			buf_put_u8(&buf, ask->resolve);
+		if (ask->kind == IPC_ASK_TRACE)
+			buf_put_u8(&buf, ask->any);
 		break;
 	case IPC_ASK_WALK:
 		put_packet(&buf, &ask->packet);
@@ -84,10 +87,13 @@ void ipc_get_ask(struct buf *buf, struct ipc_ask *ask)
 		break;
 	case IPC_ASK_ROUTE:
 	case IPC_ASK_FLOW:
+	case IPC_ASK_TRACE:
 		get_endpoint(buf, &ask->source);
 		get_endpoint(buf, &ask->dest);
 		if (kind == IPC_ASK_ROUTE)
 			ask->resolve = get_bool(buf);
+		if (kind == IPC_ASK_TRACE)
+			ask->any = get_bool(buf);
 		if (!ask->source.addr.family || ask->source.addr.family != ask->dest.addr.family)
 			buf->bad = true;
 		break;
@@ -208,6 +214,42 @@ static void get_chain(struct buf *buf, struct foreign_chain *chain)
 	get_text(buf, chain->why, sizeof chain->why);
 }
 
+static void put_trace(struct buf *buf, const struct trace_event *event)
+{
+	buf_put_u8(buf, (uint8_t)event->kind);
+	buf_put_u8(buf, event->family);
+	put_text(buf, event->table, sizeof event->table);
+	put_text(buf, event->chain, sizeof event->chain);
+	buf_put_u64(buf, event->handle);
+	buf_put_u32(buf, (uint32_t)event->verdict);
+	put_text(buf, event->target, sizeof event->target);
+	buf_put_u32(buf, event->mark);
+	buf_put_u32(buf, event->iif);
+	buf_put_u32(buf, event->oif);
+	put_endpoint(buf, &event->source);
+	put_endpoint(buf, &event->dest);
+	buf_put_u8(buf, event->probe);
+	buf_put_u8(buf, event->ours);
+}
+
+static void get_trace(struct buf *buf, struct trace_event *event)
+{
+	event->kind = (enum trace_kind)get_choice(buf, TRACE_POLICY);
+	event->family = buf_get_u8(buf);
+	get_text(buf, event->table, sizeof event->table);
+	get_text(buf, event->chain, sizeof event->chain);
+	event->handle = buf_get_u64(buf);
+	event->verdict = (int32_t)buf_get_u32(buf);
+	get_text(buf, event->target, sizeof event->target);
+	event->mark = buf_get_u32(buf);
+	event->iif = buf_get_u32(buf);
+	event->oif = buf_get_u32(buf);
+	get_endpoint(buf, &event->source);
+	get_endpoint(buf, &event->dest);
+	event->probe = get_bool(buf);
+	event->ours = get_bool(buf);
+}
+
 static void put_fact(struct buf *buf, const struct ipc_fact *fact)
 {
 	buf_put_u8(buf, (uint8_t)fact->kind);
@@ -223,6 +265,9 @@ static void put_fact(struct buf *buf, const struct ipc_fact *fact)
 		break;
 	case IPC_CHAIN:
 		put_chain(buf, &fact->chain);
+		break;
+	case IPC_TRACE:
+		put_trace(buf, &fact->trace);
 		break;
 	}
 }
@@ -245,6 +290,9 @@ static void get_fact(struct buf *buf, struct ipc_fact *fact)
 		break;
 	case IPC_CHAIN:
 		get_chain(buf, &fact->chain);
+		break;
+	case IPC_TRACE:
+		get_trace(buf, &fact->trace);
 		break;
 	default:
 		buf->bad = true;

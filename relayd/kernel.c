@@ -43,6 +43,7 @@ struct kernel {
 	struct ipc_record records[IPC_RECORDS_MAX];
 	struct rules_op ops[RULES_OPS_MAX];
 	struct rules_spot spots[RULES_OPS_MAX];
+	struct kernel_tracing tracing;
 	uint8_t in[IPC_MAX], out[IPC_MAX];
 };
 
@@ -229,12 +230,24 @@ static void send_fact(void *data, size_t len)
 	send_out(data, len);
 }
 
+static struct kernel_answer answer_of(struct kernel *kernel)
+{
+	return (struct kernel_answer){
+		rules_features(kernel->rules), kernel->out, send_fact, kernel};
+}
+
 static void answer(struct kernel *kernel, const struct ipc *message)
 {
-	const struct kernel_answer answer = {
-		rules_features(kernel->rules), kernel->out, send_fact, kernel};
+	const struct kernel_answer answer = answer_of(kernel);
 
-	kernel_ask(&answer, message);
+	kernel_ask(&answer, &kernel->tracing, message, monotonic_ms());
+}
+
+static void trace(struct kernel *kernel, int64_t now)
+{
+	const struct kernel_answer answer = answer_of(kernel);
+
+	kernel_trace_step(&answer, &kernel->tracing, now);
 }
 
 static void peer_readable(struct kernel *kernel)
@@ -326,6 +339,7 @@ static int child_ended(struct kernel *kernel, int status)
 	bool first = !kernel->wait_ms && now - kernel->started_ms < SETTLED_MS;
 
 	close(kernel->peer);
+	kernel_trace_stop(&kernel->tracing);
 	kernel->peer = -1;
 	kernel->child = -1;
 	if (kernel->stopping)
@@ -376,12 +390,14 @@ static int signalled(struct kernel *kernel)
 
 static int timeout_ms(const struct kernel *kernel, int64_t now)
 {
-	int64_t due = rules_due(kernel->rules);
+	int64_t due = rules_due(kernel->rules), trace_ms = kernel_trace_due(&kernel->tracing);
 
 	if (kernel->restart_ms >= 0 && (due < 0 || kernel->restart_ms < due))
 		due = kernel->restart_ms;
 	if (kernel->change.cause != RULES_CAUSE_NONE && (due < 0 || kernel->mend_ms < due))
 		due = kernel->mend_ms;
+	if (trace_ms >= 0 && (due < 0 || trace_ms < due))
+		due = trace_ms;
 	if (due < 0)
 		return -1;
 	return due > now ? (int)(due - now) : 0;
@@ -394,6 +410,7 @@ static int step(struct kernel *kernel)
 		{.fd = kernel->peer, .events = POLLIN},
 		{.fd = rules_watch_fd(kernel->rules), .events = POLLIN},
 		{.fd = rules_changes_fd(kernel->rules), .events = POLLIN},
+		{.fd = kernel_trace_fd(&kernel->tracing), .events = POLLIN},
 	};
 	int64_t now;
 
@@ -410,6 +427,9 @@ static int step(struct kernel *kernel)
 	if (fds[3].revents & (POLLIN | POLLERR))
 		changes_readable(kernel, now);
 	mend_when_due(kernel, now);
+	if (fds[4].revents || (kernel_trace_due(&kernel->tracing) >= 0 &&
+				      kernel_trace_due(&kernel->tracing) <= now))
+		trace(kernel, now);
 	if (fds[0].revents & POLLIN)
 		return signalled(kernel);
 	if (kernel->restart_ms >= 0 && now >= kernel->restart_ms) {

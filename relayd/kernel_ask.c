@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+/* So long a real packet is waited for, and everything together. */
+#define REAL_MS	 600
+#define TRACE_MS 1500
+
 struct answering {
 	const struct kernel_answer *answer;
 	uint32_t id;
@@ -85,16 +89,124 @@ static int tell(struct answering *answering, const struct ipc_ask *ask)
 		return tell_flow(answering, ask);
 	case IPC_ASK_WALK:
 		return tell_walk(answering, ask);
+	case IPC_ASK_TRACE:
+		break;
 	}
 	return -EINVAL;
 }
 
-void kernel_ask(const struct kernel_answer *answer, const struct ipc *message)
+static void send_end(const struct kernel_answer *answer, uint32_t id, int code)
+{
+	const struct rules_error error = {.code = code, .op = -1};
+
+	answer->send(answer->data, ipc_encode_result(answer->out, IPC_END, id, &error));
+}
+
+static void send_trace(const struct kernel_answer *answer, struct kernel_tracing *tracing)
+{
+	if (tracing->count)
+		answer->send(answer->data,
+			ipc_encode_facts(answer->out, tracing->id, tracing->facts, tracing->count));
+	tracing->count = 0;
+}
+
+static void trace_begin(const struct kernel_answer *answer, struct kernel_tracing *tracing,
+	const struct ipc *message, int64_t now_ms)
+{
+	const struct ipc_ask *ask = &message->ask;
+	struct trace_target target = {.dest = ask->dest};
+	int err;
+
+	if (!ask->any)
+		target.source = ask->source;
+	err = tracing->trace ? -EBUSY : trace_open(&tracing->trace, &target);
+	if (err) {
+		send_end(answer, message->id, err);
+		return;
+	}
+	tracing->id = message->id;
+	tracing->ask = *ask;
+	tracing->count = 0;
+	tracing->probe_ms = now_ms + REAL_MS;
+	tracing->until_ms = now_ms + TRACE_MS;
+}
+
+/* What a trace tells goes out in portions. */
+struct portion {
+	const struct kernel_answer *answer;
+	struct kernel_tracing *tracing;
+};
+
+static void trace_event(void *data, const struct trace_event *event)
+{
+	const struct portion *portion = data;
+	struct kernel_tracing *tracing = portion->tracing;
+	struct ipc_fact *fact;
+
+	if (tracing->count == IPC_FACTS_MAX)
+		send_trace(portion->answer, tracing);
+	fact = &tracing->facts[tracing->count++];
+	memset(fact, 0, sizeof *fact);
+	fact->kind = IPC_TRACE;
+	fact->trace = *event;
+}
+
+int kernel_trace_fd(const struct kernel_tracing *tracing)
+{
+	return tracing->trace ? trace_fd(tracing->trace) : -1;
+}
+
+int64_t kernel_trace_due(const struct kernel_tracing *tracing)
+{
+	int64_t due, other;
+
+	if (!tracing->trace)
+		return -1;
+	due = tracing->until_ms;
+	if (tracing->probe_ms >= 0 && tracing->probe_ms < due)
+		due = tracing->probe_ms;
+	other = trace_due(tracing->trace);
+	return other >= 0 && other < due ? other : due;
+}
+
+void kernel_trace_step(
+	const struct kernel_answer *answer, struct kernel_tracing *tracing, int64_t now_ms)
+{
+	struct portion portion = {answer, tracing};
+	int err;
+
+	if (!tracing->trace)
+		return;
+	err = trace_read(tracing->trace, now_ms, trace_event, &portion);
+	if (!err && trace_state(tracing->trace, now_ms) == TRACE_WAITING &&
+		tracing->probe_ms >= 0 && now_ms >= tracing->probe_ms) {
+		tracing->probe_ms = -1;
+		err = trace_probe(tracing->trace, &tracing->ask.source, &tracing->ask.dest);
+	}
+	if (!err && trace_state(tracing->trace, now_ms) != TRACE_DONE && now_ms < tracing->until_ms)
+		return;
+	send_trace(answer, tracing);
+	send_end(answer, tracing->id, err);
+	kernel_trace_stop(tracing);
+}
+
+void kernel_trace_stop(struct kernel_tracing *tracing)
+{
+	trace_close(tracing->trace);
+	tracing->trace = NULL;
+}
+
+void kernel_ask(const struct kernel_answer *answer, struct kernel_tracing *tracing,
+	const struct ipc *message, int64_t now_ms)
 {
 	struct answering answering = {.answer = answer, .id = message->id};
-	struct rules_error error = {.op = -1};
+	int err;
 
-	error.code = tell(&answering, &message->ask);
+	if (message->ask.kind == IPC_ASK_TRACE) {
+		trace_begin(answer, tracing, message, now_ms);
+		return;
+	}
+	err = tell(&answering, &message->ask);
 	send_facts(&answering);
-	answer->send(answer->data, ipc_encode_result(answer->out, IPC_END, message->id, &error));
+	send_end(answer, message->id, err);
 }

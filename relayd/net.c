@@ -14,11 +14,10 @@
 #include "relayd/adopt.h"
 #include "relayd/net_broker.h"
 #include "relayd/notify.h"
+#include "relayd/sampler.h"
 #include "relayd/sender.h"
 
 #define SECOND_MS 1000
-/* The counters are read each second, or each tenth of the time that a reading takes. */
-#define READ_SHARE 10
 
 int64_t net_now(const struct net *net)
 {
@@ -132,55 +131,6 @@ static void turn(uv_prepare_t *prepare)
 	net_broker_turn(net);
 }
 
-static void sample(struct net *net, const struct ipc_record *record)
-{
-	const struct rules_client *client = &record->client;
-	struct slot *slot;
-
-	if (record->kind == IPC_LISTENING) {
-		slot = slot_by_listen(&net->table, &record->listening.listen);
-		if (slot)
-			slot->refused += record->listening.refused_packets;
-	} else if (record->kind == IPC_CLIENT) {
-		slot = slot_by_client(&net->table, &client->client);
-		if (!slot)
-			return;
-		slot->consent_ms = client->consent_ms;
-		slot_sample(&net->table, slot, client->packets, client->bytes, net_now(net));
-	}
-}
-
-static void forget_refused(struct stream_table *table)
-{
-	struct stream *stream;
-
-	LIST_FOREACH(stream, &table->streams, link)
-		for (size_t i = 0; i < stream->slot_count; i++)
-			stream->slots[i].refused = 0;
-}
-
-/* Takes what the kernel counted into the table. */
-static void take_sample(void *data, const struct sync_snapshot *snapshot)
-{
-	struct net *net = data;
-
-	uv_update_time(&net->loop);
-	forget_refused(&net->table);
-	for (size_t i = 0; i < snapshot->count; i++)
-		sample(net, &snapshot->records[i]);
-}
-
-static void periodic_read(void *data, int error, const struct sync_snapshot *snapshot)
-{
-	struct net *net = data;
-	int64_t began = net->read_ms;
-
-	(void)error;
-	(void)snapshot;
-	net->reading = false;
-	net->read_ms = net_now(net) + (net_now(net) - began) * READ_SHARE;
-}
-
 static void remove_expired(struct net *net)
 {
 	struct stream *stream, *next;
@@ -219,10 +169,7 @@ static void every_second(uv_timer_t *timer)
 	remove_expired(net);
 	tell_partner(net, now);
 	restore_tick(net);
-	if (net->reading || !net->table.count || now < net->read_ms)
-		return;
-	net->read_ms = now;
-	net->reading = !sync_read(&net->sync, periodic_read, net);
+	sampler_tick(net);
 }
 
 static void on_hangup(uv_signal_t *signal, int number)
@@ -326,7 +273,7 @@ static void adopted(void *data, int error, const struct sync_snapshot *snapshot)
 		log_info("adopted %zu clients; %zu parts were missing, %zu are removed",
 			net->table.holes, count.missing, count.orphans);
 	restore_started(net);
-	if (error || sync_read(&net->sync, ready, net)) {
+	if (error || sync_settle(&net->sync, ready, net)) {
 		log_error("cannot start: %s", strerror(-error));
 		uv_stop(&net->loop);
 	}
@@ -358,7 +305,7 @@ static int start(struct net *net)
 	net->asker.send_data = net;
 	net->sync.send = send_message;
 	net->sync.send_data = net;
-	net->sync.sample = take_sample;
+	net->sync.sample = sampler_take;
 	net->sync.sample_data = net;
 	err = registry_open(net->config->database, &net->registry, why);
 	if (!err)

@@ -57,8 +57,8 @@ struct net {
 	uv_signal_t hangup, terminate;
 	bool quiet;	    /* many are added or removed: one line of the log for all */
 	bool partner_alive; /* as was last said */
-	bool reading;	    /* a periodic read is under way; */
-	int64_t read_ms;    /* since, or not before */
+	bool sampling;	    /* the counters are being read; */
+	int64_t sample_ms;  /* since, or not before */
 	struct ipc_record records[IPC_RECORDS_MAX];
 	struct ipc_fact facts[IPC_FACTS_MAX];
 	uint8_t message[IPC_MAX];

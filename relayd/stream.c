@@ -267,6 +267,8 @@ void stream_reap(struct stream_table *table, struct stream *stream)
 		port_leave(table, &stream->slots[i]);
 	if (stream->spec.raw_punch)
 		LIST_REMOVE(stream, raw_link);
+	if (table->cursor == stream)
+		table->cursor = LIST_NEXT(stream, link);
 	LIST_REMOVE(stream, link);
 	if (table->pins)
 		LIST_INSERT_HEAD(&table->graves, stream, link);

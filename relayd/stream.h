@@ -101,6 +101,7 @@ struct stream_event {
 
 struct stream_table {
 	struct stream_list streams;
+	struct stream *cursor; /* of who walks over all streams in steps; new ones may be missed */
 	struct stream_list graves; /* removed, but somebody still has a pointer */
 	unsigned int pins;
 	struct stream_list raws; /* those with raw punch ports, those that go included */

@@ -11,6 +11,8 @@
 
 /* With fewer streams the kernel is read as fast without hints. */
 #define HINTS_MIN 4096
+/* Records for which memory is kept from one reading to the next. */
+#define RECORDS_KEPT 4096
 
 int sync_init(struct sync *sync, struct stream_table *table, const struct config *config)
 {
@@ -250,6 +252,32 @@ static void send_hints(struct sync *sync)
 		send_spots(sync, IPC_HINT, spots, count);
 }
 
+int sync_sample(struct sync *sync, const struct rules_spot *spots, size_t count,
+	sync_sampled_fn *sampled, void *data)
+{
+	if (sync->sample_id)
+		return -EBUSY;
+	sync->sample_id = ++sync->id;
+	sync->sampled = sampled;
+	sync->sampled_data = data;
+	send_spots(sync, IPC_SAMPLE, spots, count);
+	return 0;
+}
+
+static void sample_part(
+	struct sync *sync, const struct ipc *message, const struct ipc_record *records)
+{
+	const struct sync_snapshot part = {records, message->count};
+
+	if (message->kind == IPC_RECORDS) {
+		if (sync->sample)
+			sync->sample(sync->sample_data, &part);
+		return;
+	}
+	sync->sample_id = 0;
+	sync->sampled(sync->sampled_data, message->error.code);
+}
+
 static bool is_planned(const struct sync *sync, const struct sync_reader *reader)
 {
 	return reader && sync->table->plans >= reader->mark && !sync_batch_pending(sync);
@@ -376,10 +404,23 @@ static void read_done(struct sync *sync, int error)
 		sync->sample(sync->sample_data, &snapshot);
 	while ((reader = TAILQ_FIRST(&sync->asking)))
 		reader_finish(&sync->asking, reader, error, &snapshot);
+	/* Of 100,000 streams it is 60 MB, which the next reading may find elsewhere. */
+	if (sync->record_room > RECORDS_KEPT) {
+		free(sync->records);
+		sync->records = NULL;
+		sync->record_room = 0;
+	}
+	sync->record_count = 0;
 }
 
 void sync_message(struct sync *sync, const struct ipc *message, const struct ipc_record *records)
 {
+	bool answer = message->kind == IPC_RECORDS || message->kind == IPC_END;
+
+	if (answer && sync->sample_id && message->id == sync->sample_id) {
+		sample_part(sync, message, records);
+		return;
+	}
 	switch (message->kind) {
 	case IPC_DONE:
 		if (sync->busy)

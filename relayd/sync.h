@@ -49,6 +49,9 @@ struct sync_reader {
 };
 TAILQ_HEAD(sync_readers, sync_reader);
 
+/* All of a sample has been seen by `sample`, or it failed. */
+typedef void sync_sampled_fn(void *data, int error);
+
 struct sync_batch;
 TAILQ_HEAD(sync_batches, sync_batch);
 
@@ -86,6 +89,9 @@ struct sync {
 	struct sync_readers next;   /* came too late for it: state before their question */
 	struct sync_readers settling;
 	uint32_t read_id;	    /* 0: no read under way */
+	uint32_t sample_id;	    /* 0: no sample under way */
+	sync_sampled_fn *sampled;
+	void *sampled_data;
 	struct ipc_record *records; /* collected */
 	size_t record_count, record_room;
 	int record_error; /* memory was short: the reading is worth nothing */
@@ -116,6 +122,12 @@ int sync_settle(struct sync *sync, sync_read_fn *done, void *data);
  * Reads the kernel's state, after everything that is dirty now has been sent; every reader that
  * asks before the read begins gets the same. */
 int sync_read(struct sync *sync, sync_read_fn *done, void *data);
+/*
+ * Reads the counters of some spots (1 to RULES_OPS_MAX); they come to `sample` alone, and then this
+ * is told. -EBUSY: one is under way.
+ */
+int sync_sample(struct sync *sync, const struct rules_spot *spots, size_t count,
+	sync_sampled_fn *sampled, void *data);
 /* A reader that is gone: its callback will not be called. */
 void sync_forget(struct sync *sync, void *data);
 

@@ -69,30 +69,37 @@ static void put_seconds(struct text *out, const char *head, bool known, int64_t 
 		text_put(out, "null");
 }
 
-/* No text in it needs an escape: they are addresses, numbers, and names of letters and digits. */
-static void write_port(struct text *out, const struct config *config, const struct slot *slot,
-	const struct addr *local, int64_t now_ms)
+static void write_port_brief(struct text *out, const struct config *config,
+	const struct slot *slot, const struct addr *local, int64_t now_ms)
 {
 	struct endpoint listen = {config_public(config, local), slot->port};
-	/* Without a client, or before the kernel has it, there is nothing that could run out. */
-	bool agreed = slot->want.client.addr.family &&
-		      endpoint_equal(&slot->want.client, &slot->have.client);
 
 	put_endpoint(out, "{\"listen\":", &listen);
 	put_endpoint(out, ",\"client\":", &slot->want.client);
 	put_endpoint(out, ",\"sender\":", &slot->sender);
-	put_seconds(out, ",\"consent\":", agreed,
-		(int64_t)slot->consent_ms - (now_ms - slot->sampled_ms));
 	put_number(out, ",\"packets\":", slot->packets);
-	put_number(out, ",\"bytes\":", slot->bytes);
 	put_number(out, ",\"rate\":", slot->byte_rate);
 	put_seconds(out, ",\"idle\":", slot->media_ms != 0, now_ms - slot->media_ms);
+}
+
+/* No text in it needs an escape: they are addresses, numbers, and names of letters and digits. */
+static void write_port(struct text *out, const struct config *config, const struct slot *slot,
+	const struct addr *local, int64_t now_ms)
+{
+	/* Without a client, or before the kernel has it, there is nothing that could run out. */
+	bool agreed = slot->want.client.addr.family &&
+		      endpoint_equal(&slot->want.client, &slot->have.client);
+
+	write_port_brief(out, config, slot, local, now_ms);
+	put_seconds(out, ",\"consent\":", agreed,
+		(int64_t)slot->consent_ms - (now_ms - slot->sampled_ms));
+	put_number(out, ",\"bytes\":", slot->bytes);
 	put_text(out, ",\"state\":\"", stream_state_text(slot_state(slot, now_ms)));
 	text_put(out, "}");
 }
 
-static void write_ports(
-	struct text *out, const struct config *config, const struct stream *stream, int64_t now_ms)
+static void write_ports(struct text *out, const struct config *config,
+	const struct stream *stream, bool brief, int64_t now_ms)
 {
 	const char *comma = "";
 
@@ -103,7 +110,13 @@ static void write_ports(
 			if (!slot_is_at(slot, &config->addresses[a]))
 				continue;
 			text_put(out, comma);
-			write_port(out, config, slot, &config->addresses[a], now_ms);
+			if (brief) {
+				write_port_brief(
+					out, config, slot, &config->addresses[a], now_ms);
+				text_put(out, "}");
+			} else {
+				write_port(out, config, slot, &config->addresses[a], now_ms);
+			}
 			comma = ",";
 		}
 	}
@@ -189,12 +202,25 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	put_number(out, ",\"refused\":", refused);
 	put_number(out, ",\"moves\":", moves);
 	text_put(out, ",\"ports\":[");
-	write_ports(out, config, stream, now_ms);
+	write_ports(out, config, stream, false, now_ms);
 	put_number(out, "],\"offers\":", pairs ? broker_offers(broker, stream) : 0);
 	put_number(out, ",\"turned_away\":", pairs ? broker_refused(broker, stream) : 0);
 	text_put(out, ",\"pairs\":");
 	write_pairs(out, broker, stream, now_ms);
 	text_put(out, "}");
+}
+
+void view_stream_brief(const struct config *config, const struct stream *stream, int64_t now_ms,
+	struct text *out)
+{
+	char listen[LISTEN_TEXT];
+
+	put_text(out, "{\"name\":\"", stream->spec.name);
+	put_text(out, ",\"state\":\"", stream_state_text(stream_state(stream, now_ms)));
+	put_text(out, ",\"listen\":\"", listen_text(config, &stream->spec, listen));
+	text_put(out, ",\"ports\":[");
+	write_ports(out, config, stream, true, now_ms);
+	text_put(out, "]}");
 }
 
 json_t *view_stream(const struct config *config, const struct broker *broker,

@@ -27,6 +27,9 @@ json_t *view_stream(const struct config *config, const struct broker *broker,
 /* The same as text, for very many. */
 void view_stream_write(const struct config *config, const struct broker *broker,
 	const struct stream *stream, int64_t now_ms, struct text *out);
+/* Only name, state, listen, and of ports listen, client, sender, packets, rate, idle. */
+void view_stream_brief(const struct config *config, const struct stream *stream, int64_t now_ms,
+	struct text *out);
 /* time: wall clock milliseconds. */
 json_t *view_event(const struct control_event *event, int64_t time);
 /* "203.0.113.7:3478" for each address of the relay: where clients punch. */

@@ -15,7 +15,7 @@
 #include "rules/rules.h"
 
 /* Rules that one walk evaluates; chains that jump to each other may be asked very often. */
-#define BUDGET 2000000
+#define BUDGET 300000
 
 #define STATUS_SEEN_REPLY 0x2u
 #define STATUS_CONFIRMED  0x8u
@@ -209,6 +209,21 @@ static int hook_walk(struct walker *walker, uint32_t hook)
 	return 0;
 }
 
+/* Over which interface it leaves says the route, where the caller does not. */
+static void out_find(const struct foreign_host *host, struct foreign_packet *packet)
+{
+	const struct addr *to =
+		packet->way == FOREIGN_ANSWER ? &packet->dest.addr : &packet->to.addr;
+	uint32_t index = 0;
+	uint8_t type;
+
+	if (*packet->out || packet->way == FOREIGN_PUNCH || !to->family)
+		return;
+	if (host->route(host->data, to, 0, &type, &index) != 1 ||
+		!if_indextoname(index, packet->out))
+		*packet->out = 0;
+}
+
 int foreign_walk_ruleset(const struct ruleset *ruleset, const struct foreign_host *host,
 	const struct foreign_packet *packet,
 	void (*chain)(void *data, const struct foreign_chain *chain), void *data)
@@ -223,12 +238,14 @@ int foreign_walk_ruleset(const struct ruleset *ruleset, const struct foreign_hos
 		[FOREIGN_ANSWER] = {NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, UINT32_MAX},
 	};
 	struct walker walker = {.ruleset = ruleset, .budget = BUDGET, .tell = chain, .data = data};
+	struct foreign_packet routed = *packet;
 	int err = 0;
 
 	if (packet->way > FOREIGN_ANSWER || !addr_size(packet->source.addr.family) ||
 		packet->source.addr.family != packet->dest.addr.family)
 		return -EINVAL;
-	walker.state = (struct foreign_state){.packet = packet,
+	out_find(host, &routed);
+	walker.state = (struct foreign_state){.packet = &routed,
 		.host = host,
 		.family = packet->source.addr.family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6,
 		.mark.known = UINT32_MAX};

@@ -28,7 +28,8 @@ struct foreign_packet {
 	uint32_t mark;	      /* MEDIA, REPLY: of its conntrack entry */
 	bool first;	      /* it opens the flow: nat chains are asked too */
 	bool replied; /* MEDIA: packets went the other way too, so that it counts as established */
-	char in[IF_NAMESIZE], out[IF_NAMESIZE]; /* "": not known */
+	char in[IF_NAMESIZE];  /* "": not known */
+	char out[IF_NAMESIZE]; /* "": as the route says */
 };
 
 enum foreign_verdict {

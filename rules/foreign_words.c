@@ -35,12 +35,12 @@ __attribute__((format(printf, 2, 3))) static void put(struct words *words, const
 	va_list args;
 	int len;
 
-	if (words->len + 1 >= words->size)
-		return;
 	va_start(args, format);
 	len = vsnprintf(words->out + words->len, words->size - words->len, format, args);
 	va_end(args);
-	words->len += len > 0 ? (size_t)len : 0;
+	if (len <= 0)
+		return;
+	words->len += (size_t)len;
 	/* Not all of it fits: dots say so. */
 	if (words->len >= words->size) {
 		words->len = words->size - 1;

@@ -17,7 +17,11 @@ static uint8_t message[IPC_MAX + 8], again[IPC_MAX];
 static struct rules_op ops[RULES_OPS_MAX];
 static struct ipc_record records[IPC_RECORDS_MAX];
 static struct ipc_fact facts[IPC_FACTS_MAX];
-static const struct ipc_room room = {.ops = ops, .records = records, .room = RULES_OPS_MAX, .facts = facts, .fact_room = IPC_FACTS_MAX};
+static const struct ipc_room room = {.ops = ops,
+	.records = records,
+	.room = RULES_OPS_MAX,
+	.facts = facts,
+	.fact_room = IPC_FACTS_MAX};
 static struct ipc ipc;
 
 static struct endpoint endpoint(const char *text)
@@ -403,22 +407,25 @@ static const struct foreign_packet packet = {.way = FOREIGN_ANSWER,
 	.in = "eth0",
 	.out = "wg-0123456789ab"};
 
-static void asks_make(struct ipc_ask out[static IPC_ASK_WALK])
+static void asks_make(struct ipc_ask out[static IPC_ASK_TRACE])
 {
-	memset(out, 0, IPC_ASK_WALK * sizeof *out);
-	for (int i = 0; i < IPC_ASK_WALK; i++)
+	memset(out, 0, IPC_ASK_TRACE * sizeof *out);
+	for (int i = 0; i < IPC_ASK_TRACE; i++)
 		out[i].kind = (enum ipc_ask_kind)(i + 1);
 	out[1].resolve = true;
 	for (int i = 1; i <= 2; i++) {
 		out[i].source = packet.source;
 		out[i].dest = packet.dest;
 	}
+	out[IPC_ASK_TRACE - 1].source = packet.source;
+	out[IPC_ASK_TRACE - 1].dest = packet.dest;
+	out[IPC_ASK_TRACE - 1].any = true;
 	out[IPC_ASK_WALK - 1].packet = packet;
 }
 
 START_TEST(test_ask)
 {
-	struct ipc_ask asks[IPC_ASK_WALK];
+	struct ipc_ask asks[IPC_ASK_TRACE];
 	size_t len;
 
 	asks_make(asks);
@@ -434,6 +441,9 @@ START_TEST(test_ask)
 		ck_assert_uint_eq(ipc_encode_ask(again, ipc.id, &ipc.ask), len);
 		ck_assert_mem_eq(again, message, len);
 	}
+	ck_assert(ipc.ask.any);
+	len = ipc_encode_ask(message, 1, &asks[IPC_ASK_WALK - 1]);
+	ck_assert_int_eq(decode(message, len), 0);
 	ck_assert_int_eq(ipc.ask.packet.way, FOREIGN_ANSWER);
 	ck_assert(endpoint_equal(&ipc.ask.packet.to, &packet.to));
 	ck_assert(endpoint_equal(&ipc.ask.packet.from, &packet.from));
@@ -465,14 +475,14 @@ START_TEST(test_ask_spoilt)
 	ck_assert_int_eq(decode(message, ipc_encode_ask(message, 1, &ask)), -EPROTO);
 	ask.kind = IPC_ASK_HOST;
 	ck_assert_int_eq(decode(message, ipc_encode_ask(message, 1, &ask)), 0);
-	message[ASK_BODY - 1] = IPC_ASK_WALK + 1;
+	message[ASK_BODY - 1] = IPC_ASK_TRACE + 1;
 	ck_assert_int_eq(decode(message, ASK_BODY), -EPROTO);
 }
 END_TEST
 
-static void facts_make(struct ipc_fact out[static IPC_CHAIN])
+static void facts_make(struct ipc_fact out[static IPC_TRACE])
 {
-	memset(out, 0, IPC_CHAIN * sizeof *out);
+	memset(out, 0, IPC_TRACE * sizeof *out);
 	out[0].kind = IPC_HOST;
 	out[0].host = (struct path_host){true, false, true};
 	out[1].kind = IPC_ROUTE;
@@ -484,11 +494,14 @@ static void facts_make(struct ipc_fact out[static IPC_CHAIN])
 	out[3].kind = IPC_CHAIN;
 	out[3].chain = (struct foreign_chain){2, "filter", "FORWARD", "filter", "forward", -10,
 		FOREIGN_NFTABLES, FOREIGN_UNKNOWN, "ufw-user-forward", 1ULL << 33, "drop"};
+	out[4].kind = IPC_TRACE;
+	out[4].trace = (struct trace_event){TRACE_POLICY, 1, "fw", "forward", 1ULL << 34, -5,
+		"next", 7, 8, 9, packet.source, packet.dest, true, false};
 }
 
 START_TEST(test_facts)
 {
-	struct ipc_fact sent[IPC_CHAIN];
+	struct ipc_fact sent[IPC_TRACE];
 	const struct ipc_room none = {.ops = ops, .records = records, .room = RULES_OPS_MAX};
 	size_t len;
 
@@ -510,10 +523,14 @@ START_TEST(test_facts)
 	ck_assert_str_eq(facts[3].chain.at_chain, "ufw-user-forward");
 	ck_assert_uint_eq(facts[3].chain.handle, 1ULL << 33);
 	ck_assert_str_eq(facts[3].chain.why, "drop");
+	ck_assert_int_eq(facts[4].trace.verdict, -5);
+	ck_assert_str_eq(facts[4].trace.target, "next");
+	ck_assert(endpoint_equal(&facts[4].trace.dest, &packet.dest));
+	ck_assert(facts[4].trace.probe && !facts[4].trace.ours);
 	ck_assert_int_eq(ipc_decode(message, len, &none, &ipc), -EPROTO);
 	message[LIST_HEAD] = 0;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
-	message[LIST_HEAD] = IPC_CHAIN + 1;
+	message[LIST_HEAD] = IPC_TRACE + 1;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
 }
 END_TEST

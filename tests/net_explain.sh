@@ -6,7 +6,7 @@
 #   other  198.51.101.66  --net --- nat --- client
 #   relay  203.0.113.7    ---+
 . "$(dirname "$0")/lib.sh"
-plan 47
+plan 49
 
 OTHER4=198.51.101.66
 FROM=7000 # the sender's port
@@ -77,6 +77,25 @@ foreign() { # RULES...
 	printf '%s\n' "$@" | in_ns relay nft -f -
 }
 
+# What --trace says happened to a packet, of whom, in the end.
+traced() { # WHOSE VERDICT
+	pctl --json explain cam --trace >"$T/trace.json"
+	json "$T/trace.json" '[s["text"] for p in d["paths"] for s in p["steps"] if s["step"] == "trace"][-1]' >"$T/traced"
+	contains "$T/traced" "$1 came to fw forward, which $2"
+}
+
+real_packet_dropped() {
+	start sender keep "$UDPTOOL" send --from "$SENDER4:$FROM" --to "$RELAY4:9101" --count 6000 --rate 50 --rtp
+	wait_for 5 traced "a packet of the sender" "drops it"
+	local status=$?
+	stop keep
+	return "$status"
+}
+
+probe_dropped() {
+	wait_for 5 traced "the probe" "drops it"
+}
+
 punch() {
 	start client punch "$PUNCHCTL" punch "cam@$RELAY4" --key-file "$T/cam.key" --port 5004 --to 9101
 	wait_for 5 stream_is cam ready
@@ -97,6 +116,15 @@ in_ns nat nft -f - <<-RULES
 		}
 	}
 RULES
+# A probe comes from a TUN device, which distributions let everybody open.
+cat >"$T/relayd-tun" <<-RELAYD
+	#!/bin/sh
+	mkdir -p "$T/dev" && mount -t tmpfs -o mode=755 none "$T/dev" && mknod -m 666 "$T/dev/tun" c 10 200 &&
+		mount --bind "$T/dev/tun" /dev/net/tun
+	exec "$RELAYD" "\$@"
+RELAYD
+chmod +x "$T/relayd-tun"
+RELAYD=$T/relayd-tun
 relayd_conf 'consent = 10'
 stream_conf cam 'listen = "9101"' "source = \"$SENDER4\""
 ok "relayd starts" relayd_start
@@ -115,6 +143,8 @@ ok "and is the one that is explained" wait_for 5 says arrives
 
 foreign 'table inet fw { chain forward { type filter hook forward priority 0; policy drop; }; }'
 broken "a firewall drops what is forwarded" fw
+ok "a real packet is followed to it" real_packet_dropped
+ok "and when none comes, a probe" probe_dropped
 foreign 'delete table inet fw'
 mended "the firewall"
 

@@ -4,12 +4,18 @@
  *
  *	punchstorm --relay ADDRESS:PORT --from ADDRESS[:PORT] --key KEY [--realm TEXT] [--core N]
  *		   [--name TEXT] [--listen PORT] [--window N] [--pid PID]...
- *		   {--clients N [--again SECONDS] | --late N}
+ *		   {--clients N [--again SECONDS [--pace N]] [--per N] [--first N] [--slow] | --late
+ *N}
  *
  * --clients: client i, at port PORT + i of the address, punches "NAMEi:LISTEN+i". Prints
  *
  *	first PUNCHES SECONDS CPU LOST     every client's first punch, a new hole each
- *	again PUNCHES SECONDS CPU LOST     the same clients again, in turns, for so many seconds
+ *	again PUNCHES SECONDS CPU LOST     the same clients again, in turns, for so many seconds,
+ *	                                   --pace a second at the most
+ *
+ * --first N: the first client is number N. --per N: client i is at address FROM + i / N and port
+ *PORT + i % N, its stream's port is LISTEN + i % N. --slow: prints, as a last line, the longest
+ *that an answer took, in milliseconds.
  *
  * CPU is the processor time of all --pid, in seconds. LOST are requests that were not answered in
  * 0.5 s and were sent again. No more than --window requests are under way at a time.
@@ -39,7 +45,8 @@
 
 struct client {
 	struct puncher puncher;
-	long long sent; /* when the request that is under way was sent; 0: none is */
+	long long sent;	 /* when the request that is under way was sent; 0: none is */
+	long long first; /* when it was sent for the first time */
 };
 
 struct storm {
@@ -47,7 +54,9 @@ struct storm {
 	struct endpoint from;
 	const char *name;
 	unsigned int listen;
-	long clients, window, again, late;
+	long clients, first, window, again, late, pace, per;
+	long long slowest, began; /* answer of the phase, in ns; the phase */
+	bool slow;
 	clockid_t pid[PIDS_MAX];
 	int pid_count, epoll;
 	struct client *client;
@@ -76,8 +85,12 @@ static void request(struct storm *storm, struct client *client)
 /* The next client whose turn it is, or NULL when the phase has no more of them. */
 static struct client *take(struct storm *storm)
 {
-	if (storm->deadline ? now(CLOCK_MONOTONIC) >= storm->deadline
-			    : storm->next >= storm->clients)
+	long long at = now(CLOCK_MONOTONIC);
+
+	if (storm->deadline ? at >= storm->deadline : storm->next >= storm->clients)
+		return NULL;
+	if (storm->deadline && storm->pace &&
+		storm->next >= (at - storm->began) * storm->pace / NSEC)
 		return NULL;
 	for (long i = 0; i < storm->clients; i++) {
 		struct client *client = &storm->client[storm->next++ % storm->clients];
@@ -96,6 +109,7 @@ static void refill(struct storm *storm)
 		if (!client)
 			return;
 		request(storm, client);
+		client->first = client->sent;
 		storm->under_way++;
 	}
 }
@@ -113,6 +127,8 @@ static void receive(struct storm *storm, struct client *client)
 			request(storm, client);
 			break;
 		case PUNCHER_PUNCHED:
+			if (now(CLOCK_MONOTONIC) - client->first > storm->slowest)
+				storm->slowest = now(CLOCK_MONOTONIC) - client->first;
 			storm->done++;
 			storm->under_way--;
 			client->sent = 0;
@@ -145,8 +161,11 @@ static void phase(struct storm *storm, const char *name, long seconds)
 
 	storm->next = storm->done = storm->lost = 0;
 	storm->deadline = seconds ? start + seconds * NSEC : 0;
-	for (refill(storm); storm->under_way; refill(storm)) {
-		int count = epoll_wait(storm->epoll, event, EVENTS, 100);
+	storm->began = start;
+	storm->slowest = 0;
+	for (refill(storm); storm->under_way || now(CLOCK_MONOTONIC) < storm->deadline;
+		refill(storm)) {
+		int count = epoll_wait(storm->epoll, event, EVENTS, storm->pace ? 1 : 100);
 
 		for (int i = 0; i < count; i++)
 			receive(storm, event[i].data.ptr);
@@ -162,17 +181,25 @@ static void phase(struct storm *storm, const char *name, long seconds)
 	printf("%s %ld %.6f %.6f %ld\n", name, storm->done,
 		(double)(now(CLOCK_MONOTONIC) - start) / NSEC,
 		(double)(relay_cpu(storm) - cpu) / NSEC, storm->lost);
+	if (storm->slow)
+		printf("slowest %.1f\n", (double)storm->slowest / 1000000);
 	fflush(stdout);
 }
 
 static void open_client(struct storm *storm, struct puncher *puncher, unsigned int number)
 {
 	struct endpoint from = storm->from;
+	unsigned int place = number;
 	char user[PUNCHER_NAME];
 	int error;
 
-	from.port = from.port ? (uint16_t)(from.port + number) : 0;
-	snprintf(user, sizeof(user), "%s%u:%u", storm->name, number, storm->listen + number);
+	if (storm->per) {
+		from.addr.bytes[addr_size(from.addr.family) - 1] +=
+			(uint8_t)(number / (unsigned int)storm->per);
+		place = number % (unsigned int)storm->per;
+	}
+	from.port = from.port ? (uint16_t)(from.port + place) : 0;
+	snprintf(user, sizeof(user), "%s%u:%u", storm->name, number, storm->listen + place);
 	error = puncher_open(puncher, &storm->relay, &from, user);
 	if (error)
 		fail("socket of", user, -error);
@@ -188,7 +215,7 @@ static void punch_all(struct storm *storm)
 		struct client *client = &storm->client[i];
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
 
-		open_client(storm, &client->puncher, (unsigned int)i);
+		open_client(storm, &client->puncher, (unsigned int)(storm->first + i));
 		if (epoll_ctl(storm->epoll, EPOLL_CTL_ADD, client->puncher.fd, &event))
 			fail("epoll", "", errno);
 	}
@@ -315,6 +342,18 @@ static void read_option(struct storm *storm, int option)
 	case 'a':
 		storm->again = number(optarg);
 		break;
+	case 'P':
+		storm->pace = number(optarg);
+		break;
+	case 'F':
+		storm->first = number(optarg);
+		break;
+	case 'x':
+		storm->per = number(optarg);
+		break;
+	case 's':
+		storm->slow = true;
+		break;
 	case 'L':
 		storm->late = number(optarg);
 		break;
@@ -345,7 +384,8 @@ int main(int argc, char **argv)
 		{"key", 1, NULL, 'k'}, {"realm", 1, NULL, 'm'}, {"core", 1, NULL, 'c'},
 		{"name", 1, NULL, 'N'}, {"listen", 1, NULL, 'l'}, {"window", 1, NULL, 'w'},
 		{"pid", 1, NULL, 'p'}, {"clients", 1, NULL, 'n'}, {"again", 1, NULL, 'a'},
-		{"late", 1, NULL, 'L'}, {0}};
+		{"late", 1, NULL, 'L'}, {"pace", 1, NULL, 'P'}, {"per", 1, NULL, 'x'},
+		{"first", 1, NULL, 'F'}, {"slow", 0, NULL, 's'}, {0}};
 	struct storm storm = {.relay.realm = "relayd", .name = "s", .listen = 10000, .window = 64};
 	int option;
 
