@@ -105,7 +105,10 @@ static void rp_filter(const struct doctor_host *host, size_t devices, struct doc
 	}
 }
 
-/* Either of "all" and the device's own is enough to send them. */
+/*
+ * Either of "all" and the device's own is enough to make them. Those for translated packets the
+ * kernel throws away again, nf_nat_icmp_reply_translation(), so streams never meet one.
+ */
 static void send_redirects(
 	const struct doctor_host *host, size_t devices, struct doctor_report *report)
 {
@@ -117,12 +120,12 @@ static void send_redirects(
 		if (!matters(device) ||
 			(device->send_redirects != 1 && host->send_redirects_all != 1))
 			continue;
-		finding = doctor_add(report, "send_redirects", DOCTOR_WEAKENS,
-			"Packets come in and leave by %s alone, and the kernel sends redirects.",
+		finding = doctor_add(report, "send_redirects", DOCTOR_NOTE,
+			"Packets come in and leave by %s alone, and the kernel makes redirects.",
 			device->name);
-		doctor_say(finding->breaks,
-			"Senders in the same network as the relay are told to go past it, and the "
-			"stream ends.");
+		doctor_say(finding->breaks, "No stream: its redirects are made in vain. Whatever "
+					    "else is forwarded is told "
+					    "to go past this host.");
 		if (host->send_redirects_all == 1)
 			doctor_set(finding, "net/ipv4/conf/all/send_redirects", 0);
 		if (device->send_redirects == 1)

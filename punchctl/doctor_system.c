@@ -58,8 +58,9 @@ static void offload(const struct doctor_host *host, struct doctor_report *report
 			"RUN+=\"/usr/sbin/ethtool -K %s rx-udp-gro-forwarding on\"' "
 			">>/etc/udev/rules.d/90-relayd.rules",
 			device->name, device->name);
-		if (!host->has_ethtool)
-			doctor_say(finding->hint, "First install ethtool.");
+		doctor_say(finding->hint,
+			"%sWhat was gathered counts as one packet in `punchctl show`.",
+			host->has_ethtool ? "" : "First install ethtool. ");
 	}
 }
 

@@ -170,10 +170,10 @@ END_TEST
 START_TEST(test_redirects)
 {
 	host.devices[0].send_redirects = 1;
-	ck_assert_str_eq(examine("send_redirects", DOCTOR_WEAKENS)->fix,
+	ck_assert_str_eq(examine("send_redirects", DOCTOR_NOTE)->fix,
 		"sysctl -w net.ipv4.conf.eth0.send_redirects=0");
 	host.send_redirects_all = 1;
-	ck_assert_str_eq(examine("send_redirects", DOCTOR_WEAKENS)->fix,
+	ck_assert_str_eq(examine("send_redirects", DOCTOR_NOTE)->fix,
 		"sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0");
 	device_add("eth1");
 	assert_nothing();

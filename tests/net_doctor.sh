@@ -7,7 +7,7 @@
 #   relay  ---+
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/doctor.sh"
-plan 74
+plan 77
 
 relay_sysctl() { # NAME=VALUE...
 	in_ns relay sysctl -qw "$@"
@@ -44,10 +44,12 @@ lab_up
 in_ns relay ethtool -K eth0 gro on >"$T/ethtool.out"
 relayd_conf "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf cam 'listen = "9099"'
+stream_conf cam6 'listen = "9100"'
 stream_conf raw 'listen = "9200"' 'raw-punch = 9300'
 ok "files of its own" private_up
 ok "relayd starts" relayd_start
 ok "a client punches" punches cam "$RELAY4" 5004
+ok "and one over IPv6" punches cam6 "$RELAY6" 5006 9100
 ok "the stream flows" flows
 ok "nothing would stop it" doctor
 ok "raw punches are told" found raw_punch note
@@ -86,7 +88,18 @@ ok "it flows with it" flows
 
 mends forwarding6 stops relay_sysctl net.ipv6.conf.all.forwarding=0
 
-mends send_redirects weakens relay_sysctl net.ipv4.conf.all.send_redirects=1 net.ipv4.conf.eth0.send_redirects=1
+# What newer kernels have for a single device.
+if [ -e /proc/sys/net/ipv6/conf/all/force_forwarding ]; then
+	relay_sysctl net.ipv6.conf.all.forwarding=0 net.ipv6.conf.eth0.force_forwarding=1
+	ok "forced forwarding will do" not found forwarding6
+	ok "it flows over IPv6" flows "[$SENDER6]:7000" "[$RELAY6]:9100" 5006
+	relay_sysctl net.ipv6.conf.all.forwarding=1 net.ipv6.conf.eth0.force_forwarding=0
+else
+	skip "forced forwarding will do" "this kernel does not know it"
+	skip "it flows over IPv6" "this kernel does not know it"
+fi
+
+mends send_redirects note relay_sysctl net.ipv4.conf.all.send_redirects=1 net.ipv4.conf.eth0.send_redirects=1
 is "redirects are off" "$(value net.ipv4.conf.all.send_redirects)$(value net.ipv4.conf.eth0.send_redirects)" 00
 
 ok "another way out" link_up relay eth1 net spare

@@ -8,7 +8,7 @@
 #   (ufw, in a mount namespace with an /etc of its own)
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/doctor.sh"
-plan 21
+plan 24
 
 lab_up
 relayd_conf "address = { \"$RELAY4\", \"$RELAY6\" }"
@@ -36,6 +36,15 @@ doctor
 ok "nothing else would stop it" not finds "" stops
 private ufw reload >"$T/reload.out" 2>&1
 ok "it flows after ufw's reload" flows
+
+# --- what relayd answers is not tracked, so a firewall that lets out little drops it
+
+private ufw default deny outgoing >"$T/deny.out" 2>&1
+ok "nothing let out, doctor names the answers" found answer stops
+ok "the command that it prints" run_all_printed answer
+stop punch-cam
+ok "lets them out" punches cam "$RELAY4" 5004
+private ufw default allow outgoing >"$T/allow.out" 2>&1
 
 # --- as it was, and --fix
 
