@@ -9,7 +9,7 @@
 #   (firewalld and its bus, in a mount namespace with an /etc of its own)
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/doctor.sh"
-plan 19
+plan 25
 
 firewalld_up() {
 	private dbus-daemon --system --fork --nopidfile || return
@@ -44,6 +44,23 @@ note "$(firewall --reload)"
 stop punch-cam
 ok "after firewalld's reload punches come through" punches cam "$RELAY4" 5004
 ok "and the stream flows" flows
+
+# --- a firewalld that does not let pass what is translated, as some versions and settings do not
+
+strict() {
+	local handle
+	handle=$(private nft -a list chain inet firewalld filter_FORWARD |
+		sed -n 's/.*ct status dnat accept.*handle //p')
+	private nft delete rule inet firewalld filter_FORWARD handle "$handle"
+}
+ok "without that rule" strict
+in_ns relay conntrack -D -p udp --orig-port-dst 9099 >"$T/flows.out" 2>&1
+ok "the stream is dead" dead
+ok "doctor says why" found forward stops
+ok "the command that it prints" run_all_printed forward
+ok "without that rule again" strict
+in_ns relay conntrack -D -p udp --orig-port-dst 9099 >"$T/flows.out" 2>&1
+ok "the stream flows" flows
 
 # --- the device in another zone, and --fix
 
