@@ -49,17 +49,25 @@ static int options_take(int argc, char **argv, struct options *options)
 	return CMD_DONE;
 }
 
+static void stream_take(void *data, const char *text, size_t len)
+{
+	json_t *stream = json_loadb(text, len, 0, NULL);
+
+	if (stream)
+		doctor_relay_stream(stream, data);
+	json_decref(stream);
+}
+
 static void relay_ask(const struct cmd_context *context, struct doctor_relay *relay)
 {
-	struct doctor_answers answers = {NULL, NULL, NULL};
+	struct doctor_answers answers = {NULL, NULL};
 
-	if (!daemon_ask(context, args_request("host", NULL), &answers.host)) {
-		daemon_ask(context, args_request("list", NULL), &answers.list);
+	if (!daemon_ask(context, args_request("host", NULL), &answers.host))
 		daemon_ask(context, args_request("metrics", NULL), &answers.metrics);
-	}
 	doctor_relay_read(&answers, relay);
+	if (answers.host)
+		daemon_ask_streams(context, args_request("list", NULL), stream_take, relay);
 	json_decref(answers.host);
-	json_decref(answers.list);
 	json_decref(answers.metrics);
 }
 

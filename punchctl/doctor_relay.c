@@ -133,20 +133,16 @@ static bool is_public(const json_t *port)
 	       !doctor_is_private(&client.addr);
 }
 
-static void streams_read(const json_t *streams, struct doctor_relay *relay)
+void doctor_relay_stream(const json_t *stream, struct doctor_relay *relay)
 {
-	const json_t *stream, *port;
-	size_t i, j;
+	const json_t *ports = json_object_get(stream, "ports"), *port;
+	size_t i;
 
-	json_array_foreach(streams, i, stream) {
-		const json_t *ports = json_object_get(stream, "ports");
-
-		relay->streams++;
-		relay->raw_punches += out_number(stream, "raw_punch") > 0;
-		relay->ports += (long)json_array_size(ports);
-		json_array_foreach(ports, j, port)
-			relay->public_clients += is_public(port);
-	}
+	relay->streams++;
+	relay->raw_punches += out_number(stream, "raw_punch") > 0;
+	relay->ports += (long)json_array_size(ports);
+	json_array_foreach(ports, i, port)
+		relay->public_clients += is_public(port);
 }
 
 /* The number behind NAME{trouble="WORD"} in OpenMetrics text, or 0. */
@@ -187,8 +183,6 @@ void doctor_relay_read(const struct doctor_answers *answers, struct doctor_relay
 	memset(relay, 0, sizeof *relay);
 	if (answers->host)
 		host_read(answers->host, relay);
-	if (answers->list)
-		streams_read(json_object_get(answers->list, "streams"), relay);
 	if (answers->metrics)
 		troubles_read(answers->metrics, relay);
 }

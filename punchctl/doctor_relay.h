@@ -12,9 +12,11 @@
 
 /* relayd's answers to {"do":..}; any of them may be NULL. */
 struct doctor_answers {
-	json_t *host, *list, *metrics;
+	json_t *host, *metrics;
 };
 
 void doctor_relay_read(const struct doctor_answers *answers, struct doctor_relay *relay);
+/* Then each stream of {"do":"list"}. */
+void doctor_relay_stream(const json_t *stream, struct doctor_relay *relay);
 
 #endif

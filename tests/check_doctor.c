@@ -404,7 +404,10 @@ END_TEST
 /* relayd's answer, with what a hostile one might say. */
 static void answer(const char *chain, const char *device)
 {
-	struct doctor_answers answers = {NULL, NULL, NULL};
+	struct doctor_answers answers = {NULL, NULL};
+	const json_t *stream;
+	json_t *list;
+	size_t i;
 
 	answers.host =
 		json_pack("{s:i, s:[{s:s, s:s, s:s}], s:{s:b}, s:[{s:s, s:s, s:i, s:s, s:s, s:s, "
@@ -415,16 +418,18 @@ static void answer(const char *chain, const char *device)
 			"inet", "table", "firewalld", "chain", chain, "hook", "input", "priority",
 			0, "owner", "firewalld", "verdict", "drops", "legacy", 0, "unread", "");
 	ck_assert_ptr_nonnull(answers.host);
-	answers.list = json_pack("{s:[{s:i, s:[{s:s}, {s:s}, {s:n}]}, {s:i, s:[]}]}", "streams",
-		"raw_punch", 9000, "ports", "client", "192.0.2.9:40000", "client", "10.0.0.2:4000",
-		"client", "raw_punch", 0, "ports");
-	ck_assert_ptr_nonnull(answers.list);
+	list = json_pack("[{s:i, s:[{s:s}, {s:s}, {s:n}]}, {s:i, s:[]}]", "raw_punch", 9000,
+		"ports", "client", "192.0.2.9:40000", "client", "10.0.0.2:4000", "client",
+		"raw_punch", 0, "ports");
+	ck_assert_ptr_nonnull(list);
 	answers.metrics = json_pack("{s:s}", "text",
 		"# HELP x\nrelayd_trouble{trouble=\"database\"} 1\n"
 		"relayd_troubles_total{trouble=\"clock_set\"} 2\n# EOF\n");
 	doctor_relay_read(&answers, &relay);
+	json_array_foreach(list, i, stream)
+		doctor_relay_stream(stream, &relay);
 	json_decref(answers.host);
-	json_decref(answers.list);
+	json_decref(list);
 	json_decref(answers.metrics);
 }
 
@@ -474,11 +479,12 @@ START_TEST(test_nonsense)
 		"}"};
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-		struct doctor_answers answers = {json_loads(texts[i], 0, NULL), NULL, NULL};
+		struct doctor_answers answers = {json_loads(texts[i], 0, NULL), NULL};
 
-		answers.list = answers.metrics = answers.host;
+		answers.metrics = answers.host;
 		ck_assert_ptr_nonnull(answers.host);
 		doctor_relay_read(&answers, &relay);
+		doctor_relay_stream(answers.host, &relay);
 		doctor_examine(&host, &relay, &report);
 		ck_assert_uint_eq(relay.punch, 0);
 		ck_assert_uint_eq(relay.address_count, 0);
