@@ -22,6 +22,7 @@ static const struct cmd *const commands[] = {
 	&cmd_monitor,
 	&cmd_rules,
 	&cmd_metrics,
+	&cmd_doctor,
 	&cmd_punch,
 	&cmd_serve,
 	&cmd_connect,

@@ -419,14 +419,31 @@ static void step_neighbour(struct steps *steps)
 		step(steps, "neighbour", OK, NULL, "%s is known on %s", next.s, route->out);
 }
 
+static const char *family_text(uint8_t family)
+{
+	switch (family) {
+	case NFPROTO_IPV4:
+		return "ip";
+	case NFPROTO_IPV6:
+		return "ip6";
+	case NFPROTO_INET:
+		return "inet";
+	case NFPROTO_NETDEV:
+		return "netdev";
+	case NFPROTO_BRIDGE:
+		return "bridge";
+	}
+	return "?";
+}
+
 json_t *explain_chain(enum foreign_way way, uint8_t family, const struct foreign_chain *chain)
 {
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:s}", "way",
-		explain_way_text(way), "family", family == AF_INET6 ? 6 : 4, "table", chain->table,
-		"chain", chain->chain, "type", chain->type, "hook", chain->hook, "priority",
-		(int)chain->priority, "owner", foreign_owner_text(chain->owner), "verdict",
-		foreign_verdict_text(chain->verdict), "at", chain->at_chain, "handle",
-		(json_int_t)chain->handle, "why", chain->why);
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:s}", "way",
+		explain_way_text(way), "family", family == AF_INET6 ? 6 : 4, "table_family",
+		family_text(chain->family), "table", chain->table, "chain", chain->chain, "type",
+		chain->type, "hook", chain->hook, "priority", (int)chain->priority, "owner",
+		foreign_owner_text(chain->owner), "verdict", foreign_verdict_text(chain->verdict),
+		"at", chain->at_chain, "handle", (json_int_t)chain->handle, "why", chain->why);
 }
 
 static void step_chain(struct steps *steps, enum foreign_way way, const struct foreign_chain *chain)

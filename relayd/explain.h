@@ -97,7 +97,7 @@ const char *explain_state_text(enum explain_state state);
  * would.
  */
 json_t *explain_view(const struct explain_path *path, bool *arrives);
-/* {"way","family","table","chain","type","hook","priority","owner","verdict","at","handle","why"}
+/* {"way","family","table_family","table","chain","type","hook","priority","owner","verdict","at","handle","why"}
  */
 json_t *explain_chain(enum foreign_way way, uint8_t family, const struct foreign_chain *chain);
 const char *explain_way_text(enum foreign_way way);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "punchctl/doctor.h"
+
+#include <stdio.h>
+
+/* RFC 1918, 6598 and 4193 */
+bool doctor_is_private(const struct addr *addr)
+{
+	static const struct prefix list[] = {
+		{{AF_INET, {10}}, 8},
+		{{AF_INET, {172, 16}}, 12},
+		{{AF_INET, {192, 168}}, 16},
+		{{AF_INET, {100, 64}}, 10},
+		{{AF_INET6, {0xfc}}, 7},
+	};
+
+	for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+		if (prefix_contains(&list[i], addr))
+			return true;
+	return false;
+}
+
+/* A host whose addresses are all private has its public one on a NAT in front of it. */
+static void advertise(const struct doctor_relay *relay, struct doctor_report *report)
+{
+	const struct addr *lone = NULL;
+	struct doctor_finding *finding;
+	char text[ADDR_TEXT];
+
+	for (size_t i = 0; i < relay->address_count; i++) {
+		if (!doctor_is_private(&relay->addresses[i].public) &&
+			relay->addresses[i].public.family == AF_INET)
+			return;
+		if (!lone && doctor_is_private(&relay->addresses[i].public))
+			lone = &relay->addresses[i].public;
+	}
+	if (!lone)
+		return;
+	addr_format(lone, text);
+	finding = doctor_add(report, "advertise",
+		relay->public_clients > 0 ? DOCTOR_WEAKENS : DOCTOR_NOTE,
+		relay->public_clients > 0
+			? "%s is a private address without `advertise`, and clients come from the "
+			  "Internet."
+			: "%s is a private address without `advertise`.",
+		text);
+	doctor_say(finding->breaks,
+		"If a NAT has the public address, `punchctl add` tells senders and clients one "
+		"that they cannot reach.");
+	doctor_say(finding->hint,
+		"Put advertise = { \"%s=PUBLIC-ADDRESS\" } into relayd.conf, then `punchctl "
+		"reload`.",
+		text);
+}
+
+void doctor_streams(const struct doctor_relay *relay, struct doctor_report *report)
+{
+	struct doctor_finding *finding;
+
+	advertise(relay, report);
+	if (relay->raw_punches > 0) {
+		finding = doctor_add(report, "raw_punch", DOCTOR_NOTE,
+			"%ld of %ld streams take raw punches.", relay->raw_punches, relay->streams);
+		doctor_say(finding->breaks,
+			"Nothing; but whoever can forge an address within `clients` can aim such a "
+			"stream at it.");
+		doctor_say(finding->hint,
+			"Without raw-punch, clients prove the key with `punchctl punch`.");
+	}
+}
