@@ -7,8 +7,12 @@ static int apply(void *arg, const struct rules_op *ops, size_t count,
 	void (*done)(void *data, int error), void *data)
 {
 	struct net *net = arg;
+	int err = sync_batch(&net->sync, ops, count, done, data);
 
-	return sync_batch(&net->sync, ops, count, done, data);
+	/* What was to be removed may stay: a comparison finds it. */
+	if (err)
+		restore_doubt(net);
+	return err;
 }
 
 static void push(void *arg, const struct hole *hole, const void *data, size_t len)

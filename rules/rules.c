@@ -82,6 +82,25 @@ static int table_upgrade(struct rules *rules, struct rules_error *error)
 	return err;
 }
 
+/* What could not be taken over is made anew, and clients have to punch again. */
+static int table_adopt(
+	struct rules *rules, enum table_state state, bool *mended, struct rules_error *error)
+{
+	int err;
+
+	*mended = true;
+	if (state == TABLE_OURS || state == TABLE_OWNED)
+		err = table_repair(rules, mended, error);
+	else
+		err = table_upgrade(rules, error);
+	/* Somebody has changed its sets or its hooks. */
+	if (!err || (state != TABLE_BEFORE && err != -EEXIST && err != -EOPNOTSUPP &&
+			    err != -EINVAL && err != -EBUSY))
+		return err;
+	*mended = rules->fresh = true;
+	return table_make(rules, TABLE_OLD, error);
+}
+
 int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 {
 	enum table_state state;
@@ -96,20 +115,9 @@ int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 			RULES_TABLE, RULES_TABLE);
 	if (state == TABLE_OWNED && !rules->owner)
 		return nl_fail(error, -EBUSY, -1, "another relayd is running");
-	if (state == TABLE_OURS || state == TABLE_OWNED) {
-		err = table_repair(rules, mended, error);
-		/* Somebody has changed its sets or its hooks. */
-		if (err != -EEXIST && err != -EOPNOTSUPP && err != -EINVAL && err != -EBUSY)
-			return err;
-		state = TABLE_OLD;
-	}
-	*mended = true;
-	/* What cannot be taken over is made anew, and clients have to punch again. */
-	if (state == TABLE_BEFORE && !table_upgrade(rules, error))
-		return 0;
-	if (state == TABLE_BEFORE)
-		state = TABLE_OLD;
-	rules->fresh = true;
+	if (state == TABLE_OURS || state == TABLE_OWNED || state == TABLE_BEFORE)
+		return table_adopt(rules, state, mended, error);
+	*mended = rules->fresh = true;
 	return table_make(rules, state, error);
 }
 
@@ -191,7 +199,6 @@ void rules_close(struct rules *rules)
 	nl_close(&rules->log);
 	nl_close(&rules->nl);
 	batch_fini(&rules->batch);
-	free(rules->hints);
 	free(rules);
 }
 

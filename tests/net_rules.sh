@@ -11,7 +11,7 @@
 { kill -KILL "$GUARD"; } 2>/dev/null
 P=rl$$
 lab_guard
-plan 83
+plan 85
 
 TOOL=${RULES_TOOL:-$BUILD/tests/rules_tool}
 [ -x "$TOOL" ] || bail "no $TOOL"
@@ -394,10 +394,12 @@ is "a running relayd is known by its log group" \
 	"$(in_ns relay "$TOOL" remove | cut -d' ' -f1,2)" "error -16"
 tool "watch 64 0" >/dev/null
 in_ns relay nft flush ruleset
-is "a foreign flush is told" "$(tool "watch 1 2000")" "failed -116"
+is "a foreign flush is told" "$(tool "changes 2000")" "table nft"
+is "and mended, but for the streams" "$(tool mend)" "mended"
+is "where nothing is to be mended nothing is" "$(tool mend)" "whole"
 tool_kill
 tool_start legacy
-is "and mended" "$GREETING" made
+is "all of it is there" "$GREETING" adopted
 tool_kill
 
 # --- a table of the version before: its streams go on in one of ours

@@ -220,7 +220,7 @@ crowded() {
 		'changes of nf_tables were missed.*: 0 restored, 0 removed'
 	ok "all of the table is there" wait_for 3 is_whole
 	stopped_while in_ns relay nft -f - <<-RULES
-		$(cat "$T/storm.nft" | sed "1i table inet other { set crowd { type ipv4_addr; }; }")
+		$(sed "1i table inet other { set crowd { type ipv4_addr; }; }" "$T/storm.nft")
 		delete element inet relayd ingress4 { $RELAY4 . 9099 }
 	RULES
 	ok "what was changed in such a storm is restored" wait_for 3 is_whole
