@@ -9,7 +9,17 @@
 #define CONSENT_SLACK_MS 2000
 
 /* Orders of the records: by what the kernel finds them by, and INGRESS by its client too. */
-enum index { BY_LISTENING, BY_PUNCH, BY_RAW, BY_INGRESS, BY_CLIENT, BY_PEER, BY_TARGET, INDEXES };
+enum index {
+	BY_LISTENING,
+	BY_PUNCH,
+	BY_RAW,
+	BY_INGRESS,
+	BY_CLIENT,
+	BY_PEER,
+	BY_TARGET,
+	BY_TORN,
+	INDEXES
+};
 
 struct entry {
 	struct endpoint key;
@@ -64,6 +74,10 @@ static bool record_index(
 	case IPC_PEER:
 		*out = BY_PEER;
 		*key = &record->peer.client;
+		return true;
+	case IPC_TORN:
+		*out = BY_TORN;
+		*key = &record->torn.at;
 		return true;
 	case IPC_FLOW:
 		return false;
@@ -167,6 +181,23 @@ const struct rules_ingress *compare_destination(
 	return record ? &record->ingress : NULL;
 }
 
+/* `to` is NULL but for peers. */
+static bool is_torn(const struct compare *compare, enum rules_torn_kind kind,
+	const struct endpoint *at, const struct endpoint *to)
+{
+	const struct list *list = &compare->lists[BY_TORN];
+	const struct entry *entry = find(compare, BY_TORN, at);
+
+	for (; entry && entry < list->entries + list->count && !key_compare(&entry->key, at);
+		entry++) {
+		const struct rules_torn *torn = &entry->record->torn;
+
+		if (torn->kind == kind && (!to || endpoint_equal(&torn->to, to)))
+			return true;
+	}
+	return false;
+}
+
 static void want(struct compare *compare, const struct ipc_record *record)
 {
 	if (record)
@@ -205,7 +236,8 @@ static bool listening_compare(
 	const struct ipc_record *record = find_record(compare, BY_LISTENING, listen);
 
 	want(compare, record);
-	return record && listening_is(slot, &record->listening);
+	return record && listening_is(slot, &record->listening) &&
+	       !is_torn(compare, RULES_TORN_LISTEN, listen, NULL);
 }
 
 static bool raw_compare(
@@ -222,12 +254,12 @@ static bool raw_compare(
 	return record != NULL;
 }
 
-/* Milliseconds that are left of the slot's consent. */
+/* Milliseconds of consent that the slot's client has left, by its last punch. */
 static int64_t consent_due(const struct compare *compare, const struct slot *slot)
 {
-	const struct stream_table *table = &compare->net->table;
+	const struct net *net = compare->net;
 
-	return (int64_t)table->consent_ms - (net_now(compare->net) - slot->punched_ms);
+	return (int64_t)net->table.consent_ms - (net_now(net) - slot->punched_ms);
 }
 
 /* What the kernel should have of the slot by now is missing here and there: only that is sent. */
@@ -235,18 +267,20 @@ static void ingress_compare(
 	struct compare *compare, const struct slot *slot, const struct endpoint *listen)
 {
 	const struct ipc_record *record = find_record(compare, BY_INGRESS, listen);
-	int64_t left = consent_due(compare, slot);
+	int64_t due = consent_due(compare, slot);
 	struct rules_op op = {.kind = RULES_INGRESS,
 		.listen = *listen,
 		.client = slot->have.client,
-		.source = slot_source(slot),
-		.consent_ms = left > 0 ? (uint32_t)left : 1,
+		.source = slot->listening_source,
+		.consent_ms = due > 0 ? (uint32_t)due : 1,
 		.rate = slot->stream->spec.rate};
 
+	if (slot->have.client.addr.family || slot->want.client.addr.family)
+		want(compare, record);
 	if (!slot->have.client.addr.family)
 		return;
-	want(compare, record);
-	if (record && endpoint_equal(&record->ingress.client, &slot->have.client))
+	if (record && endpoint_equal(&record->ingress.client, &slot->have.client) &&
+		(due <= CONSENT_SLACK_MS || !is_torn(compare, RULES_TORN_INGRESS, listen, NULL)))
 		return;
 	compare->count.missing++;
 	strcpy(op.name, slot->stream->spec.name);
@@ -334,20 +368,28 @@ static const struct rules_client *peers_client(void *data, const struct endpoint
 }
 
 /* Of one socket there may be several. */
-static const struct rules_peer *peers_peer(void *data, const struct hole *hole)
+static const struct ipc_record *find_peer(const struct compare *compare, const struct hole *hole)
 {
-	struct compare *compare = data;
 	const struct list *list = &compare->lists[BY_PEER];
 	const struct entry *entry = find(compare, BY_PEER, &hole->client);
 
 	for (; entry && entry < list->entries + list->count &&
 		!key_compare(&entry->key, &hole->client);
 		entry++)
-		if (endpoint_equal(&entry->record->peer.punch, &hole->punch)) {
-			want(compare, entry->record);
-			return &entry->record->peer;
-		}
+		if (endpoint_equal(&entry->record->peer.punch, &hole->punch))
+			return entry->record;
 	return NULL;
+}
+
+static const struct rules_peer *peers_peer(void *data, const struct hole *hole)
+{
+	struct compare *compare = data;
+	const struct ipc_record *record = find_peer(compare, hole);
+
+	want(compare, record);
+	if (!record || is_torn(compare, RULES_TORN_PEER, &hole->client, &hole->punch))
+		return NULL;
+	return &record->peer;
 }
 
 static void peers_compare(struct compare *compare)
@@ -356,6 +398,44 @@ static void peers_compare(struct compare *compare)
 
 	compare->count.missing +=
 		broker_compare(compare->net->broker, &view, net_now(compare->net));
+}
+
+/* A flow between peers goes where the hole of who opened it leads. */
+static bool peers_flow_is(const struct compare *compare, const struct rules_flow *flow)
+{
+	const struct hole hole = {flow->sender, flow->listen};
+	const struct ipc_record *record = find_peer(compare, &hole);
+
+	return record && record->peer.number == flow->number &&
+	       endpoint_equal(&record->peer.peer, &flow->client) &&
+	       endpoint_equal(&record->peer.from, &flow->punch);
+}
+
+static bool flow_is(const struct compare *compare, const struct rules_flow *flow)
+{
+	const struct hole hole = {flow->client, flow->punch};
+	const struct net *net = compare->net;
+	const struct slot *slot = config_is_local(net->config, &flow->listen.addr)
+					  ? slot_by_listen(&net->table, &flow->listen)
+					  : NULL;
+
+	if (!slot)
+		return peers_flow_is(compare, flow);
+	return slot->stream->number == flow->number &&
+	       (hole_equal(&slot->have, &hole) || hole_equal(&slot->want, &hole));
+}
+
+/*
+ * Conntrack is asked before the table is, so a flow goes where it went when it began. One that was
+ * overlooked, as when somebody was killed between commit and flush, would keep its stream for ever.
+ */
+static bool flow_compare(
+	const struct compare *compare, const struct rules_flow *flow, struct rules_op *op)
+{
+	op->kind = RULES_FLUSH;
+	op->client = flow->client;
+	op->punch = flow->punch;
+	return config_is_local(compare->net->config, &flow->punch.addr) && !flow_is(compare, flow);
 }
 
 /* The operation that takes it away; false: it stays. */
@@ -391,8 +471,10 @@ static bool orphan_op(
 		op->client = record->peer.client;
 		op->punch = record->peer.punch;
 		return config_is_local(config, &op->punch.addr);
-	case IPC_FLOW:
+	case IPC_TORN:
 		return false;
+	case IPC_FLOW:
+		return flow_compare(compare, &record->flow, op);
 	}
 	return false;
 }
@@ -410,41 +492,6 @@ static void orphans_remove(struct compare *compare)
 	}
 }
 
-/*
- * A flow outlives the elements that it was made from when somebody else has deleted them, and then
- * its own packets keep it alive on the way to a client that is gone.
- */
-static bool flow_is_right(const struct compare *compare, const struct rules_flow *flow)
-{
-	const struct net *net = compare->net;
-	const struct slot *slot = slot_by_listen(&net->table, &flow->listen);
-
-	/* Between peers: the broker's. */
-	if (config_port_option(net->config, flow->listen.port))
-		return true;
-	return slot && slot->stream->number == flow->number &&
-	       endpoint_equal(&slot->have.client, &flow->client) &&
-	       endpoint_equal(&slot->have.punch, &flow->punch);
-}
-
-static void flows_compare(struct compare *compare)
-{
-	const struct sync_snapshot *snapshot = compare->snapshot;
-
-	for (size_t i = 0; i < snapshot->count; i++) {
-		const struct rules_flow *flow = &snapshot->records[i].flow;
-		struct rules_op op = {.kind = RULES_FLUSH, .name = "orphan"};
-
-		if (snapshot->records[i].kind != IPC_FLOW || flow_is_right(compare, flow) ||
-			!config_is_local(compare->net->config, &flow->punch.addr))
-			continue;
-		op.client = flow->client;
-		op.punch = flow->punch;
-		compare->count.orphans++;
-		queue(compare, &op);
-	}
-}
-
 int compare_run(struct net *net, struct compare *compare, struct compare_count *out)
 {
 	struct stream *stream;
@@ -456,7 +503,6 @@ int compare_run(struct net *net, struct compare *compare, struct compare_count *
 	ports_compare(compare);
 	peers_compare(compare);
 	orphans_remove(compare);
-	flows_compare(compare);
 	*out = compare->count;
 	return compare->error;
 }

@@ -189,7 +189,6 @@ int rules_changes(struct rules *rules, struct rules_change *change)
 	ssize_t got = 1;
 
 	*change = (struct rules_change){.cause = RULES_CAUSE_NONE};
-	rules->doubt = true;
 	for (int i = 0; got && i < CHANGES_MAX; i++) {
 		got = nl_receive(&rules->events);
 		if (got == -ENOBUFS)

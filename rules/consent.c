@@ -22,6 +22,11 @@ static enum set_id set_of(const struct prefix *source, bool rated)
 	return rated ? SET_EXACT_RATE : SET_EXACT;
 }
 
+bool consent_is_of(enum set_id set, const struct prefix *source)
+{
+	return set == set_of(source, false) || set == set_of(source, true);
+}
+
 static struct elem elem_of(const struct consent *consent, bool rated)
 {
 	struct elem elem = {.set = set_of(&consent->source, rated),

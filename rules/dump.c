@@ -11,7 +11,6 @@
 struct dump {
 	struct nl *nl;
 	const struct rules_reader *reader;
-	bool doubt; /* what belongs together is looked at */
 };
 
 static int elem_compare(const void *a, const void *b)
@@ -76,16 +75,6 @@ static void peer_tell(const struct dump *dump, const struct elem *elem, const st
 	dump->reader->peer(dump->reader->data, &peer);
 }
 
-static int elem_compare_source(const void *a, const void *b)
-{
-	const struct elem *x = a, *y = b;
-	int order = elem_compare(a, b);
-
-	return order ? order
-		     : memcmp(x->source.addr.bytes, y->source.addr.bytes,
-			       sizeof x->source.addr.bytes);
-}
-
 static int set_read(const struct dump *dump, enum set_id set, uint8_t family,
 	void (*tell)(const struct dump *, const struct elem *))
 {
@@ -114,9 +103,9 @@ static void elems_sort(struct elems *elems, int (*compare)(const void *, const v
 static const struct elem *elems_find(const struct elems *elems, const struct elem *key,
 	int (*compare)(const void *, const void *))
 {
-	const struct elem *found =
-		elems->count ? bsearch(key, elems->list, elems->count, sizeof(struct elem), compare)
-			     : NULL;
+	const struct elem *found = elems->count ? bsearch(key, elems->list, elems->count,
+							  sizeof(struct elem), compare)
+						: NULL;
 
 	while (found && found > elems->list && !compare(key, found - 1))
 		found--;
@@ -210,71 +199,6 @@ static int clients_read(const struct dump *dump, uint8_t family)
 	return err;
 }
 
-/* What is to be found beside an element of LISTEN. */
-struct beside {
-	struct elems marks, prefixes;
-};
-
-static bool is_whole(const struct beside *beside, const struct elem *listening)
-{
-	const struct elem *mark = elems_find(&beside->marks, listening, elem_compare);
-
-	if (!mark || mark->number != listening->number)
-		return false;
-	return !listening->source.bits ||
-	       listening->source.bits == 8 * addr_size(listening->key.addr.family) ||
-	       elems_find(&beside->prefixes, listening, elem_compare_source);
-}
-
-/* As set_read; what lacks something has the number 0, which no stream has. */
-static int listening_read(const struct dump *dump, uint8_t family)
-{
-	struct beside beside = {0};
-	struct elems elems = {0};
-	int err = elem_dump(dump->nl, SET_LISTEN, family, &elems);
-
-	if (!err)
-		err = elem_dump(dump->nl, SET_MARK, family, &beside.marks);
-	if (!err)
-		err = elem_dump(dump->nl, SET_PREFIX, family, &beside.prefixes);
-	elems_sort(&beside.marks, elem_compare);
-	elems_sort(&beside.prefixes, elem_compare_source);
-	for (size_t i = 0; !err && i < elems.count; i++) {
-		if (!is_whole(&beside, &elems.list[i]))
-			elems.list[i].number = 0;
-		listening_tell(dump, &elems.list[i]);
-	}
-	free(elems.list);
-	free(beside.marks.list);
-	free(beside.prefixes.list);
-	return err;
-}
-
-/* In doubt: consent that leads nowhere is told as if it led to itself. */
-static int strays_read(const struct dump *dump, uint8_t family)
-{
-	struct elems ports = {0}, consents = {0}, rates = {0};
-	int err = elem_dump(dump->nl, SET_INGRESS, family, &ports);
-
-	if (!err)
-		err = consents_read(dump, family, &consents);
-	if (!err)
-		err = elem_dump(dump->nl, SET_RATE, family, &rates);
-	if (!err && !elems_append(&consents, &rates))
-		err = -ENOMEM;
-	elems_sort(&ports, elem_compare);
-	for (size_t i = 0; !err && i < consents.count; i++) {
-		struct rules_ingress stray = {consents.list[i].key, consents.list[i].key};
-
-		if (!elems_find(&ports, &consents.list[i], elem_compare))
-			dump->reader->ingress(dump->reader->data, &stray);
-	}
-	free(ports.list);
-	free(consents.list);
-	free(rates.list);
-	return err;
-}
-
 static int peers_read(const struct dump *dump, uint8_t family)
 {
 	struct elems peers = {0}, from = {0};
@@ -315,9 +239,7 @@ static int family_read(const struct dump *dump, uint8_t family)
 	const struct rules_reader *reader = dump->reader;
 	int err = 0;
 
-	if (reader->listening && dump->doubt)
-		err = listening_read(dump, family);
-	else if (reader->listening)
+	if (reader->listening)
 		err = set_read(dump, SET_LISTEN, family, listening_tell);
 	if (!err && reader->punch)
 		err = set_read(dump, SET_PUNCH, family, punch_tell);
@@ -325,8 +247,6 @@ static int family_read(const struct dump *dump, uint8_t family)
 		err = set_read(dump, SET_RAW, family, punch_tell);
 	if (!err && reader->ingress)
 		err = set_read(dump, SET_INGRESS, family, ingress_tell);
-	if (!err && reader->ingress && dump->doubt)
-		err = strays_read(dump, family);
 	if (!err && reader->client)
 		err = clients_read(dump, family);
 	if (!err && reader->peer)
@@ -337,13 +257,12 @@ static int family_read(const struct dump *dump, uint8_t family)
 int rules_read(struct rules *rules, const struct rules_reader *reader)
 {
 	const struct ct_filter ours = {.mark = RULES_MARK, .mask = RULES_MARK_MASK};
-	struct dump dump = {.nl = &rules->nl, .reader = reader, .doubt = rules->doubt};
+	struct dump dump = {.nl = &rules->nl, .reader = reader};
 	int err = family_read(&dump, AF_INET);
 
 	if (!err)
 		err = family_read(&dump, AF_INET6);
 	if (!err && reader->flow)
 		err = ct_dump(&rules->nl, &ours, flow_tell, &dump);
-	rules->doubt &= err || !reader->listening;
 	return err;
 }

@@ -20,10 +20,9 @@ struct rules {
 	struct rules_features features;
 	struct batch batch;
 	struct flush flush;
-	bool peers; /* their chain exists */
-	bool doubt; /* somebody else may have changed elements since they were read */
 	/* Called between commit and flush, for tests. */
 	void (*committed)(void);
+	bool peers; /* their chain exists */
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */

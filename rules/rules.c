@@ -69,7 +69,6 @@ int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 	int err = table_examine(&rules->nl, &state);
 
 	*mended = false;
-	rules->doubt = true;
 	if (err)
 		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
 	if (state == TABLE_FOREIGN)
