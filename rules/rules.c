@@ -199,6 +199,7 @@ void rules_close(struct rules *rules)
 	nl_close(&rules->log);
 	nl_close(&rules->nl);
 	batch_fini(&rules->batch);
+	free(rules->hints);
 	free(rules);
 }
 

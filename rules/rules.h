@@ -76,7 +76,6 @@ struct rules_listening {
 	uint64_t refused_packets; /* since the element was added */
 	uint64_t refused_bytes;
 };
-/* Client is listen: part of it stands without the rest. */
 struct rules_ingress {
 	struct endpoint listen;
 	struct endpoint client;

@@ -138,7 +138,7 @@ static void early_delete(struct nl *nl, const struct rules_event *event)
 	const struct ct_tuple flow = {event->sender, event->listen};
 	struct ct ct;
 
-	if (!ct_get(nl, &flow, &ct) && (ct.mark & RULES_MARK_MASK) != RULES_MARK)
+	if (!ct_get(nl, &flow, &ct) && endpoint_equal(&ct.reply.src, &ct.orig.dst))
 		ct_delete(nl, &flow, 1, NULL);
 }
 

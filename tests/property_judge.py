@@ -173,9 +173,9 @@ class Judge:
         wrong = []
         for flow in flows:
             slot = wanted.get(flow.destination)
+            if flow.early() and slot:
+                continue  # it goes with its next packet
             if not flow.ours():
-                if flow.early() and slot:
-                    continue  # it goes with its next packet
                 if slot or PUNCH in (flow.reply_destination[1], flow.destination[1]):
                     wrong.append("not ours and in the way: %s" % flow)
                 continue
@@ -259,5 +259,7 @@ class Judge:
                 raise Failure("what the client of %s sent came to %s from %s" % (
                     slot.name(), endpoint_text(arrival[0]), endpoint_text(arrival[1])))
             right.discard(arrival)
+        # It may have timed out just then.
+        right &= {(flow.source, flow.destination) for flow in self.conntrack.read() if flow.ours()}
         if right and not slot.ends(time.monotonic())[0]:
             raise Failure("what the client of %s sent did not come to %s" % (slot.name(), right))

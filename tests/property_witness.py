@@ -152,7 +152,7 @@ class Flow:
 
     def early(self):
         """Not translated: it began before anybody listened."""
-        return not self.ours() and (self.source, self.destination) == (self.reply_destination, self.reply_source)
+        return (self.source, self.destination) == (self.reply_destination, self.reply_source)
 
     def __repr__(self):
         return "%s:%d > %s:%d, back %s:%d > %s:%d, mark %#x" % (
