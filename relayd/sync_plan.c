@@ -30,6 +30,8 @@ static void add_for_addresses(struct sync *sync, const struct slot *slot, enum r
 		op->number = slot->stream->number;
 		op->source = slot_source(slot);
 		op->client = slot->want.client;
+		op->consent_ms = sync->table->consent_ms;
+		op->rate = slot->stream->spec.rate;
 		op->punch = (struct endpoint){
 			*addr, (uint16_t)(slot->stream->spec.raw_punch + slot->index)};
 		op->raw = true;
@@ -61,8 +63,6 @@ static void add_client(struct sync *sync, const struct slot *slot, enum rules_op
 
 	op->client = hole->client;
 	op->punch = hole->punch;
-	op->consent_ms = sync->table->consent_ms;
-	op->rate = slot->stream->spec.rate;
 }
 
 static void plan_hole(struct sync *sync, struct slot *slot)
@@ -73,12 +73,12 @@ static void plan_hole(struct sync *sync, struct slot *slot)
 		if (wants && slot->flush)
 			add_client(sync, slot, RULES_FLUSH, &slot->want);
 		if (wants && slot->refresh)
-			add_client(sync, slot, RULES_CONSENT, &slot->want);
+			add_for_addresses(sync, slot, RULES_CONSENT);
 		return;
 	}
 	/*
-	 * When the client has moved, its old hole keeps its consent until the flow is flushed: a
-	 * packet between commit and flush then goes the old way, and is not dropped.
+	 * When the client has moved, its old hole stays until the flow is flushed: a packet between
+	 * commit and flush then goes the old way, and is not dropped.
 	 */
 	if (had && wants && !slot_by_client(sync->table, &slot->have.client))
 		add_client(sync, slot, RULES_FLUSH, &slot->have);
@@ -100,6 +100,7 @@ void sync_plan(struct sync *sync, struct slot *slot)
 	plan_listen(sync, slot);
 	plan_hole(sync, slot);
 	slot->doing_source = slot_source(slot);
+	slot->doing_flush = slot->flush;
 	slot->refresh = slot->flush = false;
 }
 
@@ -113,5 +114,5 @@ void sync_plan_close_old(struct sync *sync, const struct slot *slot)
 		return;
 	strcpy(op.name, slot->stream->spec.name);
 	if (sync_batch(sync, &op, 1, NULL, NULL))
-		log_warning("%s: the old hole stays until its consent ends", op.name);
+		log_warning("%s: the old hole stays", op.name);
 }

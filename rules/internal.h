@@ -28,16 +28,15 @@ int kernel_probe(struct kernel *out, struct rules_error *error);
 /* Who has the table. */
 enum table_state { TABLE_NONE, TABLE_OURS, TABLE_OLD, TABLE_FOREIGN, TABLE_OWNED };
 int table_examine(struct nl *nl, enum table_state *out);
-/* There are endpoints where every datagram is a punch. */
-int table_has_raw(struct nl *nl, bool *out);
 
 /*
  * Binds the socket to the log group; -EBUSY: another process has it. The kernel says EPERM then,
  * so make sure of CAP_NET_ADMIN before.
  */
 int log_bind(struct nl *log);
-/* A message of the log group; false when it is not a UDP packet that one of our rules has logged.
- */
-bool log_parse(const struct nlmsghdr *nlh, struct rules_event *event);
+/* What a rule has logged a packet for. */
+enum log_kind { LOG_KIND_NONE, LOG_KIND_OPEN, LOG_KIND_REFUSED, LOG_KIND_EARLY };
+/* A message of the log group; NONE when it is not a UDP packet that one of our rules has logged. */
+enum log_kind log_parse(const struct nlmsghdr *nlh, struct rules_event *event);
 
 #endif

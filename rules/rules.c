@@ -28,17 +28,10 @@ static int log_open(struct rules *rules, struct rules_error *error)
 /* Makes the table over what is there; elements of our own version stay. */
 static int table_make(struct rules *rules, enum table_state state, struct rules_error *error)
 {
-	bool raw = false;
-	int err = 0;
-
 	batch_clear(&rules->batch);
 	if (state == TABLE_OLD)
 		skeleton_delete(&rules->batch, RULES_TABLE);
-	if (state == TABLE_OURS)
-		err = table_has_raw(&rules->nl, &raw);
-	if (err && err != -ENOENT)
-		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
-	skeleton_add(&rules->batch, &rules->kernel, raw);
+	skeleton_add(&rules->batch, &rules->kernel);
 	return batch_commit(&rules->batch, &rules->nl, error);
 }
 
