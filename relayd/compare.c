@@ -222,13 +222,26 @@ static bool raw_compare(
 	return record != NULL;
 }
 
+/* Milliseconds of consent that the slot's client has left, by its last punch. */
+static int64_t consent_due(const struct compare *compare, const struct slot *slot)
+{
+	const struct net *net = compare->net;
+
+	return (int64_t)net->table.consent_ms - (net_now(net) - slot->punched_ms);
+}
+
 /* What the kernel should have of the slot by now is missing here and there: only that is sent. */
 static void ingress_compare(
 	struct compare *compare, const struct slot *slot, const struct endpoint *listen)
 {
 	const struct ipc_record *record = find_record(compare, BY_INGRESS, listen);
-	struct rules_op op = {
-		.kind = RULES_INGRESS, .listen = *listen, .client = slot->have.client};
+	int64_t due = consent_due(compare, slot);
+	struct rules_op op = {.kind = RULES_INGRESS,
+		.listen = *listen,
+		.client = slot->have.client,
+		.source = slot->listening_source,
+		.consent_ms = due > 0 ? (uint32_t)due : 1,
+		.rate = slot->stream->spec.rate};
 
 	if (!slot->have.client.addr.family)
 		return;
@@ -242,8 +255,7 @@ static void ingress_compare(
 
 static bool consent_is(const struct compare *compare, const struct slot *slot, uint32_t left_ms)
 {
-	const struct stream_table *table = &compare->net->table;
-	int64_t due = (int64_t)table->consent_ms - (net_now(compare->net) - slot->punched_ms);
+	int64_t due = consent_due(compare, slot);
 
 	if (!hole_equal(&slot->have, &slot->want) || slot->refresh || due <= CONSENT_SLACK_MS)
 		return true;

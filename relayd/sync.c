@@ -154,6 +154,7 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 		slot->busy = false;
 		if (slot != failed) {
 			slot->refresh = true;
+			slot->flush |= slot->doing_flush;
 			slot_mark(sync->table, slot);
 		}
 	}

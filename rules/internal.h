@@ -34,14 +34,12 @@ int kernel_probe(struct kernel *out, struct rules_error *error);
 /* Who has the table. */
 enum table_state { TABLE_NONE, TABLE_OURS, TABLE_OLD, TABLE_FOREIGN, TABLE_OWNED };
 int table_examine(struct nl *nl, enum table_state *out);
-/* There are endpoints where every datagram is a punch. */
-int table_has_raw(struct nl *nl, bool *out);
 
 /*
  * Whether chains and rules of the table are those of the skeleton, in their order; the batch is
  * used for it. -ENOENT: not even the sets.
  */
-int skeleton_verify(struct rules *rules, bool raw, bool *same);
+int skeleton_verify(struct rules *rules, bool *same);
 
 /* Joins nf_tables' events, but for those that `own` causes. */
 int changes_open(struct nl *events, const struct nl *own);
@@ -56,8 +54,9 @@ bool change_parse(const struct nlmsghdr *nlh, struct rules_change *out);
  * so make sure of CAP_NET_ADMIN before.
  */
 int log_bind(struct nl *log);
-/* A message of the log group; false when it is not a UDP packet that one of our rules has logged.
- */
-bool log_parse(const struct nlmsghdr *nlh, struct rules_event *event);
+/* What a rule has logged a packet for. */
+enum log_kind { LOG_KIND_NONE, LOG_KIND_OPEN, LOG_KIND_REFUSED, LOG_KIND_EARLY };
+/* A message of the log group; NONE when it is not a UDP packet that one of our rules has logged. */
+enum log_kind log_parse(const struct nlmsghdr *nlh, struct rules_event *event);
 
 #endif

@@ -24,17 +24,10 @@ static int log_open(struct rules *rules, struct rules_error *error)
 /* Makes the table over what is there; elements of our own version stay. */
 static int table_make(struct rules *rules, enum table_state state, struct rules_error *error)
 {
-	bool raw = false;
-	int err = 0;
-
 	batch_clear(&rules->batch);
 	if (state == TABLE_OLD)
 		skeleton_delete(&rules->batch, RULES_TABLE);
-	if (state == TABLE_OURS)
-		err = table_has_raw(&rules->nl, &raw);
-	if (err && err != -ENOENT)
-		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
-	skeleton_add(&rules->batch, &rules->kernel, raw);
+	skeleton_add(&rules->batch, &rules->kernel);
 	return batch_commit(&rules->batch, &rules->nl, error);
 }
 
@@ -51,12 +44,10 @@ static int table_claim(struct rules *rules, struct rules_error *error)
 /* A table of our version: what is not as it should be is made anew, its elements stay. */
 static int table_repair(struct rules *rules, bool *mended, struct rules_error *error)
 {
-	bool raw = false, same = false;
-	int err = table_has_raw(&rules->nl, &raw);
+	bool same = false;
+	int err = skeleton_verify(rules, &same);
 
 	*mended = false;
-	if (!err)
-		err = skeleton_verify(rules, raw, &same);
 	if (!err && same)
 		return table_claim(rules, error);
 	*mended = true;

@@ -21,28 +21,33 @@
 #define RULES_OPS_MAX 512
 
 enum rules_op_kind {
-	RULES_LISTEN, /* senders may send to `listen`; adding again replaces source and number */
+	RULES_LISTEN, /* senders may send to `listen`; adding again replaces source and number, the
+			 consent of a client stays */
 	RULES_UNLISTEN,
 	RULES_PUNCH, /* STUN to this local endpoint is ours and is not tracked */
 	RULES_UNPUNCH,
-	RULES_INGRESS, /* media for `listen` goes to `client`; adding again replaces the client */
+	RULES_INGRESS, /* media for `listen` goes to `client`, as long as consent lasts; adding again
+			  replaces the client, and counts from zero */
 	RULES_UNINGRESS,
-	RULES_CLIENT, /* a hole: leaves from `punch`, as long as consent lasts; flows are flushed */
+	RULES_CLIENT,	/* a hole: leaves from `punch`; flows are flushed */
 	RULES_UNCLIENT, /* the hole is closed, its flows are flushed */
-	RULES_CONSENT,	/* consent begins anew; counters and rate stay */
+	RULES_CONSENT,	/* consent begins anew, of media for `listen`, or without one of a peer to be
+			   sent to at `client`; counters and rate stay */
 	RULES_FLUSH,	/* the flow that occupies the hole is deleted, nothing else */
-	RULES_PEER, /* what comes from `client` to `punch` goes to `peer`; both are CLIENTs besides
-		     */
-	RULES_UNPEER, /* and its flow is deleted */
+	RULES_PEER,	/* what comes from `client` to `punch` goes to `peer`, as long as its consent
+			   lasts; both are CLIENTs besides */
+	RULES_UNPEER,	/* and its flow is deleted */
 };
 
 /* One operation; which fields count says the comment in front of each group. */
 struct rules_op {
 	enum rules_op_kind kind;
 	char name[RULES_NAME];	/* all but PUNCH: the stream, shown as the element's comment */
-	struct endpoint listen; /* LISTEN, UNLISTEN, INGRESS, UNINGRESS: where senders send to */
+	struct endpoint listen; /* LISTEN, UNLISTEN, INGRESS, UNINGRESS, CONSENT: where senders send
+				   to */
 	uint32_t number;	/* LISTEN, PEER: the stream's number */
-	struct prefix source;	/* LISTEN: who may send; bits 0: anybody */
+	struct prefix source;	/* LISTEN: who may send; bits 0: anybody. INGRESS, CONSENT of a
+				   listening endpoint: the same as LISTEN has */
 	struct endpoint client; /* INGRESS, CLIENT, UNCLIENT, CONSENT, FLUSH, PEER, UNPEER: the
 				   hole's public side */
 	struct endpoint punch; /* CLIENT, UNCLIENT, FLUSH, PUNCH, UNPUNCH, PEER, UNPEER: the relay's
@@ -50,8 +55,9 @@ struct rules_op {
 	struct endpoint peer;  /* PEER: the public side of the other's hole */
 	struct endpoint from;  /* PEER: the relay's end of it; family 0: as its CLIENT says */
 	bool raw;	       /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
-	uint32_t consent_ms;   /* CLIENT, CONSENT: milliseconds until the kernel stops */
-	uint64_t rate;	       /* CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
+	uint32_t consent_ms;   /* INGRESS, CONSENT: milliseconds until the kernel stops; CLIENT: the
+				  same of a peer, 0: it is none */
+	uint64_t rate; /* INGRESS, CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
 };
 
 struct rules_error {

@@ -194,13 +194,13 @@ static int lines_compare(const struct lines *want, const struct lines *have, boo
 	return a && b ? 0 : -ENOMEM;
 }
 
-int skeleton_verify(struct rules *rules, bool raw, bool *same)
+int skeleton_verify(struct rules *rules, bool *same)
 {
 	struct lines want = {0}, have = {0};
 	int err;
 
 	batch_clear(&rules->batch);
-	skeleton_add(&rules->batch, &rules->kernel, raw);
+	skeleton_add(&rules->batch, &rules->kernel);
 	batch_finish(&rules->batch);
 	batch_read(&rules->batch, &want);
 	err = dump(&rules->nl, NFT_MSG_GETCHAIN, &have);
