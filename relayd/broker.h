@@ -97,6 +97,15 @@ void broker_adopt(struct broker *broker, const struct rules_peer *peer, int64_t 
 /* A hole of a lane: no stream may have it, and the sync does not remove it. */
 bool broker_has_hole(const struct broker *broker, const struct endpoint *client);
 
+/* What the kernel holds; NULL: it does not. Who is asked for is taken to belong to the broker. */
+struct broker_kernel {
+	const struct rules_client *(*client)(void *data, const struct endpoint *client);
+	const struct rules_peer *(*peer)(void *data, const struct hole *hole);
+	void *data;
+};
+/* Queues what its pairs miss there, with the consent that is left; how much that is. */
+size_t broker_compare(struct broker *broker, const struct broker_kernel *kernel, int64_t now_ms);
+
 /* For the control socket and the metrics. */
 struct broker_pair {
 	const struct stream *stream;

@@ -235,6 +235,10 @@ void kernel_unpair(struct broker *broker, const struct pair *pair);
 /* A hole that the pair may have had. */
 void kernel_forget(struct broker *broker, const struct pair *pair, const struct hole *hole);
 void kernel_consent(struct broker *broker, const struct lane *lane);
+/* One operation, PEER or of the client, for a side of a pair. */
+void kernel_side(const struct broker *broker, const struct pair *pair, unsigned int which,
+	enum rules_op_kind kind, uint32_t consent_ms, struct rules_op *out);
+void kernel_apply(struct broker *broker, const struct rules_op *ops, size_t count);
 /*
  * True: an earlier relayd has left just what this pair needs. What else it has left of these holes
  * is removed.

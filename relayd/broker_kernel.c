@@ -52,10 +52,19 @@ static int pair_apply(
 	return err;
 }
 
-static void apply(struct broker *broker, const struct rules_op *ops, size_t count)
+void kernel_apply(struct broker *broker, const struct rules_op *ops, size_t count)
 {
-	/* Short of memory: consent ends what is left. */
+	/* Short of memory: consent ends what is left, or a comparison finds it. */
 	(void)broker->config.apply(broker->config.arg, ops, count, NULL, NULL);
+}
+
+void kernel_side(const struct broker *broker, const struct pair *pair, unsigned int which,
+	enum rules_op_kind kind, uint32_t consent_ms, struct rules_op *out)
+{
+	*out = kind == RULES_PEER ? op_peer(pair, kind, which)
+				  : op_client(broker, pair, kind, which);
+	if (kind != RULES_PEER)
+		out->consent_ms = consent_ms;
 }
 
 int kernel_pair(struct broker *broker, struct pair *pair)
@@ -107,7 +116,7 @@ void kernel_unpair(struct broker *broker, const struct pair *pair)
 		ops[i] = op_peer(pair, RULES_UNPEER, i);
 		count += op_unclient(broker, pair, &pair->told[i], &ops[count]);
 	}
-	apply(broker, ops, count);
+	kernel_apply(broker, ops, count);
 }
 
 void kernel_forget(struct broker *broker, const struct pair *pair, const struct hole *hole)
@@ -119,7 +128,7 @@ void kernel_forget(struct broker *broker, const struct pair *pair, const struct 
 	if (!hole->client.addr.family || (owner && !owner->closed) ||
 		slot_by_client(broker->config.table, &hole->client))
 		return;
-	apply(broker, ops, 1 + op_unclient(broker, pair, hole, &ops[1]));
+	kernel_apply(broker, ops, 1 + op_unclient(broker, pair, hole, &ops[1]));
 }
 
 void kernel_consent(struct broker *broker, const struct lane *lane)
@@ -129,7 +138,7 @@ void kernel_consent(struct broker *broker, const struct lane *lane)
 
 	op.consent_ms = broker->config.consent_ms;
 	op.rate = spec->rate;
-	apply(broker, &op, 1);
+	kernel_apply(broker, &op, 1);
 }
 
 static void adopted_free(struct broker *broker, struct adopted *adopted)
@@ -161,7 +170,7 @@ static void adopted_remove(
 
 	ops[0].peer = peer->peer;
 	ops[0].number = peer->number;
-	apply(broker, ops, used ? 1 : 2);
+	kernel_apply(broker, ops, used ? 1 : 2);
 }
 
 static bool adopted_is(const struct adopted *adopted, const struct pair *pair, unsigned int which)

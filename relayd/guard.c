@@ -31,12 +31,13 @@ static const char *check(const struct config *config, const struct rules_op *op)
 	bool named = op->kind != RULES_PUNCH && op->kind != RULES_UNPUNCH;
 	/* Elements of addresses that are not ours any more may go; but what flushes flows is ours.
 	 */
-	bool listens = op->kind == RULES_LISTEN || op->kind == RULES_INGRESS;
+	bool media = op->kind == RULES_CONSENT && op->listen.addr.family;
+	bool listens = op->kind == RULES_LISTEN || op->kind == RULES_INGRESS || media;
 	bool punches = op->kind == RULES_PUNCH || op->kind == RULES_CLIENT ||
 		       op->kind == RULES_UNCLIENT || op->kind == RULES_FLUSH ||
 		       op->kind == RULES_PEER || op->kind == RULES_UNPEER;
 	bool opens = op->kind == RULES_INGRESS || op->kind == RULES_CLIENT ||
-		     op->kind == RULES_CONSENT || op->kind == RULES_PEER;
+		     (op->kind == RULES_CONSENT && !media) || op->kind == RULES_PEER;
 	bool numbered = op->kind == RULES_LISTEN || op->kind == RULES_PEER;
 
 	if (named && !name(op->name))
@@ -57,11 +58,12 @@ static const char *check(const struct config *config, const struct rules_op *op)
 		return "a peer of another family";
 	if (numbered && (!op->number || op->number > RULES_NUMBER_MAX))
 		return "a stream's number outside our marks";
-	if (op->kind == RULES_LISTEN && op->source.bits &&
+	if (listens && op->source.bits &&
 		op->source.addr.family != op->listen.addr.family)
 		return "a source of another family";
-	if ((op->kind == RULES_CLIENT || op->kind == RULES_CONSENT) &&
-		(!op->consent_ms || op->consent_ms > CONSENT_MS_MAX))
+	if ((op->kind == RULES_INGRESS || op->kind == RULES_CONSENT) && !op->consent_ms)
+		return "a consent that is none or too long";
+	if (op->consent_ms > CONSENT_MS_MAX)
 		return "a consent that is none or too long";
 	return NULL;
 }

@@ -282,6 +282,32 @@ size_t ipc_encode_event(uint8_t *out, const struct rules_event *event)
 	return buf.at;
 }
 
+size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64_t since_ms)
+{
+	struct buf buf;
+
+	begin(&buf, out, IPC_CHANGED, 0);
+	buf_put_u8(&buf, (uint8_t)change->cause);
+	buf_put_u32(&buf, change->pid);
+	put_text(&buf, change->process, sizeof change->process);
+	buf_put_u64(&buf, (uint64_t)since_ms);
+	return buf.at;
+}
+
+static void get_changed(struct buf *buf, struct ipc *out)
+{
+	uint8_t cause = buf_get_u8(buf);
+
+	if (out->id || cause == RULES_CAUSE_NONE || cause >= RULES_CAUSES)
+		buf->bad = true;
+	out->change.cause = (enum rules_cause)cause;
+	out->change.pid = buf_get_u32(buf);
+	get_text(buf, out->change.process, sizeof out->change.process);
+	out->since_ms = (int64_t)buf_get_u64(buf);
+	if (out->since_ms < 0)
+		buf->bad = true;
+}
+
 static void get_result(struct buf *buf, struct rules_error *error)
 {
 	uint32_t code = buf_get_u32(buf), op = buf_get_u32(buf);
@@ -337,8 +363,11 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		get_endpoint(&buf, &out->event.sender);
 		get_endpoint(&buf, &out->event.listen);
 		break;
+	case IPC_CHANGED:
+		get_changed(&buf, out);
+		break;
 	}
-	if (out->kind < IPC_APPLY || out->kind > IPC_EVENT || buf.bad || buf_left(&buf))
+	if (out->kind < IPC_APPLY || out->kind > IPC_CHANGED || buf.bad || buf_left(&buf))
 		return -EPROTO;
 	return 0;
 }

@@ -5,6 +5,7 @@
  *   net to kernel   APPLY id, operations    -> DONE id, error
  *                   READ id                 -> RECORDS id .. , END id, error
  *   kernel to net   EVENT                   a packet wants to open a flow
+ *                   CHANGED                 the kernel may hold something else than it was told
  *
  * The kernel side believes nothing: every message is decoded in full before anything is done.
  */
@@ -27,6 +28,7 @@ enum ipc_kind {
 	IPC_RECORDS,
 	IPC_END,
 	IPC_EVENT,
+	IPC_CHANGED,
 };
 
 enum ipc_record_kind { IPC_LISTENING = 1, IPC_PUNCH, IPC_INGRESS, IPC_CLIENT, IPC_FLOW, IPC_PEER };
@@ -51,9 +53,11 @@ struct ipc_record {
 struct ipc {
 	enum ipc_kind kind;
 	uint32_t id;
-	struct rules_error error; /* DONE, END */
-	struct rules_event event; /* EVENT */
-	size_t count;		  /* operations of APPLY, records of RECORDS */
+	struct rules_error error;   /* DONE, END */
+	struct rules_event event;   /* EVENT */
+	struct rules_change change; /* CHANGED, */
+	int64_t since_ms;	    /* when it was noticed, monotonic */
+	size_t count;		    /* operations of APPLY, records of RECORDS */
 };
 
 /* Where ipc_decode puts the variable part; each has room for `room` entries. */
@@ -75,6 +79,7 @@ size_t ipc_encode_result(
 size_t ipc_encode_records(
 	uint8_t *out, uint32_t id, const struct ipc_record *records, size_t count);
 size_t ipc_encode_event(uint8_t *out, const struct rules_event *event);
+size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64_t since_ms);
 
 /* -EPROTO unless every byte is as one of the encoders would have written it. */
 int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, struct ipc *out);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "relayd/calm.h"
 #include "relayd/guard.h"
 #include "relayd/notify.h"
 #include "relayd/privs.h"
@@ -32,6 +33,10 @@ struct kernel {
 	int64_t started_ms, restart_ms,
 		wait_ms; /* restart_ms: when to start it again, -1: it runs */
 	bool stopping;
+	struct rules_change change; /* by somebody else; the net side is not told yet */
+	int64_t change_ms, mend_ms; /* since when, and when it will be mended */
+	struct calm calm;
+	bool mend_failed;
 	uint32_t read_id;
 	size_t record_count;
 	struct ipc_record records[IPC_RECORDS_MAX];
@@ -54,14 +59,86 @@ static void send_out(struct kernel *kernel, size_t len)
 		log_debug("to the net side: %s", strerror(errno));
 }
 
+/* Somebody else has changed the table, or may have. */
+static void table_changed(struct kernel *kernel, const struct rules_change *change, int64_t now)
+{
+	if (kernel->change.cause == RULES_CAUSE_NONE) {
+		kernel->change_ms = now;
+		kernel->mend_ms = calm_due(&kernel->calm, now);
+	}
+	rules_change_add(&kernel->change, change);
+}
+
+static void table_is_contested(const struct kernel *kernel)
+{
+	log_warning("table inet " RULES_TABLE " is changed again and again%s%s; from now on it is "
+		    "restored every %d seconds",
+		*kernel->change.process ? ", last by " : "", kernel->change.process,
+		CALM_MOST_MS / 1000);
+}
+
+/* Here what does not depend on streams; the net side knows the rest and restores it. */
+static void mend(struct kernel *kernel, int64_t now)
+{
+	struct rules_error error = {.op = -1};
+	bool mended, contested = calm_done(&kernel->calm, now);
+
+	if (rules_mend(kernel->rules, &mended, &error)) {
+		if (!kernel->mend_failed)
+			log_error("the table cannot be restored: %s", error.text);
+		kernel->mend_failed = true;
+		kernel->mend_ms = calm_due(&kernel->calm, now);
+		return;
+	}
+	kernel->mend_failed = false;
+	if (contested)
+		table_is_contested(kernel);
+	if (kernel->peer >= 0)
+		send_out(kernel,
+			ipc_encode_changed(kernel->out, &kernel->change, kernel->change_ms));
+	kernel->change = (struct rules_change){.cause = RULES_CAUSE_NONE};
+}
+
+static void mend_when_due(struct kernel *kernel, int64_t now)
+{
+	if (kernel->change.cause != RULES_CAUSE_NONE && now >= kernel->mend_ms)
+		mend(kernel, now);
+}
+
+static void changes_readable(struct kernel *kernel, int64_t now)
+{
+	struct rules_change change;
+	int err = rules_changes(kernel->rules, &change);
+
+	if (err)
+		log_debug("nf_tables' events: %s", strerror(-err));
+	if (!err && change.cause != RULES_CAUSE_NONE)
+		table_changed(kernel, &change, now);
+}
+
+/* The kernel is not what we took it for: the net side hears of that before it hears the verdict. */
+static void contradicted(struct kernel *kernel)
+{
+	static const struct rules_change refused = {.cause = RULES_CAUSE_REFUSED};
+	int64_t now = monotonic_ms();
+
+	if (rules_changes_fd(kernel->rules) >= 0)
+		changes_readable(kernel, now);
+	table_changed(kernel, &refused, now);
+	mend_when_due(kernel, now);
+}
+
 static void apply(struct kernel *kernel, const struct ipc *message)
 {
 	struct rules_error error = {.op = -1};
+	int err = 0;
 
 	if (!guard_check(kernel->setup->config, kernel->ops, message->count, &error))
-		rules_apply(kernel->rules, kernel->ops, message->count, &error);
+		err = rules_apply(kernel->rules, kernel->ops, message->count, &error);
 	else
 		log_error("%s", error.text);
+	if (err == -ENOENT || err == -EEXIST)
+		contradicted(kernel);
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_DONE, message->id, &error));
 }
 
@@ -261,33 +338,14 @@ static int signalled(struct kernel *kernel)
 	return -1;
 }
 
-/*
- * Somebody removed the table (possible where the kernel cannot guard it): it is made anew, and a
- * new net side finds it empty and fills it.
- */
-static int restore(struct kernel *kernel)
-{
-	struct rules_error error = {.op = -1};
-	bool adopted;
-
-	log_warning("the table was removed by somebody else; it is made anew");
-	rules_close(kernel->rules);
-	kernel->rules = NULL;
-	if (rules_open(&kernel->rules, &adopted, &error)) {
-		log_error("%s", error.text);
-		return EXIT_FAILURE;
-	}
-	if (kernel->child > 0)
-		kill(kernel->child, SIGKILL);
-	return -1;
-}
-
 static int timeout_ms(const struct kernel *kernel, int64_t now)
 {
 	int64_t due = rules_due(kernel->rules);
 
 	if (kernel->restart_ms >= 0 && (due < 0 || kernel->restart_ms < due))
 		due = kernel->restart_ms;
+	if (kernel->change.cause != RULES_CAUSE_NONE && (due < 0 || kernel->mend_ms < due))
+		due = kernel->mend_ms;
 	if (due < 0)
 		return -1;
 	return due > now ? (int)(due - now) : 0;
@@ -299,20 +357,23 @@ static int step(struct kernel *kernel)
 		{.fd = kernel->signals, .events = POLLIN},
 		{.fd = kernel->peer, .events = POLLIN},
 		{.fd = rules_watch_fd(kernel->rules), .events = POLLIN},
+		{.fd = rules_changes_fd(kernel->rules), .events = POLLIN},
 	};
 	int64_t now;
 
-	if (poll(fds, 3, timeout_ms(kernel, monotonic_ms())) < 0 && errno != EINTR)
+	if (poll(fds, sizeof fds / sizeof *fds, timeout_ms(kernel, monotonic_ms())) < 0 &&
+		errno != EINTR)
 		return EXIT_FAILURE;
 	now = monotonic_ms();
 	if (rules_due(kernel->rules) >= 0 && rules_due(kernel->rules) <= now)
 		rules_tick(kernel->rules, now);
 	if (fds[1].revents & POLLIN)
 		peer_readable(kernel);
-	if (fds[2].revents & POLLIN &&
-		rules_watch(kernel->rules, forward_event, kernel) == -ESTALE &&
-		restore(kernel) >= 0)
-		return EXIT_FAILURE;
+	if (fds[2].revents & (POLLIN | POLLERR))
+		rules_watch(kernel->rules, forward_event, kernel);
+	if (fds[3].revents & (POLLIN | POLLERR))
+		changes_readable(kernel, now);
+	mend_when_due(kernel, now);
 	if (fds[0].revents & POLLIN)
 		return signalled(kernel);
 	if (kernel->restart_ms >= 0 && now >= kernel->restart_ms) {

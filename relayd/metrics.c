@@ -117,6 +117,26 @@ static void peers_write(FILE *out, const struct net *net)
 	}
 }
 
+/* What somebody else did to the table, and what it took to restore it. */
+static void changes_write(FILE *out, const struct net *net)
+{
+	static const struct family changes = {"relayd_table_changes", "counter", NULL,
+		"Changes of the table that were not ours, by what was changed."};
+	static const struct family repairs = {"relayd_table_repairs", "counter", NULL,
+		"Parts of the table that were not as they should be."};
+
+	family_write(out, &changes);
+	for (unsigned int i = RULES_CAUSE_NONE + 1; i < RULES_CAUSES; i++) {
+		sample_begin(out, &changes, "cause", rules_cause_text((enum rules_cause)i));
+		fprintf(out, "%" PRIu64 "\n", net->restore.changes[i]);
+	}
+	family_write(out, &repairs);
+	sample_begin(out, &repairs, "part", "missing");
+	fprintf(out, "%" PRIu64 "\n", net->restore.missing);
+	sample_begin(out, &repairs, "part", "orphan");
+	fprintf(out, "%" PRIu64 "\n", net->restore.orphans);
+}
+
 struct pair_counts {
 	uint64_t pairs, direct;
 };
@@ -310,6 +330,7 @@ int metrics_write(const struct net *net, const struct metrics_control *control, 
 	behaviour_write(out, net);
 	pairs_write(out, net);
 	peers_write(out, net);
+	changes_write(out, net);
 	singles_write(out,
 		&(struct single){{"relayd_streams_left_out", "gauge", NULL,
 					 "Streams without series of their own."},

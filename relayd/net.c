@@ -110,6 +110,8 @@ static void kernel_readable(uv_poll_t *poll, int status, int events)
 		}
 		if (message.kind == IPC_EVENT)
 			kernel_event(net, &message.event);
+		else if (message.kind == IPC_CHANGED)
+			restore_changed(net, &message.change, message.since_ms);
 		else
 			sync_message(&net->sync, &message, net->records);
 	}
@@ -121,6 +123,7 @@ static void turn(uv_prepare_t *prepare)
 {
 	struct net *net = prepare->data;
 
+	net->sync.now_ms = net_now(net);
 	sync_turn(&net->sync);
 	net_broker_turn(net);
 }
@@ -211,6 +214,7 @@ static void every_second(uv_timer_t *timer)
 	sender_tick(&net->table, now);
 	remove_expired(net);
 	tell_partner(net, now);
+	restore_tick(net);
 	if (net->reading || !net->table.count || now < net->read_ms)
 		return;
 	net->read_ms = now;
@@ -269,18 +273,17 @@ static int start_punch(struct net *net)
 		(uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000);
 	for (size_t i = 0; i < net->setup->punch_count; i++) {
 		const struct endpoint *local = &net->setup->punch_at[i];
-		/* Without the cookie the kernel cannot tell STUN from anything else. */
-		struct rules_op op = {.kind = RULES_PUNCH,
-			.punch = *local,
-			.raw = behaviour_is_rfc3489(&net->punch.behaviour, local->port)};
 		int err = udp_add(&net->udp, net->setup->punch_fds[i], local, NULL);
 
-		if (!err)
-			err = sync_batch(&net->sync, &op, 1, NULL, NULL);
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+static void doubt(void *data)
+{
+	restore_doubt(data);
 }
 
 /* Everything is as the configuration and the registry say, and the kernel has agreed. */
@@ -309,12 +312,16 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 static void adopted(void *data, int error, const struct sync_snapshot *snapshot)
 {
 	struct net *net = data;
+	struct compare_count count = {0};
 
-	net->sync.held = false;
 	if (!error)
-		error = adopt(net, snapshot);
+		error = adopt(net, snapshot, &count);
 	if (!error)
 		error = start_punch(net);
+	if (!error)
+		log_info("adopted %zu clients; %zu parts were missing, %zu are removed",
+			net->table.holes, count.missing, count.orphans);
+	restore_started(net);
 	if (error || sync_read(&net->sync, ready, net)) {
 		log_error("cannot start: %s", strerror(-error));
 		uv_stop(&net->loop);
@@ -340,7 +347,8 @@ static int start(struct net *net)
 		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
-	net->sync.held = true;
+	net->sync.held = net->restore.comparing = true;
+	net->sync.doubt = doubt;
 	net->sync.send = send_message;
 	net->sync.send_data = net;
 	net->sync.sample = take_sample;

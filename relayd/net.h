@@ -17,6 +17,7 @@
 #include "relayd/ipc.h"
 #include "relayd/punch.h"
 #include "relayd/registry.h"
+#include "relayd/restore.h"
 #include "relayd/stream.h"
 #include "relayd/sync.h"
 #include "relayd/udp.h"
@@ -42,6 +43,7 @@ struct net {
 	struct stream_table table;
 	struct punch punch;
 	struct sync sync;
+	struct restore restore;
 	struct udp udp;
 	struct control *control;
 	struct broker *broker;

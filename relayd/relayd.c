@@ -203,7 +203,8 @@ static void check_forwarding(const struct config *config)
 }
 
 /* Everything that needs privileges, before they are given up. */
-static int prepare(struct config *config, struct net_setup *setup, struct rules **rules)
+static int prepare(struct config *config, struct net_setup *setup,
+	int (*open_rules)(struct rules **, bool *, struct rules_error *), struct rules **rules)
 {
 	struct rules_error error = {.op = -1};
 	struct privs_user user;
@@ -217,32 +218,35 @@ static int prepare(struct config *config, struct net_setup *setup, struct rules 
 	if (err)
 		return err;
 	make_folder(config->database, &user);
-	err = rules_open(rules, &adopted, &error);
+	err = open_rules(rules, &adopted, &error);
 	if (err) {
 		log_error("%s", error.text);
 		return err;
 	}
 	log_info("table inet " RULES_TABLE " %s", adopted ? "adopted" : "made");
 	if (!rules_features(*rules)->persist)
-		log_warning("this kernel cannot guard the table (Linux 6.9 can): a foreign `flush "
-			    "ruleset` removes it");
+		log_warning(
+			"this kernel cannot guard the table (Linux 6.9 can): it is watched, and "
+			"restored when somebody changes it");
 	check_forwarding(config);
 	return privs_drop_to_net_admin(config);
 }
 
-static int run(const struct options *options, struct config *config)
+static int run(const struct options *options, struct config *config,
+	int (*open_rules)(struct rules **, bool *, struct rules_error *))
 {
 	struct net_setup setup = {.config_path = options->config, .config = config};
 	struct rules *rules = NULL;
 	int status = EXIT_FAILURE;
 
-	if (!prepare(config, &setup, &rules))
+	if (!prepare(config, &setup, open_rules, &rules))
 		status = kernel_run(&rules, &setup);
 	rules_close(rules);
 	return status;
 }
 
-int relayd_main(int argc, char **argv)
+int relayd_main_with(
+	int argc, char **argv, int (*open_rules)(struct rules **, bool *, struct rules_error *))
 {
 	struct options options = {.config = CONFIG_DEFAULT};
 	char error[CONFIG_ERROR];
@@ -262,7 +266,12 @@ int relayd_main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (options.check)
 		config_print(config, stdout);
-	status = options.check ? EXIT_SUCCESS : run(&options, config);
+	status = options.check ? EXIT_SUCCESS : run(&options, config, open_rules);
 	config_free(config);
 	return status;
+}
+
+int relayd_main(int argc, char **argv)
+{
+	return relayd_main_with(argc, argv, rules_open);
 }

@@ -40,7 +40,7 @@ struct slot {
 	struct hole want, have;
 	struct hole doing; /* what the transaction under way makes of it */
 	struct prefix doing_source;
-	bool doing_gone;
+	bool doing_gone, doing_flush;
 	bool listening; /* the kernel has our listen elements, with this source: */
 	struct prefix listening_source;
 	bool raw_open;	     /* and the raw punch port */

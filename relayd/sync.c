@@ -154,6 +154,7 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 		slot->busy = false;
 		if (slot != failed) {
 			slot->refresh = true;
+			slot->flush |= slot->doing_flush;
 			slot_mark(sync->table, slot);
 		}
 	}
@@ -236,6 +237,13 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 		return;
 	}
 	sync->failures++;
+	if (sync->doubt)
+		sync->doubt(sync->send_data);
+	if (sync->held) {
+		sync_batch_again(sync);
+		revert(sync, NULL, error);
+		return;
+	}
 	if (!sync_batch_refuse(sync, error) && sync->slot_count)
 		failed = sync->slots[sync->op_slot[op]];
 	revert(sync, failed, error);
@@ -294,6 +302,7 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 	case IPC_APPLY:
 	case IPC_READ:
 	case IPC_EVENT:
+	case IPC_CHANGED:
 		break;
 	}
 }

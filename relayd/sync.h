@@ -59,9 +59,15 @@ struct sync {
 	/* Sees every reading first, so that those who asked find the table up to date. */
 	void (*sample)(void *data, const struct sync_snapshot *snapshot);
 	void *sample_data;
+	/* Something was refused, and the kernel may hold what it should not; may be NULL. Of
+	 * send_data. */
+	void (*doubt)(void *data);
 
-	bool busy; /* a transaction is under way */
-	bool held; /* at a start: nothing is sent until what the kernel holds has been read */
+	int64_t now_ms; /* of this turn of the loop; the owner sets it */
+	bool busy;	/* a transaction is under way */
+	/* Nothing is sent until what the kernel holds has been read; what is refused meanwhile is
+	 * nobody's fault, and is sent again. */
+	bool held;
 	struct sync_batches batches;
 	size_t alone; /* so many batches go by themselves, to find out which is refused */
 	uint32_t id;  /* of the last request */

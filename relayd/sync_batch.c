@@ -108,6 +108,14 @@ bool sync_batch_refuse(struct sync *sync, const struct rules_error *error)
 	return true;
 }
 
+void sync_batch_again(struct sync *sync)
+{
+	struct sync_batch *batch;
+
+	TAILQ_FOREACH(batch, &sync->batches, link)
+		batch->sent = false;
+}
+
 void sync_batch_fini(struct sync *sync)
 {
 	struct sync_batch *batch;

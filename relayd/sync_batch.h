@@ -16,6 +16,8 @@ void sync_batch_commit(struct sync *sync);
  * fault, so it is one of the slots.
  */
 bool sync_batch_refuse(struct sync *sync, const struct rules_error *error);
+/* Those that were sent are sent again, and none is to blame. */
+void sync_batch_again(struct sync *sync);
 void sync_batch_fini(struct sync *sync);
 
 #endif

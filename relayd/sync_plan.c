@@ -16,6 +16,15 @@ static struct rules_op *add_op(struct sync *sync, const struct slot *slot, enum 
 	return op;
 }
 
+/* Consent begins with the punch, however late the kernel hears of it. */
+static uint32_t consent_left(const struct sync *sync, const struct slot *slot)
+{
+	int64_t consent_ms = sync->table->consent_ms;
+	int64_t left = consent_ms - (sync->now_ms - slot->punched_ms);
+
+	return (uint32_t)(left < 1 ? 1 : left > consent_ms ? consent_ms : left);
+}
+
 /* One operation for each of the relay's addresses of the slot's family. */
 static void add_for_addresses(struct sync *sync, const struct slot *slot, enum rules_op_kind kind)
 {
@@ -30,6 +39,8 @@ static void add_for_addresses(struct sync *sync, const struct slot *slot, enum r
 		op->number = slot->stream->number;
 		op->source = slot_source(slot);
 		op->client = slot->want.client;
+		op->consent_ms = consent_left(sync, slot);
+		op->rate = slot->stream->spec.rate;
 		op->punch = (struct endpoint){
 			*addr, (uint16_t)(slot->stream->spec.raw_punch + slot->index)};
 		op->raw = true;
@@ -61,8 +72,6 @@ static void add_client(struct sync *sync, const struct slot *slot, enum rules_op
 
 	op->client = hole->client;
 	op->punch = hole->punch;
-	op->consent_ms = sync->table->consent_ms;
-	op->rate = slot->stream->spec.rate;
 }
 
 static void plan_hole(struct sync *sync, struct slot *slot)
@@ -73,12 +82,12 @@ static void plan_hole(struct sync *sync, struct slot *slot)
 		if (wants && slot->flush)
 			add_client(sync, slot, RULES_FLUSH, &slot->want);
 		if (wants && slot->refresh)
-			add_client(sync, slot, RULES_CONSENT, &slot->want);
+			add_for_addresses(sync, slot, RULES_CONSENT);
 		return;
 	}
 	/*
-	 * When the client has moved, its old hole keeps its consent until the flow is flushed: a
-	 * packet between commit and flush then goes the old way, and is not dropped.
+	 * When the client has moved, its old hole stays until the flow is flushed: a packet between
+	 * commit and flush then goes the old way, and is not dropped.
 	 */
 	if (had && wants && !slot_by_client(sync->table, &slot->have.client))
 		add_client(sync, slot, RULES_FLUSH, &slot->have);
@@ -100,6 +109,7 @@ void sync_plan(struct sync *sync, struct slot *slot)
 	plan_listen(sync, slot);
 	plan_hole(sync, slot);
 	slot->doing_source = slot_source(slot);
+	slot->doing_flush = slot->flush;
 	slot->refresh = slot->flush = false;
 }
 
@@ -113,5 +123,5 @@ void sync_plan_close_old(struct sync *sync, const struct slot *slot)
 		return;
 	strcpy(op.name, slot->stream->spec.name);
 	if (sync_batch(sync, &op, 1, NULL, NULL))
-		log_warning("%s: the old hole stays until its consent ends", op.name);
+		log_warning("%s: the old hole stays", op.name);
 }

@@ -44,6 +44,11 @@ static void batch_settle(struct batch *batch)
 			     MNL_ALIGN(msg_header(batch, batch->count - 1)->nlmsg_len);
 }
 
+void batch_finish(struct batch *batch)
+{
+	batch_settle(batch);
+}
+
 static bool batch_grow(struct batch *batch)
 {
 	if (batch->len + NL_REQUEST > batch->size) {

@@ -38,6 +38,9 @@ struct nlmsghdr *batch_add(struct batch *batch, uint16_t type, uint16_t flags, i
 /* The message just added deletes something, and is left out when the kernel says ENOENT. */
 void batch_optional(struct batch *batch);
 
+/* The last message ends here: for who wants to read what was written. */
+void batch_finish(struct batch *batch);
+
 /*
  * One transaction. No acknowledgement is asked for: all errors are queued when sendmsg returns, so
  * silence is success. An empty batch succeeds.

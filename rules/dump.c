@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/consent.h"
 #include "rules/elem.h"
 #include "rules/internal.h"
 
@@ -85,32 +86,108 @@ static int set_read(const struct dump *dump, enum set_id set, uint8_t family,
 	return err;
 }
 
-/* Holes are what EGRESS has; consent and counters stand in CONSENT, unless it has run out. */
+static int elem_compare_data(const void *a, const void *b)
+{
+	return elem_endpoint_compare(
+		&((const struct elem *)a)->data, &((const struct elem *)b)->data);
+}
+
+static void elems_sort(struct elems *elems, int (*compare)(const void *, const void *))
+{
+	if (elems->count)
+		qsort(elems->list, elems->count, sizeof(struct elem), compare);
+}
+
+/* The first of those that are equal to the key, or NULL. */
+static const struct elem *elems_find(const struct elems *elems, const struct elem *key,
+	int (*compare)(const void *, const void *))
+{
+	const struct elem *found = elems->count ? bsearch(key, elems->list, elems->count,
+							  sizeof(struct elem), compare)
+						: NULL;
+
+	while (found && found > elems->list && !compare(key, found - 1))
+		found--;
+	return found;
+}
+
+/* What is known of clients, each in order of its key; INGRESS in order of its data. */
+struct clients {
+	struct elems holes, ports, peers, consents, rates;
+};
+
+static int consents_read(const struct dump *dump, uint8_t family, struct elems *out)
+{
+	struct elems some = {0};
+	int err = 0;
+
+	for (const enum set_id *set = consent_sets; !err && *set != SET_COUNT; set++) {
+		err = elem_dump(dump->nl, *set, family, &some);
+		if (!err && !elems_append(out, &some))
+			err = -ENOMEM;
+	}
+	free(some.list);
+	return err;
+}
+
+static int clients_gather(const struct dump *dump, uint8_t family, struct clients *clients)
+{
+	int err = elem_dump(dump->nl, SET_EGRESS, family, &clients->holes);
+
+	if (!err && clients->holes.count)
+		err = elem_dump(dump->nl, SET_INGRESS, family, &clients->ports);
+	if (!err && clients->holes.count)
+		err = elem_dump(dump->nl, SET_CONSENT, family, &clients->peers);
+	if (!err && clients->ports.count)
+		err = consents_read(dump, family, &clients->consents);
+	if (!err && clients->consents.count)
+		err = elem_dump(dump->nl, SET_RATE, family, &clients->rates);
+	elems_sort(&clients->ports, elem_compare_data);
+	elems_sort(&clients->peers, elem_compare);
+	elems_sort(&clients->consents, elem_compare);
+	elems_sort(&clients->rates, elem_compare);
+	return err;
+}
+
+static void consent_add(struct elem *hole, const struct elem *consent, bool timed)
+{
+	if (!consent)
+		return;
+	if (timed && consent->timeout_ms > hole->timeout_ms)
+		hole->timeout_ms = consent->timeout_ms;
+	hole->packets += consent->packets;
+	hole->bytes += consent->bytes;
+}
+
+/* A client has consented for every port from which something goes to it, and as a peer. */
+static void client_join(const struct clients *clients, struct elem *hole)
+{
+	const struct elem key = {.data = hole->key};
+	const struct elem *port = elems_find(&clients->ports, &key, elem_compare_data);
+	const struct elem *end = clients->ports.list + clients->ports.count;
+
+	consent_add(hole, elems_find(&clients->peers, hole, elem_compare), true);
+	for (; port && port < end && endpoint_equal(&port->data, &hole->key); port++) {
+		consent_add(hole, elems_find(&clients->consents, port, elem_compare), true);
+		consent_add(hole, elems_find(&clients->rates, port, elem_compare), false);
+	}
+}
+
+/* Holes are what EGRESS has. */
 static int clients_read(const struct dump *dump, uint8_t family)
 {
-	struct elems holes = {0}, consents = {0};
-	int err = elem_dump(dump->nl, SET_EGRESS, family, &holes);
+	struct clients clients = {0};
+	int err = clients_gather(dump, family, &clients);
 
-	if (!err)
-		err = elem_dump(dump->nl, SET_CONSENT, family, &consents);
-	if (!err && consents.count)
-		qsort(consents.list, consents.count, sizeof(struct elem), elem_compare);
-	for (size_t i = 0; !err && i < holes.count; i++) {
-		struct elem *hole = &holes.list[i];
-		const struct elem *consent = consents.count
-						     ? bsearch(hole, consents.list, consents.count,
-							       sizeof(struct elem), elem_compare)
-						     : NULL;
-
-		if (consent) {
-			hole->timeout_ms = consent->timeout_ms;
-			hole->packets = consent->packets;
-			hole->bytes = consent->bytes;
-		}
-		client_tell(dump, hole);
+	for (size_t i = 0; !err && i < clients.holes.count; i++) {
+		client_join(&clients, &clients.holes.list[i]);
+		client_tell(dump, &clients.holes.list[i]);
 	}
-	free(holes.list);
-	free(consents.list);
+	free(clients.holes.list);
+	free(clients.ports.list);
+	free(clients.peers.list);
+	free(clients.consents.list);
+	free(clients.rates.list);
 	return err;
 }
 

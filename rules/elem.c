@@ -21,11 +21,15 @@ bool elem_is_peer(enum set_id set)
 	return set == SET_PEER || set == SET_PEER_MARK || set == SET_PEER_FROM;
 }
 
-enum set_id elem_source_set(const struct prefix *source)
+bool elem_has_source(enum set_id set)
 {
-	if (!source->bits)
-		return SET_ANY;
-	return source->bits == 8 * addr_size(source->addr.family) ? SET_EXACT : SET_PREFIX;
+	return set == SET_EXACT || set == SET_EXACT_RATE || set == SET_PREFIX;
+}
+
+static bool has_counter(enum set_id set)
+{
+	return set == SET_LISTEN || set == SET_EXACT || set == SET_ANY || set == SET_RATE ||
+	       set == SET_CONSENT;
 }
 
 int elem_endpoint_compare(const void *a, const void *b)
@@ -63,7 +67,7 @@ static void put_key(struct nlmsghdr *nlh, uint16_t attr, const struct elem *elem
 	put_endpoint(&buf, &elem->key);
 	if (elem_is_peer(elem->set))
 		put_endpoint(&buf, &elem->to);
-	if (elem->set == SET_EXACT || elem->set == SET_PREFIX) {
+	if (elem_has_source(elem->set)) {
 		struct addr addr = end ? prefix_last(&elem->source) : elem->source.addr;
 
 		buf_put(&buf, addr.bytes, addr_size(elem->key.addr.family));
@@ -152,7 +156,7 @@ static void put_exprs(struct nlmsghdr *nlh, const struct elem *elem)
 {
 	struct nlattr *nest;
 
-	if (elem->set != SET_LISTEN && elem->set != SET_CONSENT)
+	if (!has_counter(elem->set))
 		return;
 	nest = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_EXPRESSIONS);
 	if (elem->rate)

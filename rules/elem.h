@@ -13,21 +13,23 @@
 struct elem {
 	enum set_id set;
 	struct endpoint key;
-	/* EXACT, PREFIX: part of the key. LISTEN: a note for us, as is the number,
+	/* EXACT, EXACT_RATE, PREFIX: part of the key. LISTEN: a note for us, as is the number,
 	 * that of PEER too. */
 	struct prefix source;
 	struct endpoint to; /* PEER, PEER_MARK, PEER_FROM: part of the key, the hole's local end */
 	uint32_t number;    /* LISTEN, MARK, PEER, PEER_MARK */
 	struct endpoint data;	 /* INGRESS, EGRESS, PEER, PEER_FROM */
-	uint32_t timeout_ms;	 /* CONSENT; what is left when it was read */
-	uint64_t packets, bytes; /* LISTEN, CONSENT */
-	uint64_t rate;		 /* CONSENT: bytes a second, 0: no limit */
+	uint32_t timeout_ms;	 /* of consent; what is left when it was read */
+	uint64_t packets, bytes; /* LISTEN, EXACT, ANY, RATE, CONSENT */
+	uint64_t rate;		 /* RATE, CONSENT: bytes a second, 0: no limit */
 	char name[RULES_NAME];	 /* comment, may be empty */
 };
 
 void elem_add(struct batch *batch, int op, const struct elem *elem);
 /* Whether holes are the keys of the set. */
 bool elem_is_peer(enum set_id set);
+/* Whether a source's address is part of the key. */
+bool elem_has_source(enum set_id set);
 
 /* Only set and key count. That it is not there is no error. */
 void elem_delete(struct batch *batch, const struct kernel *kernel, int op, const struct elem *elem);
@@ -44,10 +46,10 @@ struct elems {
 /* All elements of a set, a consistent state of it; -ENOMEM, -ENOENT: no such set. */
 int elem_dump(struct nl *nl, enum set_id set, uint8_t family, struct elems *out);
 
+/* Copies what is in more behind what is in elems; false: out of memory. */
+bool elems_append(struct elems *elems, const struct elems *more);
+
 /* Orders endpoints of one family, for qsort and bsearch. */
 int elem_endpoint_compare(const void *a, const void *b);
-
-/* The set in which a source stands: ANY, EXACT or PREFIX. */
-enum set_id elem_source_set(const struct prefix *source);
 
 #endif

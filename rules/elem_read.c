@@ -33,6 +33,13 @@ static void get_endpoint(struct buf *buf, uint8_t family, struct endpoint *out)
 	buf_take(buf, 2);
 }
 
+/* Of a prefix its first address. */
+static void get_source(struct buf *buf, uint8_t family, struct prefix *out)
+{
+	*out = (struct prefix){.addr.family = family, .bits = (uint8_t)(8 * addr_size(family))};
+	buf_get(buf, out->addr.bytes, addr_size(family));
+}
+
 /* The value in a nest of KEY or DATA. */
 static void get_value(const struct nlattr *nest, struct elem *elem, bool data)
 {
@@ -49,6 +56,8 @@ static void get_value(const struct nlattr *nest, struct elem *elem, bool data)
 			get_endpoint(&buf, family, &elem->key);
 			if (elem_is_peer(elem->set))
 				get_endpoint(&buf, family, &elem->to);
+			if (elem_has_source(elem->set))
+				get_source(&buf, family, &elem->source);
 		} else if (elem->set == SET_MARK || elem->set == SET_PEER_MARK) {
 			buf_get(&buf, &elem->number, sizeof(elem->number));
 			elem->number &= RULES_NUMBER_MAX;
@@ -163,6 +172,18 @@ static struct elem *elems_extend(struct elems *elems)
 		elems->room = room;
 	}
 	return &elems->list[elems->count++];
+}
+
+bool elems_append(struct elems *elems, const struct elems *more)
+{
+	for (size_t i = 0; i < more->count; i++) {
+		struct elem *elem = elems_extend(elems);
+
+		if (!elem)
+			return false;
+		*elem = more->list[i];
+	}
+	return true;
 }
 
 static void reading_answer(void *data, const struct nlmsghdr *nlh)

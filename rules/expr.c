@@ -132,18 +132,16 @@ static void ct_original(struct expr_rule *rule, uint32_t key, uint32_t reg)
 		nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 }
 
-void expr_ct_original(struct expr_rule *rule, uint8_t family, bool source)
+void expr_ct_original(struct expr_rule *rule, uint8_t family)
 {
 	const bool v4 = family == AF_INET;
 	const uint32_t port = port_register(family);
 	const uint32_t behind = port + 1;
 
-	if (source) {
-		ct_original(rule, v4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, EXPR_REG);
-		ct_original(rule, NFT_CT_PROTO_SRC, port);
-	}
-	ct_original(rule, v4 ? NFT_CT_DST_IP : NFT_CT_DST_IP6, source ? behind : EXPR_REG);
-	ct_original(rule, NFT_CT_PROTO_DST, source ? behind + (v4 ? 1 : 4) : port);
+	ct_original(rule, v4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, EXPR_REG);
+	ct_original(rule, NFT_CT_PROTO_SRC, port);
+	ct_original(rule, v4 ? NFT_CT_DST_IP : NFT_CT_DST_IP6, behind);
+	ct_original(rule, NFT_CT_PROTO_DST, behind + (v4 ? 1 : 4));
 }
 
 void expr_ct_set(struct expr_rule *rule, uint32_t key)
@@ -267,6 +265,24 @@ void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key)
 		return;
 	expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, saddr + len, len, port + 1);
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, port + 1 + len / 4);
+}
+
+void expr_load_erring(struct expr_rule *rule, uint8_t family)
+{
+	static const uint8_t udp = IPPROTO_UDP, plain = 0x45;
+	const bool v4 = family == AF_INET;
+	const uint32_t packet = 8; /* behind the ICMP header */
+	const uint32_t ports = packet + (v4 ? 20 : 40);
+
+	if (v4) {
+		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet, 1, EXPR_REG);
+		expr_cmp(rule, NFT_CMP_EQ, &plain, sizeof(plain));
+	}
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet + (v4 ? 9 : 6), 1, EXPR_REG);
+	expr_cmp(rule, NFT_CMP_EQ, &udp, sizeof(udp));
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet + (v4 ? 12 : 8), v4 ? 4 : 16,
+		EXPR_REG);
+	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ports, 2, port_register(family));
 }
 
 void expr_is_marked(struct expr_rule *rule, bool equal)

@@ -28,11 +28,8 @@ void expr_payload(
 void expr_cmp(struct expr_rule *rule, uint32_t op, const void *data, uint32_t len);
 void expr_bitwise(struct expr_rule *rule, const void *mask, uint32_t len);
 void expr_ct(struct expr_rule *rule, uint32_t key);
-/*
- * Where the flow's first packet went to, before any translation; a key like EXPR_DST, or with
- * `source` like EXPR_SRC_AND_DST.
- */
-void expr_ct_original(struct expr_rule *rule, uint8_t family, bool source);
+/* From where to where the flow's first packet went, before any translation: EXPR_SRC_AND_DST. */
+void expr_ct_original(struct expr_rule *rule, uint8_t family);
 void expr_ct_set(struct expr_rule *rule, uint32_t key);
 /* reg |-> element; with `map` the element's data replaces the key in the registers. */
 void expr_lookup(struct expr_rule *rule, const char *set, bool map);
@@ -51,6 +48,11 @@ void expr_limit_each(struct expr_rule *rule, const char *set, uint32_t rate);
 enum expr_key { EXPR_DST, EXPR_SRC, EXPR_DST_AND_SADDR, EXPR_SRC_AND_DST };
 /* "ip daddr . udp dport" and the like, with the tests that it is UDP of this family. */
 void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key);
+/*
+ * In an ICMP error, the source of the UDP packet that it tells of, as EXPR_SRC; one with IP options
+ * is not looked at.
+ */
+void expr_load_erring(struct expr_rule *rule, uint8_t family);
 void expr_is_family(struct expr_rule *rule, uint8_t family);
 void expr_is_proto(struct expr_rule *rule, uint8_t proto);
 /* The conntrack entry carries our mark, or (equal false) does not. */

@@ -11,9 +11,6 @@
 /* From the transaction to the first look, and from the first to the second. */
 static const int64_t stage_delay[FLUSH_STAGES] = {5, 55};
 
-/* Rounds of RULES_OPS_MAX old flows each, which nothing refills once the kernel has committed. */
-#define STALE_TRIES 128
-
 static int64_t now_get(void)
 {
 	struct timespec now;
@@ -128,58 +125,4 @@ void flush_tick(struct flush *flush, struct nl *nl, int64_t now_ms)
 			queue_push(&flush->queues[i + 1], nl, &check);
 		}
 	}
-}
-
-/* Old flows to endpoints that have begun to listen. */
-struct stale {
-	const struct endpoint *listen; /* in order */
-	size_t count;
-	struct ct_tuple found[RULES_OPS_MAX];
-	size_t held;
-};
-
-static void stale_find(void *data, const struct ct *ct)
-{
-	struct stale *stale = data;
-
-	if (ct->proto != IPPROTO_UDP || (ct->mark & RULES_MARK_MASK) == RULES_MARK ||
-		stale->held == RULES_OPS_MAX)
-		return;
-	if (bsearch(&ct->orig.dst, stale->listen, stale->count, sizeof(struct endpoint),
-		    elem_endpoint_compare))
-		stale->found[stale->held++] = ct->orig;
-}
-
-/* One dump for all, as narrow as it can be. */
-static void stale_filter(const struct endpoint *listen, size_t count, struct endpoint *out)
-{
-	*out = listen[0];
-	for (size_t i = 1; i < count; i++) {
-		if (!addr_equal(&out->addr, &listen[i].addr))
-			out->addr.family = 0;
-		if (out->port != listen[i].port)
-			out->port = 0;
-	}
-}
-
-int flush_listening(struct nl *nl, struct endpoint *listen, size_t count)
-{
-	struct stale stale = {.listen = listen, .count = count};
-	struct ct_filter filter = {0};
-	struct endpoint dst;
-	int err = 0;
-
-	if (!count)
-		return 0;
-	qsort(listen, count, sizeof(*listen), elem_endpoint_compare);
-	stale_filter(listen, count, &dst);
-	if (dst.addr.family)
-		filter.dst = &dst;
-	for (int i = 0; !err && i < STALE_TRIES && (!i || stale.held == RULES_OPS_MAX); i++) {
-		stale.held = 0;
-		err = ct_dump(nl, &filter, stale_find, &stale);
-		if (!err)
-			err = ct_delete(nl, stale.found, stale.held, NULL);
-	}
-	return err;
 }

@@ -30,11 +30,6 @@ struct flush {
 /* Deletes what occupies the holes of CLIENT, UNCLIENT, FLUSH, PEER and UNPEER, and has them looked
  * at again. */
 int flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, size_t count);
-/*
- * Deletes untranslated flows to endpoints that have begun to listen, which are put in order: their
- * senders were there before us, and as they are confirmed no nat chain would ever see them.
- */
-int flush_listening(struct nl *nl, struct endpoint *listen, size_t count);
 int64_t flush_due(const struct flush *flush);
 void flush_tick(struct flush *flush, struct nl *nl, int64_t now_ms);
 

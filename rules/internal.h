@@ -10,12 +10,18 @@
 #include "rules/skeleton.h"
 
 struct rules {
-	struct nl nl;  /* owns the table; everything but the log */
-	struct nl log; /* packets of the log group */
+	struct nl nl;		    /* owns the table; everything but the log */
+	struct nl log;		    /* packets of the log group */
+	struct nl events;	    /* what others do to tables; closed where nobody can to ours */
+	struct rules_change change; /* of the transaction that is being read */
+	bool owner;		    /* of the table, which nobody else can change then */
+	bool fresh;		    /* the table was made, and had no elements */
 	struct kernel kernel;
 	struct rules_features features;
 	struct batch batch;
 	struct flush flush;
+	/* Called between commit and flush, for tests. */
+	void (*committed)(void);
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */
@@ -28,16 +34,29 @@ int kernel_probe(struct kernel *out, struct rules_error *error);
 /* Who has the table. */
 enum table_state { TABLE_NONE, TABLE_OURS, TABLE_OLD, TABLE_FOREIGN, TABLE_OWNED };
 int table_examine(struct nl *nl, enum table_state *out);
-/* There are endpoints where every datagram is a punch. */
-int table_has_raw(struct nl *nl, bool *out);
+
+/*
+ * Whether chains and rules of the table are those of the skeleton, in their order; the batch is
+ * used for it. -ENOENT: not even the sets.
+ */
+int skeleton_verify(struct rules *rules, bool *same);
+
+/* Joins nf_tables' events, but for those that `own` causes. */
+int changes_open(struct nl *events, const struct nl *own);
+/*
+ * True for what was done to our table, and for the end of a transaction: then the cause is NONE and
+ * the process may be named.
+ */
+bool change_parse(const struct nlmsghdr *nlh, struct rules_change *out);
 
 /*
  * Binds the socket to the log group; -EBUSY: another process has it. The kernel says EPERM then,
  * so make sure of CAP_NET_ADMIN before.
  */
 int log_bind(struct nl *log);
-/* A message of the log group; false when it is not a UDP packet that one of our rules has logged.
- */
-bool log_parse(const struct nlmsghdr *nlh, struct rules_event *event);
+/* What a rule has logged a packet for. */
+enum log_kind { LOG_KIND_NONE, LOG_KIND_OPEN, LOG_KIND_REFUSED, LOG_KIND_EARLY };
+/* A message of the log group; NONE when it is not a UDP packet that one of our rules has logged. */
+enum log_kind log_parse(const struct nlmsghdr *nlh, struct rules_event *event);
 
 #endif

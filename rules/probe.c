@@ -15,6 +15,9 @@
 /* Newer than the oldest headers that we build with (6.3). */
 #define MSG_DESTROYTABLE 26
 
+/* As nft calls it when it prints the set: who watches with nft 1.0.6 meets what it knows. */
+#define NFT_TYPE_MARK 19u
+
 #define PROBE_SHORT 60000u /* milliseconds */
 #define PROBE_LONG  3600000u
 
@@ -62,7 +65,7 @@ static void add_set(struct probe *probe)
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, probe->table);
 	mnl_attr_put_strz(nlh, NFTA_SET_NAME, "probe");
 	mnl_attr_put_u32(nlh, NFTA_SET_FLAGS, htonl(NFT_SET_TIMEOUT));
-	mnl_attr_put_u32(nlh, NFTA_SET_KEY_TYPE, htonl(0));
+	mnl_attr_put_u32(nlh, NFTA_SET_KEY_TYPE, htonl(NFT_TYPE_MARK));
 	mnl_attr_put_u32(nlh, NFTA_SET_KEY_LEN, htonl(sizeof(uint32_t)));
 	mnl_attr_put_u32(nlh, NFTA_SET_ID, htonl(1));
 }

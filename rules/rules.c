@@ -4,10 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 
 #include "rules/internal.h"
 
@@ -28,50 +24,70 @@ static int log_open(struct rules *rules, struct rules_error *error)
 /* Makes the table over what is there; elements of our own version stay. */
 static int table_make(struct rules *rules, enum table_state state, struct rules_error *error)
 {
-	bool raw = false;
-	int err = 0;
-
 	batch_clear(&rules->batch);
 	if (state == TABLE_OLD)
 		skeleton_delete(&rules->batch, RULES_TABLE);
-	if (state == TABLE_OURS)
-		err = table_has_raw(&rules->nl, &raw);
-	if (err && err != -ENOENT)
-		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
-	skeleton_add(&rules->batch, &rules->kernel, raw);
+	skeleton_add(&rules->batch, &rules->kernel);
 	return batch_commit(&rules->batch, &rules->nl, error);
 }
 
-static int table_open(struct rules *rules, bool *adopted, struct rules_error *error)
+/* Only the table itself: it is ours from now on. */
+static int table_claim(struct rules *rules, struct rules_error *error)
+{
+	if (!rules->kernel.persist)
+		return 0;
+	batch_clear(&rules->batch);
+	skeleton_add_table(&rules->batch, RULES_TABLE, skeleton_flags(&rules->kernel));
+	return batch_commit(&rules->batch, &rules->nl, error);
+}
+
+/* A table of our version: what is not as it should be is made anew, its elements stay. */
+static int table_repair(struct rules *rules, bool *mended, struct rules_error *error)
+{
+	bool same = false;
+	int err = skeleton_verify(rules, &same);
+
+	*mended = false;
+	if (!err && same)
+		return table_claim(rules, error);
+	*mended = true;
+	return table_make(rules, TABLE_OURS, error);
+}
+
+int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 {
 	enum table_state state;
 	int err = table_examine(&rules->nl, &state);
 
+	*mended = false;
 	if (err)
 		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
 	if (state == TABLE_FOREIGN)
 		return nl_fail(error, -EEXIST, -1,
 			"a table inet %s that is not ours is in the way: nft delete table inet %s",
 			RULES_TABLE, RULES_TABLE);
-	if (state == TABLE_OWNED)
+	if (state == TABLE_OWNED && !rules->owner)
 		return nl_fail(error, -EBUSY, -1, "another relayd is running");
-	*adopted = state == TABLE_OURS;
-	err = table_make(rules, state, error);
-	if (err == -EEXIST && *adopted) {
-		/* Somebody has changed its sets. */
-		*adopted = false;
-		err = table_make(rules, TABLE_OLD, error);
+	if (state == TABLE_OURS || state == TABLE_OWNED) {
+		err = table_repair(rules, mended, error);
+		/* Somebody has changed its sets or its hooks. */
+		if (err != -EEXIST && err != -EOPNOTSUPP && err != -EINVAL && err != -EBUSY)
+			return err;
+		state = TABLE_OLD;
 	}
-	return err;
+	*mended = true;
+	rules->fresh = true;
+	return table_make(rules, state, error);
 }
 
-static int changes_watch(struct rules *rules, struct rules_error *error)
+static int table_open(struct rules *rules, bool *adopted, struct rules_error *error)
 {
-	const int group = NFNLGRP_NFTABLES;
+	bool mended;
+	int err = rules_mend(rules, &mended, error);
 
-	if (setsockopt(rules->log.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
-		return nl_fail(error, -errno, -1, "nf_tables' events: %s", strerror(errno));
-	return 0;
+	*adopted = !err && !rules->fresh;
+	rules->owner = !err && rules->kernel.persist;
+	return err;
 }
 
 static void kernel_limit(struct kernel *kernel, const struct kernel *limit)
@@ -95,11 +111,14 @@ static int rules_start(
 	/* Before the table is touched: where tables have no owners, this tells a running relayd. */
 	if (!err)
 		err = log_open(rules, error);
+	/* Nobody can take an owned table away; another one is watched from now on. */
+	if (!err && !rules->kernel.persist) {
+		err = changes_open(&rules->events, &rules->nl);
+		if (err)
+			nl_fail(error, err, -1, "nf_tables' events: %s", strerror(-err));
+	}
 	if (!err)
 		err = table_open(rules, adopted, error);
-	/* Nobody can take an owned table away; another one is watched from now on. */
-	if (!err && !rules->kernel.persist)
-		err = changes_watch(rules, error);
 	rules->features = (struct rules_features){
 		.persist = rules->kernel.persist, .refresh = rules->kernel.refresh};
 	return err;
@@ -115,6 +134,7 @@ int rules_open_limited(
 		return nl_fail(error, -ENOMEM, -1, "out of memory");
 	rules->nl.fd = -1;
 	rules->log.fd = -1;
+	rules->events.fd = -1;
 	batch_init(&rules->batch);
 	err = rules_start(rules, limit, adopted, error);
 	if (err) {
@@ -134,6 +154,7 @@ void rules_close(struct rules *rules)
 {
 	if (!rules)
 		return;
+	nl_close(&rules->events);
 	nl_close(&rules->log);
 	nl_close(&rules->nl);
 	batch_fini(&rules->batch);

@@ -21,28 +21,33 @@
 #define RULES_OPS_MAX 512
 
 enum rules_op_kind {
-	RULES_LISTEN, /* senders may send to `listen`; adding again replaces source and number */
+	RULES_LISTEN, /* senders may send to `listen`; adding again replaces source and number, the
+			 consent of a client stays */
 	RULES_UNLISTEN,
 	RULES_PUNCH, /* STUN to this local endpoint is ours and is not tracked */
 	RULES_UNPUNCH,
-	RULES_INGRESS, /* media for `listen` goes to `client`; adding again replaces the client */
+	RULES_INGRESS, /* media for `listen` goes to `client`, as long as consent lasts; adding again
+			  replaces the client, and counts from zero */
 	RULES_UNINGRESS,
-	RULES_CLIENT, /* a hole: leaves from `punch`, as long as consent lasts; flows are flushed */
+	RULES_CLIENT,	/* a hole: leaves from `punch`; flows are flushed */
 	RULES_UNCLIENT, /* the hole is closed, its flows are flushed */
-	RULES_CONSENT,	/* consent begins anew; counters and rate stay */
+	RULES_CONSENT,	/* consent begins anew, of media for `listen`, or without one of a peer to be
+			   sent to at `client`; counters and rate stay */
 	RULES_FLUSH,	/* the flow that occupies the hole is deleted, nothing else */
-	RULES_PEER, /* what comes from `client` to `punch` goes to `peer`; both are CLIENTs besides
-		     */
-	RULES_UNPEER, /* and its flow is deleted */
+	RULES_PEER,	/* what comes from `client` to `punch` goes to `peer`, as long as its consent
+			   lasts; both are CLIENTs besides */
+	RULES_UNPEER,	/* and its flow is deleted */
 };
 
 /* One operation; which fields count says the comment in front of each group. */
 struct rules_op {
 	enum rules_op_kind kind;
 	char name[RULES_NAME];	/* all but PUNCH: the stream, shown as the element's comment */
-	struct endpoint listen; /* LISTEN, UNLISTEN, INGRESS, UNINGRESS: where senders send to */
+	struct endpoint listen; /* LISTEN, UNLISTEN, INGRESS, UNINGRESS, CONSENT: where senders send
+				   to */
 	uint32_t number;	/* LISTEN, PEER: the stream's number */
-	struct prefix source;	/* LISTEN: who may send; bits 0: anybody */
+	struct prefix source;	/* LISTEN: who may send; bits 0: anybody. INGRESS, CONSENT of a
+				   listening endpoint: the same as LISTEN has */
 	struct endpoint client; /* INGRESS, CLIENT, UNCLIENT, CONSENT, FLUSH, PEER, UNPEER: the
 				   hole's public side */
 	struct endpoint punch; /* CLIENT, UNCLIENT, FLUSH, PUNCH, UNPUNCH, PEER, UNPEER: the relay's
@@ -50,8 +55,9 @@ struct rules_op {
 	struct endpoint peer;  /* PEER: the public side of the other's hole */
 	struct endpoint from;  /* PEER: the relay's end of it; family 0: as its CLIENT says */
 	bool raw;	       /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
-	uint32_t consent_ms;   /* CLIENT, CONSENT: milliseconds until the kernel stops */
-	uint64_t rate;	       /* CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
+	uint32_t consent_ms;   /* INGRESS, CONSENT: milliseconds until the kernel stops; CLIENT: the
+				  same of a peer, 0: it is none */
+	uint64_t rate; /* INGRESS, CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
 };
 
 struct rules_error {
@@ -115,6 +121,26 @@ struct rules_event {
 	struct endpoint listen;
 };
 
+/* What somebody else did to the table, the worst last. */
+enum rules_cause {
+	RULES_CAUSE_NONE,
+	RULES_CAUSE_ELEMENT,
+	RULES_CAUSE_RULE, /* or a chain, a set, an object */
+	RULES_CAUSE_TABLE,
+	RULES_CAUSE_LOST,    /* unknown: the kernel had more to tell than fits the buffer */
+	RULES_CAUSE_REFUSED, /* unknown: a transaction of ours met another state than we thought */
+	RULES_CAUSES,
+};
+#define RULES_PROCESS 16
+struct rules_change {
+	enum rules_cause cause;
+	uint32_t pid; /* who it was, 0: the kernel did not say */
+	char process[RULES_PROCESS];
+};
+const char *rules_cause_text(enum rules_cause cause);
+/* Two are one: the worse cause, the newer process. */
+void rules_change_add(struct rules_change *change, const struct rules_change *more);
+
 struct rules_features {
 	bool persist; /* the table is ours (OWNER) and survives us (PERSIST): Linux 6.9 */
 	bool refresh; /* adding an element again begins its timeout anew: Linux 6.12 */
@@ -150,9 +176,18 @@ void rules_tick(struct rules *rules, int64_t now_ms);
 int rules_read(struct rules *rules, const struct rules_reader *reader);
 
 /*
- * The log group's socket, readable when there are events; reads up to 64, calls back for each.
- * -ESTALE: somebody has removed the table (without `persist`): close, open, and apply everything.
+ * Where the table has no owner (no `persist`): a socket that is readable when somebody may have
+ * changed it, else -1; and what was done, RULES_CAUSE_NONE: nothing to our table.
  */
+int rules_changes_fd(const struct rules *rules);
+int rules_changes(struct rules *rules, struct rules_change *change);
+/*
+ * Makes the table, its chains, rules and sets as they should be, without its elements. *mended says
+ * that something was not. When the table is somebody else's: -EEXIST, -EBUSY.
+ */
+int rules_mend(struct rules *rules, bool *mended, struct rules_error *error);
+
+/* The log group's socket, readable when there are events; reads up to 64, calls back for each. */
 int rules_watch_fd(const struct rules *rules);
 int rules_watch(struct rules *rules, void (*event)(void *data, const struct rules_event *event),
 	void *data);

@@ -45,7 +45,7 @@ static const struct set_spec {
 	uint32_t flags;
 	bool source; /* the source's address is part of the key */
 	bool hole;   /* source and destination are the key */
-	bool counter;
+	bool counter; /* of every element */
 } sets[SET_COUNT] = {
 	[SET_LISTEN] =
 		{
@@ -59,19 +59,49 @@ static const struct set_spec {
 			.comment = "the streams' numbers",
 			.data = DATA_MARK,
 		},
-	[SET_ANY] = {.name = {"any4", "any6"}, .comment = "anybody may send"},
 	[SET_EXACT] =
 		{
 			.name = {"exact4", "exact6"},
-			.comment = "one address may send",
+			.comment = "consent: one address may send",
 			.source = true,
+			.flags = NFT_SET_TIMEOUT,
+		},
+	[SET_ANY] =
+		{
+			.name = {"any4", "any6"},
+			.comment = "consent: anybody may send",
+			.flags = NFT_SET_TIMEOUT,
+		},
+	[SET_EXACT_RATE] =
+		{
+			.name = {"exact_rate4", "exact_rate6"},
+			.comment = "consent: one address may send, at a rate",
+			.source = true,
+			.flags = NFT_SET_TIMEOUT,
+		},
+	[SET_ANY_RATE] =
+		{
+			.name = {"any_rate4", "any_rate6"},
+			.comment = "consent: anybody may send, at a rate",
+			.flags = NFT_SET_TIMEOUT,
+		},
+	[SET_WITHIN] =
+		{
+			.name = {"within4", "within6"},
+			.comment = "consent: those within a prefix may send",
+			.flags = NFT_SET_TIMEOUT,
 		},
 	[SET_PREFIX] =
 		{
 			.name = {"prefix4", "prefix6"},
-			.comment = "a prefix may send",
+			.comment = "the prefixes",
 			.source = true,
 			.flags = NFT_SET_INTERVAL | NFT_SET_CONCAT,
+		},
+	[SET_RATE] =
+		{
+			.name = {"rate4", "rate6"},
+			.comment = "counts, and keeps the rate",
 		},
 	[SET_INGRESS] =
 		{
@@ -88,7 +118,7 @@ static const struct set_spec {
 	[SET_CONSENT] =
 		{
 			.name = {"consent4", "consent6"},
-			.comment = "clients that have punched",
+			.comment = "consent: peers that have punched",
 			.flags = NFT_SET_TIMEOUT,
 		},
 	[SET_PUNCH] = {.name = {"punch4", "punch6"}, .comment = "STUN"},
@@ -278,21 +308,22 @@ struct chain_spec {
 
 static const struct chain_spec chains[] = {
 	{.name = CHAIN_STUN, .comment = "punches are not tracked"},
-	{CHAIN_RAW_IN, "finds punches", "filter", NF_INET_PRE_ROUTING, -300},
-	{CHAIN_RAW_OUT, "answers to punches are not tracked", "filter", NF_INET_LOCAL_OUT, -300},
-	{.name = CHAIN_TRANSLATE4, .comment = "an allowed sender opens a flow"},
-	{.name = CHAIN_TRANSLATE6, .comment = "an allowed sender opens a flow"},
-	{CHAIN_TO_CLIENT, "who may send", "nat", NF_INET_PRE_ROUTING, -110},
-	{CHAIN_FROM_RELAY, "clients see the relay", "nat", NF_INET_POST_ROUTING, 90},
-	{CHAIN_RELAYED, "as long as consent lasts", "filter", NF_INET_FORWARD, -10},
+	{.name = CHAIN_RATE4, .comment = "as fast as allowed"},
+	{.name = CHAIN_RATE6, .comment = "as fast as allowed"},
 	{.name = CHAIN_REFUSE, .comment = "without an answer"},
+	{.name = CHAIN_WITHIN4, .comment = "from a prefix"},
+	{.name = CHAIN_WITHIN6, .comment = "from a prefix"},
+	{.name = CHAIN_ERRORS4, .comment = "senders do not hear of vanished clients"},
+	{.name = CHAIN_ERRORS6, .comment = "senders do not hear of vanished clients"},
+	{.name = CHAIN_PAIR4, .comment = "from one peer to the other"},
+	{.name = CHAIN_PAIR6, .comment = "from one peer to the other"},
+	{CHAIN_RAW_IN, "who may send, as long as consent lasts", "filter", NF_INET_PRE_ROUTING,
+		-300},
+	{CHAIN_RAW_OUT, "answers to punches are not tracked", "filter", NF_INET_LOCAL_OUT, -300},
+	{CHAIN_TO_CLIENT, "a flow is opened", "nat", NF_INET_PRE_ROUTING, -110},
+	{CHAIN_FROM_RELAY, "clients see the relay", "nat", NF_INET_POST_ROUTING, 90},
 	{CHAIN_REFUSE_IN, "what was not translated", "filter", NF_INET_LOCAL_IN, -10},
-	{.name = CHAIN_PAIR4, .comment = "one peer opens a flow to the other"},
-	{.name = CHAIN_PAIR6, .comment = "one peer opens a flow to the other"},
 };
-
-static const struct chain_spec raw_chain = {CHAIN_RAW_ANY, "exists while raw4 or raw6 has elements",
-	"filter", NF_INET_PRE_ROUTING, -300};
 
 static void add_chain(struct batch *batch, const struct chain_spec *spec)
 {
@@ -319,34 +350,15 @@ static void add_chain(struct batch *batch, const struct chain_spec *spec)
 	nftnl_udata_buf_free(udata);
 }
 
-/* chain NULL: the rules of all chains. */
-static void delete_rules(struct batch *batch, const char *chain)
+/* Of all chains. */
+static void delete_rules(struct batch *batch)
 {
 	struct nlmsghdr *nlh = batch_add(batch, NFT_MSG_DELRULE, 0, -1);
 
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULES_TABLE);
-	if (chain)
-		mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
 }
 
-void skeleton_add_raw(struct batch *batch)
-{
-	add_chain(batch, &raw_chain);
-	delete_rules(batch, CHAIN_RAW_ANY);
-	skeleton_add_raw_rules(batch);
-}
-
-void skeleton_delete_raw(struct batch *batch)
-{
-	struct nlmsghdr *nlh;
-
-	delete_rules(batch, CHAIN_RAW_ANY);
-	nlh = batch_add(batch, NFT_MSG_DELCHAIN, 0, -1);
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, RULES_TABLE);
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, CHAIN_RAW_ANY);
-}
-
-void skeleton_add(struct batch *batch, const struct kernel *kernel, bool raw)
+void skeleton_add(struct batch *batch, const struct kernel *kernel)
 {
 	skeleton_add_table(batch, RULES_TABLE, skeleton_flags(kernel));
 	for (int id = 0; id < SET_COUNT; id++) {
@@ -359,8 +371,6 @@ void skeleton_add(struct batch *batch, const struct kernel *kernel, bool raw)
 	}
 	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
 		add_chain(batch, &chains[i]);
-	delete_rules(batch, NULL);
+	delete_rules(batch);
 	skeleton_add_rules(batch, kernel);
-	if (raw)
-		skeleton_add_raw(batch);
 }

@@ -14,22 +14,26 @@
  * table is made anew and every client has to punch again.
  */
 #define SKELETON_TAG	 "relayd "
-#define SKELETON_COMMENT SKELETON_TAG "1"
+#define SKELETON_COMMENT SKELETON_TAG "2"
 
 /* Each exists for IPv4 and for IPv6. */
 enum set_id {
-	SET_LISTEN,    /* where senders send to; counts what was refused */
-	SET_MARK,      /* the conntrack mark of a listening endpoint */
-	SET_ANY,       /* listening endpoints with any source */
-	SET_EXACT,     /* with one address as their source */
-	SET_PREFIX,    /* with a prefix */
-	SET_INGRESS,   /* listening endpoint to client */
-	SET_EGRESS,    /* client to the relay's end of its hole */
-	SET_CONSENT,   /* clients that may be sent to, with counter, limit and timeout */
-	SET_PUNCH,     /* STUN endpoints of ours */
-	SET_RAW,       /* endpoints where every datagram is a punch */
-	SET_OPENING,   /* limits the log of each listening endpoint */
-	SET_PEER,      /* a hole, as seen from its client, to the client of the other's hole */
+	SET_LISTEN,	/* where senders send to; counts what was refused */
+	SET_MARK,	/* the conntrack mark of a listening endpoint */
+	SET_EXACT,	/* consent: listening endpoint and the one address that may send to it */
+	SET_ANY,	/* consent: listening endpoint to which anybody may send */
+	SET_EXACT_RATE, /* as EXACT and ANY, of streams with a rate; RATE counts and polices them */
+	SET_ANY_RATE,
+	SET_WITHIN, /* consent: those from whose prefixes one may send; RATE counts */
+	SET_PREFIX, /* the prefixes, as long as there is a client */
+	SET_RATE,   /* counter and limit of a listening endpoint */
+	SET_INGRESS, /* listening endpoint to client */
+	SET_EGRESS,  /* client to the relay's end of its hole */
+	SET_CONSENT, /* peers that may be sent to, with counter, limit and timeout */
+	SET_PUNCH,   /* STUN endpoints of ours */
+	SET_RAW,     /* endpoints where every datagram is a punch */
+	SET_OPENING, /* limits the log of each listening endpoint */
+	SET_PEER,    /* a hole, as seen from its client, to the client of the other's hole */
 	SET_PEER_MARK, /* the conntrack mark of what comes through a hole */
 	SET_PEER_FROM, /* a hole to the relay's end of the other's */
 	SET_COUNT,
@@ -45,22 +49,12 @@ struct kernel {
 	bool timeouts; /* objects for conntrack timeouts */
 };
 
-/*
- * The whole table; over one of the same version its rules are made anew and its elements stay.
- * raw: it has endpoints of SET_RAW.
- */
-void skeleton_add(struct batch *batch, const struct kernel *kernel, bool raw);
+/* The whole table; over one of the same version its rules are made anew and its elements stay. */
+void skeleton_add(struct batch *batch, const struct kernel *kernel);
 void skeleton_delete(struct batch *batch, const char *table);
 /* The table alone, for the probe too. */
 void skeleton_add_table(struct batch *batch, const char *table, uint32_t flags);
 void skeleton_add_timeout(struct batch *batch, const char *table, uint8_t family);
 uint32_t skeleton_flags(const struct kernel *kernel);
-
-/*
- * The chain that keeps raw punches out of conntrack costs every packet a lookup, so it exists only
- * while there are such endpoints.
- */
-void skeleton_add_raw(struct batch *batch);
-void skeleton_delete_raw(struct batch *batch);
 
 #endif

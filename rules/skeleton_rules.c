@@ -7,9 +7,9 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
-#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include "rules/elem.h"
 #include "rules/expr.h"
 
 /* Log events a second: of each listening endpoint, and of all refused packets together. */
@@ -25,27 +25,31 @@ const char *timeout_name(uint8_t family)
 	return family == AF_INET ? "udp4" : "udp6";
 }
 
-static const char *translate_name(uint8_t family)
+/* The chain of this family. */
+static const char *chain_of(uint8_t family, const char *v4, const char *v6)
 {
-	return family == AF_INET ? CHAIN_TRANSLATE4 : CHAIN_TRANSLATE6;
+	return family == AF_INET ? v4 : v6;
 }
 
-static const char *pair_name(uint8_t family)
-{
-	return family == AF_INET ? CHAIN_PAIR4 : CHAIN_PAIR6;
-}
-
-/* chain: KEY @set VERDICT */
+/* chain: KEY @set VERDICT; without a target it accepts. */
 static void add_match(
 	struct batch *batch, const char *chain, uint8_t family, enum set_id set, const char *target)
 {
 	struct expr_rule rule;
 
 	expr_begin(&rule, chain);
-	expr_load_key(&rule, family,
-		set == SET_EXACT || set == SET_PREFIX ? EXPR_DST_AND_SADDR : EXPR_DST);
+	expr_load_key(&rule, family, elem_has_source(set) ? EXPR_DST_AND_SADDR : EXPR_DST);
 	expr_lookup(&rule, set_name(set, family), false);
 	expr_verdict(&rule, target ? NFT_GOTO : NF_ACCEPT, target);
+	expr_end(&rule, batch);
+}
+
+static void add_drop(struct batch *batch, const char *chain)
+{
+	struct expr_rule rule;
+
+	expr_begin(&rule, chain);
+	expr_verdict(&rule, NF_DROP, NULL);
 	expr_end(&rule, batch);
 }
 
@@ -58,11 +62,12 @@ static void add_notrack(
 	expr_load_key(&rule, family, key);
 	expr_lookup(&rule, set_name(set, family), false);
 	expr_notrack(&rule);
+	expr_verdict(&rule, NF_ACCEPT, NULL);
 	expr_end(&rule, batch);
 }
 
 /* The first two bits of RTP are 10, of STUN 00: media leave after one comparison (RFC 7983). */
-static void add_raw_in(struct batch *batch)
+static void add_stun(struct batch *batch)
 {
 	static const uint8_t zero, top = 0xc0;
 	static const uint8_t cookie[] = {0x21, 0x12, 0xa4, 0x42};
@@ -74,10 +79,104 @@ static void add_raw_in(struct batch *batch)
 	expr_cmp(&rule, NFT_CMP_EQ, &zero, sizeof(zero));
 	expr_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 12, sizeof(cookie), EXPR_REG);
 	expr_cmp(&rule, NFT_CMP_EQ, cookie, sizeof(cookie));
-	expr_verdict(&rule, NFT_GOTO, CHAIN_STUN);
+	/* What is for no punch port comes back, and needs consent as anything else. */
+	expr_verdict(&rule, NFT_JUMP, CHAIN_STUN);
 	expr_end(&rule, batch);
 	FOR_EACH_FAMILY(f)
 	add_notrack(batch, CHAIN_STUN, *f, SET_PUNCH, EXPR_DST);
+}
+
+static void add_errors_jump(struct batch *batch, uint8_t family)
+{
+	struct expr_rule rule;
+
+	expr_begin(&rule, CHAIN_RAW_IN);
+	expr_is_family(&rule, family);
+	expr_is_proto(&rule, family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	expr_verdict(&rule, NFT_GOTO, chain_of(family, CHAIN_ERRORS4, CHAIN_ERRORS6));
+	expr_end(&rule, batch);
+}
+
+/*
+ * One lookup decides whether media pass, and counts and polices them, before connection tracking
+ * sees them; it comes first, for nothing else comes as often. A port has one sender while media
+ * flow, so the set with the source in its key is the first one.
+ */
+static void add_raw_in(struct batch *batch)
+{
+	FOR_EACH_FAMILY(f)
+	add_match(batch, CHAIN_RAW_IN, *f, SET_EXACT, NULL);
+	add_stun(batch);
+	FOR_EACH_FAMILY(f)
+	{
+		const char *rate = chain_of(*f, CHAIN_RATE4, CHAIN_RATE6);
+
+		add_match(batch, CHAIN_RAW_IN, *f, SET_ANY, NULL);
+		add_match(batch, CHAIN_RAW_IN, *f, SET_EXACT_RATE, rate);
+		add_match(batch, CHAIN_RAW_IN, *f, SET_ANY_RATE, rate);
+		add_match(batch, CHAIN_RAW_IN, *f, SET_WITHIN,
+			chain_of(*f, CHAIN_WITHIN4, CHAIN_WITHIN6));
+		add_match(batch, CHAIN_RAW_IN, *f, SET_LISTEN, CHAIN_REFUSE);
+		add_notrack(batch, CHAIN_RAW_IN, *f, SET_RAW, EXPR_DST);
+		add_match(batch, CHAIN_RAW_IN, *f, SET_PUNCH,
+			chain_of(*f, CHAIN_PAIR4, CHAIN_PAIR6));
+		add_errors_jump(batch, *f);
+
+		add_match(batch, rate, *f, SET_RATE, NULL);
+		add_drop(batch, rate);
+		add_match(batch, chain_of(*f, CHAIN_WITHIN4, CHAIN_WITHIN6), *f, SET_PREFIX, rate);
+		add_match(batch, chain_of(*f, CHAIN_WITHIN4, CHAIN_WITHIN6), *f, SET_LISTEN,
+			CHAIN_REFUSE);
+	}
+}
+
+/* Both directions between peers need consent of who receives; a stream's client may answer without.
+ */
+static void add_pair(struct batch *batch, uint8_t family)
+{
+	const char *chain = chain_of(family, CHAIN_PAIR4, CHAIN_PAIR6);
+	struct expr_rule rule;
+
+	expr_begin(&rule, chain);
+	expr_load_key(&rule, family, EXPR_SRC_AND_DST);
+	expr_lookup(&rule, set_name(SET_PEER, family), true);
+	expr_lookup(&rule, set_name(SET_CONSENT, family), false);
+	expr_verdict(&rule, NF_ACCEPT, NULL);
+	expr_end(&rule, batch);
+
+	expr_begin(&rule, chain);
+	expr_load_key(&rule, family, EXPR_SRC_AND_DST);
+	expr_lookup(&rule, set_name(SET_PEER, family), true);
+	expr_verdict(&rule, NF_DROP, NULL);
+	expr_end(&rule, batch);
+}
+
+/*
+ * An error about a packet of ours must not stop its sender; but it must learn the path's MTU. Of
+ * the packet that an error tells of, its source is one of our endpoints.
+ */
+static void add_errors(struct batch *batch, uint8_t family)
+{
+	static const enum set_id ours[] = {SET_PUNCH, SET_RAW, SET_LISTEN};
+	static const uint8_t frag_needed[] = {ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED};
+	static const uint8_t too_big = ICMP6_PACKET_TOO_BIG;
+	const char *chain = chain_of(family, CHAIN_ERRORS4, CHAIN_ERRORS6);
+	const bool v4 = family == AF_INET;
+	const uint32_t size = v4 ? sizeof(frag_needed) : sizeof(too_big);
+	struct expr_rule rule;
+
+	expr_begin(&rule, chain);
+	expr_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, size, EXPR_REG);
+	expr_cmp(&rule, NFT_CMP_EQ, v4 ? frag_needed : &too_big, size);
+	expr_verdict(&rule, NF_ACCEPT, NULL);
+	expr_end(&rule, batch);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		expr_begin(&rule, chain);
+		expr_load_erring(&rule, family);
+		expr_lookup(&rule, set_name(ours[i], family), false);
+		expr_verdict(&rule, NF_DROP, NULL);
+		expr_end(&rule, batch);
+	}
 }
 
 static void add_raw_out(struct batch *batch)
@@ -89,69 +188,42 @@ static void add_raw_out(struct batch *batch)
 	}
 }
 
-void skeleton_add_raw_rules(struct batch *batch)
+/* The flow's mark, by the endpoint or by the hole to which its first packet came. */
+static void begin_mark(struct expr_rule *rule, const struct kernel *kernel, uint8_t family,
+	enum expr_key key, enum set_id set)
 {
-	FOR_EACH_FAMILY(f)
-	add_notrack(batch, CHAIN_RAW_ANY, *f, SET_RAW, EXPR_DST);
+	expr_begin(rule, CHAIN_TO_CLIENT);
+	expr_load_key(rule, family, key);
+	expr_lookup(rule, set_name(set, family), true);
+	expr_ct_set(rule, NFT_CT_MARK);
+	/* Short, so that a sender which comes back from another port is locked out briefly. */
+	if (kernel->timeouts)
+		expr_timeout(rule, timeout_name(family));
 }
 
-static void add_to_client(struct batch *batch)
+/* Whoever comes here may send. */
+static void add_to_client(struct batch *batch, const struct kernel *kernel, uint8_t family)
 {
-	static const enum set_id sources[] = {SET_ANY, SET_EXACT, SET_PREFIX};
-
-	FOR_EACH_FAMILY(f)
-	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-		add_match(batch, CHAIN_TO_CLIENT, *f, sources[i], translate_name(*f));
-	FOR_EACH_FAMILY(f)
-	add_match(batch, CHAIN_TO_CLIENT, *f, SET_PUNCH, pair_name(*f));
-}
-
-static void add_translate(struct batch *batch, const struct kernel *kernel, uint8_t family)
-{
-	const char *chain = translate_name(family);
 	struct expr_rule rule;
 
-	expr_begin(&rule, chain);
-	expr_load_key(&rule, family, EXPR_DST);
-	expr_lookup(&rule, set_name(SET_MARK, family), true);
-	expr_ct_set(&rule, NFT_CT_MARK);
-	expr_end(&rule, batch);
-
-	/* Short, so that a sender which comes back from another port is locked out briefly. */
-	if (kernel->timeouts) {
-		expr_begin(&rule, chain);
-		expr_timeout(&rule, timeout_name(family));
-		expr_end(&rule, batch);
-	}
 	/* A flow whose reply tuple is in use comes here with each packet, as it is never confirmed.
 	 */
-	expr_begin(&rule, chain);
+	begin_mark(&rule, kernel, family, EXPR_DST, SET_MARK);
 	expr_load_key(&rule, family, EXPR_DST);
 	expr_limit_each(&rule, set_name(SET_OPENING, family), OPEN_RATE);
 	expr_log(&rule, LOG_OPEN);
 	expr_end(&rule, batch);
 
-	expr_begin(&rule, chain);
+	expr_begin(&rule, CHAIN_TO_CLIENT);
 	expr_load_key(&rule, family, EXPR_DST);
 	expr_lookup(&rule, set_name(SET_INGRESS, family), true);
 	expr_nat(&rule, NFT_NAT_DNAT, family);
 	expr_end(&rule, batch);
-}
 
-static void add_pair(struct batch *batch, const struct kernel *kernel, uint8_t family)
-{
-	const char *chain = pair_name(family);
-	struct expr_rule rule;
-
-	expr_begin(&rule, chain);
-	expr_load_key(&rule, family, EXPR_SRC_AND_DST);
-	expr_lookup(&rule, set_name(SET_PEER_MARK, family), true);
-	expr_ct_set(&rule, NFT_CT_MARK);
-	if (kernel->timeouts)
-		expr_timeout(&rule, timeout_name(family));
+	begin_mark(&rule, kernel, family, EXPR_SRC_AND_DST, SET_PEER_MARK);
 	expr_end(&rule, batch);
 
-	expr_begin(&rule, chain);
+	expr_begin(&rule, CHAIN_TO_CLIENT);
 	expr_load_key(&rule, family, EXPR_SRC_AND_DST);
 	expr_lookup(&rule, set_name(SET_PEER, family), true);
 	expr_nat(&rule, NFT_NAT_DNAT, family);
@@ -177,7 +249,7 @@ static void add_from_relay(struct batch *batch, uint8_t family)
 	begin_from_relay(&rule);
 	expr_is_family(&rule, family);
 	expr_is_proto(&rule, IPPROTO_UDP);
-	expr_ct_original(&rule, family, true);
+	expr_ct_original(&rule, family);
 	expr_lookup(&rule, set_name(SET_PEER_FROM, family), true);
 	expr_nat(&rule, NFT_NAT_SNAT, family);
 	expr_end(&rule, batch);
@@ -189,65 +261,6 @@ static void add_from_relay(struct batch *batch, uint8_t family)
 	expr_end(&rule, batch);
 }
 
-/* A vanished client's NAT must not stop the sender, but it must learn the path's MTU. */
-static void add_icmp(struct batch *batch)
-{
-	static const uint8_t frag_needed[] = {ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED};
-	static const uint8_t too_big = ICMP6_PACKET_TOO_BIG;
-	struct expr_rule rule;
-
-	expr_begin(&rule, CHAIN_RELAYED);
-	expr_is_family(&rule, AF_INET);
-	expr_is_proto(&rule, IPPROTO_ICMP);
-	expr_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(frag_needed), EXPR_REG);
-	expr_cmp(&rule, NFT_CMP_EQ, frag_needed, sizeof(frag_needed));
-	expr_verdict(&rule, NF_ACCEPT, NULL);
-	expr_end(&rule, batch);
-
-	expr_begin(&rule, CHAIN_RELAYED);
-	expr_is_family(&rule, AF_INET6);
-	expr_is_proto(&rule, IPPROTO_ICMPV6);
-	expr_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(too_big), EXPR_REG);
-	expr_cmp(&rule, NFT_CMP_EQ, &too_big, sizeof(too_big));
-	expr_verdict(&rule, NF_ACCEPT, NULL);
-	expr_end(&rule, batch);
-}
-
-static void add_relayed(struct batch *batch)
-{
-	static const uint8_t reply = IP_CT_DIR_REPLY;
-	struct expr_rule rule;
-
-	/* Media first: one lookup decides, counts and polices. */
-	FOR_EACH_FAMILY(f)
-	add_match(batch, CHAIN_RELAYED, *f, SET_CONSENT, NULL);
-	expr_begin(&rule, CHAIN_RELAYED);
-	expr_is_marked(&rule, false);
-	expr_verdict(&rule, NF_ACCEPT, NULL);
-	expr_end(&rule, batch);
-	add_icmp(batch);
-	/* Both directions between peers need consent; a stream's client may answer without. */
-	FOR_EACH_FAMILY(f)
-	{
-		expr_begin(&rule, CHAIN_RELAYED);
-		expr_ct_original(&rule, *f, false);
-		expr_lookup(&rule, set_name(SET_PUNCH, *f), false);
-		expr_verdict(&rule, NF_DROP, NULL);
-		expr_end(&rule, batch);
-	}
-
-	expr_begin(&rule, CHAIN_RELAYED);
-	expr_is_proto(&rule, IPPROTO_UDP);
-	expr_ct(&rule, NFT_CT_DIRECTION);
-	expr_cmp(&rule, NFT_CMP_EQ, &reply, sizeof(reply));
-	expr_verdict(&rule, NF_ACCEPT, NULL);
-	expr_end(&rule, batch);
-
-	expr_begin(&rule, CHAIN_RELAYED);
-	expr_verdict(&rule, NF_DROP, NULL);
-	expr_end(&rule, batch);
-}
-
 static void add_refuse(struct batch *batch)
 {
 	struct expr_rule rule;
@@ -256,48 +269,52 @@ static void add_refuse(struct batch *batch)
 	expr_limit(&rule, REFUSED_RATE);
 	expr_log(&rule, LOG_REFUSED);
 	expr_end(&rule, batch);
-
-	expr_begin(&rule, CHAIN_REFUSE);
-	expr_verdict(&rule, NF_DROP, NULL);
-	expr_end(&rule, batch);
+	add_drop(batch, CHAIN_REFUSE);
 }
 
 /*
- * Besides what is refused: a client's RTCP that meets no flow. If it were let in, its conntrack
- * entry would hold the very tuple that the stream needs.
+ * What may be sent and was not translated had a flow before its port was listened to: the log has
+ * that flow deleted. And a client's RTCP that meets no flow: if it were let in, its conntrack entry
+ * would hold the very tuple that the stream needs.
  */
-static void add_refuse_in(struct batch *batch)
+static void add_refuse_in(struct batch *batch, uint8_t family)
 {
 	static const uint32_t untracked = 1
 					  << 6; /* NF_CT_STATE_UNTRACKED_BIT, not in all headers */
 	struct expr_rule rule;
 
-	FOR_EACH_FAMILY(f)
-	add_match(batch, CHAIN_REFUSE_IN, *f, SET_LISTEN, CHAIN_REFUSE);
-	FOR_EACH_FAMILY(f)
-	{
-		expr_begin(&rule, CHAIN_REFUSE_IN);
-		expr_load_key(&rule, *f, EXPR_DST);
-		expr_lookup(&rule, set_name(SET_PUNCH, *f), false);
-		expr_ct(&rule, NFT_CT_STATE);
-		expr_cmp(&rule, NFT_CMP_NEQ, &untracked, sizeof(untracked));
-		expr_verdict(&rule, NF_DROP, NULL);
-		expr_end(&rule, batch);
-	}
+	expr_begin(&rule, CHAIN_REFUSE_IN);
+	expr_load_key(&rule, family, EXPR_DST);
+	expr_lookup(&rule, set_name(SET_LISTEN, family), false);
+	expr_limit_each(&rule, set_name(SET_OPENING, family), OPEN_RATE);
+	expr_log(&rule, LOG_EARLY);
+	expr_end(&rule, batch);
+	expr_begin(&rule, CHAIN_REFUSE_IN);
+	expr_load_key(&rule, family, EXPR_DST);
+	expr_lookup(&rule, set_name(SET_MARK, family), true);
+	expr_verdict(&rule, NF_DROP, NULL);
+	expr_end(&rule, batch);
+
+	expr_begin(&rule, CHAIN_REFUSE_IN);
+	expr_load_key(&rule, family, EXPR_DST);
+	expr_lookup(&rule, set_name(SET_PUNCH, family), false);
+	expr_ct(&rule, NFT_CT_STATE);
+	expr_cmp(&rule, NFT_CMP_NEQ, &untracked, sizeof(untracked));
+	expr_verdict(&rule, NF_DROP, NULL);
+	expr_end(&rule, batch);
 }
 
 void skeleton_add_rules(struct batch *batch, const struct kernel *kernel)
 {
 	add_raw_in(batch);
 	add_raw_out(batch);
-	add_to_client(batch);
 	FOR_EACH_FAMILY(f)
 	{
-		add_translate(batch, kernel, *f);
-		add_pair(batch, kernel, *f);
+		add_pair(batch, *f);
+		add_errors(batch, *f);
+		add_to_client(batch, kernel, *f);
 		add_from_relay(batch, *f);
+		add_refuse_in(batch, *f);
 	}
-	add_relayed(batch);
 	add_refuse(batch);
-	add_refuse_in(batch);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rules/consent.h"
 #include "rules/elem.h"
 #include "rules/internal.h"
 
@@ -9,9 +10,9 @@
 struct txn {
 	struct rules *rules;
 	const struct rules_op *ops;
+	size_t count;
 	struct rules_error *error;
-	struct endpoint fresh[RULES_OPS_MAX]; /* begin to listen */
-	size_t fresh_count;
+	bool moved[RULES_OPS_MAX]; /* a LISTEN that took consent along to another source */
 };
 
 static bool endpoint_is_valid(const struct endpoint *endpoint)
@@ -23,7 +24,7 @@ static const char *listen_check(const struct rules_op *op)
 {
 	if (!endpoint_is_valid(&op->listen))
 		return "the listening endpoint is incomplete";
-	if (op->kind != RULES_LISTEN)
+	if (op->kind == RULES_UNLISTEN || op->kind == RULES_UNINGRESS)
 		return NULL;
 	if (op->number > RULES_NUMBER_MAX)
 		return "the stream's number is too large";
@@ -39,7 +40,7 @@ static const char *client_check(const struct rules_op *op)
 	if (!endpoint_is_valid(&op->client))
 		return "the client's endpoint is incomplete";
 	if (op->kind == RULES_CONSENT)
-		return op->consent_ms ? NULL : "consent of no duration";
+		return NULL;
 	if (op->kind == RULES_INGRESS) {
 		if (op->listen.addr.family != op->client.addr.family)
 			return "client and listening endpoint are of different IP versions";
@@ -49,8 +50,6 @@ static const char *client_check(const struct rules_op *op)
 		return "the hole's local endpoint is incomplete";
 	if (op->punch.addr.family != op->client.addr.family)
 		return "client and hole are of different IP versions";
-	if (op->kind == RULES_CLIENT && !op->consent_ms)
-		return "consent of no duration";
 	return NULL;
 }
 
@@ -73,6 +72,8 @@ static const char *op_check(const struct rules_op *op)
 {
 	if (strnlen(op->name, RULES_NAME) == RULES_NAME)
 		return "the name is too long";
+	if ((op->kind == RULES_INGRESS || op->kind == RULES_CONSENT) && !op->consent_ms)
+		return "consent of no duration";
 	switch (op->kind) {
 	case RULES_LISTEN:
 	case RULES_UNLISTEN:
@@ -81,10 +82,11 @@ static const char *op_check(const struct rules_op *op)
 	case RULES_PUNCH:
 	case RULES_UNPUNCH:
 		return endpoint_is_valid(&op->punch) ? NULL : "the local endpoint is incomplete";
+	case RULES_CONSENT:
+		return op->listen.addr.family ? listen_check(op) : client_check(op);
 	case RULES_INGRESS:
 	case RULES_CLIENT:
 	case RULES_UNCLIENT:
-	case RULES_CONSENT:
 	case RULES_FLUSH:
 	case RULES_UNPEER:
 		return client_check(op);
@@ -128,13 +130,62 @@ static int listening_find(struct txn *txn, int op, struct elem *out)
 	return elem_get(&txn->rules->nl, out, out);
 }
 
-/* The element of a source set that belongs to an element of LISTEN. */
-static struct elem source_elem(const struct elem *listening)
+/* An operation of this kind for the same port, of those from first to before end. */
+static const struct rules_op *op_find(
+	const struct txn *txn, size_t first, size_t end, enum rules_op_kind kind, int like)
+{
+	for (size_t i = first; i < end; i++)
+		if (txn->ops[i].kind == kind &&
+			endpoint_equal(&txn->ops[i].listen, &txn->ops[like].listen))
+			return &txn->ops[i];
+	return NULL;
+}
+
+static struct elem prefix_elem(const struct elem *listening)
 {
 	struct elem elem = *listening;
 
-	elem.set = elem_source_set(&listening->source);
+	elem.set = SET_PREFIX;
 	return elem;
+}
+
+static bool is_within(const struct prefix *source)
+{
+	return source->bits && source->bits < 8 * addr_size(source->addr.family);
+}
+
+/* Another source has the port: consent and counters go with it. */
+static int consent_move(struct txn *txn, int i, const struct prefix *from)
+{
+	const struct rules_op *op = &txn->ops[i];
+	const struct rules_op *begun =
+		op_find(txn, (size_t)i + 1, txn->count, RULES_CONSENT, i);
+	struct consent consent = {.listen = op->listen, .source = *from};
+	int err = consent_read(&txn->rules->nl, &consent);
+
+	consent_close(&txn->rules->batch, &txn->rules->kernel, i, &op->listen, from);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	consent.source = op->source;
+	if (begun)
+		consent.timeout_ms = begun->consent_ms;
+	consent_open(&txn->rules->batch, &txn->rules->kernel, i, &consent);
+	txn->moved[i] = true;
+	return 0;
+}
+
+/* What was listening there: its counters stay, and its consent if it has another source now. */
+static int listen_change(struct txn *txn, int i, const struct elem *old, struct elem *elem)
+{
+	const struct elem prefix = prefix_elem(old);
+
+	elem->packets = old->packets;
+	elem->bytes = old->bytes;
+	if (!memcmp(&old->source, &elem->source, sizeof(old->source)))
+		return 0;
+	if (is_within(&old->source))
+		elem_remove(txn, i, &prefix);
+	return consent_move(txn, i, &old->source);
 }
 
 static int listen_add(struct txn *txn, int i)
@@ -144,37 +195,34 @@ static int listen_add(struct txn *txn, int i)
 				 .key = op->listen,
 				 .source = op->source,
 				 .number = op->number};
-	struct elem source;
 	int err = listening_find(txn, i, &old);
 
+	if (!err)
+		err = listen_change(txn, i, &old, &elem);
 	if (err && err != -ENOENT)
 		return err;
-	if (!err) {
-		source = source_elem(&old);
-		elem_remove(txn, i, &source);
-		elem.packets = old.packets;
-		elem.bytes = old.bytes;
-	} else {
-		txn->fresh[txn->fresh_count++] = op->listen;
-	}
 	memcpy(elem.name, op->name, sizeof(elem.name));
 	elem_replace(txn, i, &elem);
-	source = source_elem(&elem);
-	elem_replace(txn, i, &source);
 	elem.set = SET_MARK;
 	elem_replace(txn, i, &elem);
+	if (is_within(&op->source)) {
+		elem.set = SET_PREFIX;
+		elem_replace(txn, i, &elem);
+	}
 	return 0;
 }
 
 static int listen_remove(struct txn *txn, int i)
 {
-	struct elem old, source;
+	struct elem old, prefix;
 	int err = listening_find(txn, i, &old);
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	source = source_elem(&old);
-	elem_remove(txn, i, &source);
+	prefix = prefix_elem(&old);
+	if (is_within(&old.source))
+		elem_remove(txn, i, &prefix);
+	consent_close(&txn->rules->batch, &txn->rules->kernel, i, &old.key, &old.source);
 	elem_remove(txn, i, &old);
 	old.set = SET_MARK;
 	elem_remove(txn, i, &old);
@@ -194,7 +242,8 @@ static int client_add(struct txn *txn, int i)
 	elem_replace(txn, i, &elem);
 	elem.set = SET_CONSENT;
 	elem.timeout_ms = op->consent_ms;
-	elem_replace(txn, i, &elem);
+	if (op->consent_ms)
+		elem_replace(txn, i, &elem);
 	return 0;
 }
 
@@ -208,11 +257,8 @@ static int client_remove(struct txn *txn, int i)
 	return 0;
 }
 
-/*
- * A kernel that refreshes takes only the timeout of an element that is there. Others keep the old
- * one, so it is made anew from what was read: what passes in between goes uncounted.
- */
-static int consent_begin(struct txn *txn, int i)
+/* Of a peer; as consent_refresh does it. */
+static int peer_consent_begin(struct txn *txn, int i)
 {
 	const struct rules_op *op = &txn->ops[i];
 	struct elem elem = {.set = SET_CONSENT, .key = op->client, .rate = op->rate};
@@ -233,17 +279,55 @@ static int consent_begin(struct txn *txn, int i)
 	return 0;
 }
 
-static int ingress_set(struct txn *txn, int i)
+static struct consent consent_of(const struct rules_op *op)
+{
+	struct consent consent = {.listen = op->listen,
+		.source = op->source,
+		.timeout_ms = op->consent_ms,
+		.rate = op->rate};
+
+	memcpy(consent.name, op->name, sizeof(consent.name));
+	return consent;
+}
+
+static int consent_begin(struct txn *txn, int i)
 {
 	const struct rules_op *op = &txn->ops[i];
+	const struct consent consent = consent_of(op);
+	const struct rules_op *listen;
+
+	if (!op->listen.addr.family)
+		return peer_consent_begin(txn, i);
+	listen = op_find(txn, 0, (size_t)i, RULES_LISTEN, i);
+	if (listen && txn->moved[listen - txn->ops])
+		return 0;
+	return consent_refresh(
+		&txn->rules->batch, &txn->rules->kernel, &txn->rules->nl, i, &consent);
+}
+
+static int ingress_add(struct txn *txn, int i)
+{
+	const struct rules_op *op = &txn->ops[i];
+	const struct consent consent = consent_of(op);
 	struct elem elem = {.set = SET_INGRESS, .key = op->listen, .data = op->client};
 
 	memcpy(elem.name, op->name, sizeof(elem.name));
-	if (op->kind == RULES_INGRESS)
-		elem_replace(txn, i, &elem);
-	else
-		elem_remove(txn, i, &elem);
+	elem_replace(txn, i, &elem);
+	consent_open(&txn->rules->batch, &txn->rules->kernel, i, &consent);
 	return 0;
+}
+
+static int ingress_remove(struct txn *txn, int i)
+{
+	const struct elem elem = {.set = SET_INGRESS, .key = txn->ops[i].listen};
+	struct elem old;
+	int err = listening_find(txn, i, &old);
+
+	elem_remove(txn, i, &elem);
+	if (!err)
+		consent_close(
+			&txn->rules->batch, &txn->rules->kernel, i, &old.key, &old.source);
+	return err == -ENOENT ? 0 : err;
 }
 
 static int punch_set(struct txn *txn, int i)
@@ -251,13 +335,10 @@ static int punch_set(struct txn *txn, int i)
 	const struct rules_op *op = &txn->ops[i];
 	struct elem elem = {.set = op->raw ? SET_RAW : SET_PUNCH, .key = op->punch};
 
-	if (op->kind == RULES_UNPUNCH) {
+	if (op->kind == RULES_UNPUNCH)
 		elem_remove(txn, i, &elem);
-		return 0;
-	}
-	if (op->raw)
-		skeleton_add_raw(&txn->rules->batch);
-	elem_add(&txn->rules->batch, i, &elem);
+	else
+		elem_add(&txn->rules->batch, i, &elem);
 	return 0;
 }
 
@@ -293,8 +374,9 @@ static int op_build(struct txn *txn, int i)
 	case RULES_UNPUNCH:
 		return punch_set(txn, i);
 	case RULES_INGRESS:
+		return ingress_add(txn, i);
 	case RULES_UNINGRESS:
-		return ingress_set(txn, i);
+		return ingress_remove(txn, i);
 	case RULES_CLIENT:
 		return client_add(txn, i);
 	case RULES_UNCLIENT:
@@ -310,26 +392,12 @@ static int op_build(struct txn *txn, int i)
 	return -EINVAL;
 }
 
-/* The chain of raw punches goes with the last of its endpoints; that it stays only costs time. */
-static void raw_tidy(struct rules *rules, const struct rules_op *ops, size_t count)
-{
-	bool removed = false, used = true;
-
-	for (size_t i = 0; i < count; i++)
-		removed |= ops[i].kind == RULES_UNPUNCH && ops[i].raw;
-	if (!removed || table_has_raw(&rules->nl, &used) || used)
-		return;
-	batch_clear(&rules->batch);
-	skeleton_delete_raw(&rules->batch);
-	batch_commit(&rules->batch, &rules->nl, NULL);
-}
-
-static int txn_build(struct txn *txn, size_t count)
+static int txn_build(struct txn *txn)
 {
 	int err;
 
 	batch_clear(&txn->rules->batch);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < txn->count; i++) {
 		const char *wrong = op_check(&txn->ops[i]);
 
 		if (wrong)
@@ -345,20 +413,19 @@ static int txn_build(struct txn *txn, size_t count)
 int rules_apply(
 	struct rules *rules, const struct rules_op *ops, size_t count, struct rules_error *error)
 {
-	struct txn txn = {.rules = rules, .ops = ops, .error = error};
+	struct txn txn = {.rules = rules, .ops = ops, .count = count, .error = error};
 	int err;
 
 	if (!count || count > RULES_OPS_MAX)
 		return nl_fail(error, -EINVAL, -1, "between 1 and %d operations", RULES_OPS_MAX);
-	err = txn_build(&txn, count);
+	err = txn_build(&txn);
 	if (!err)
 		err = batch_commit(&rules->batch, &rules->nl, error);
 	if (err)
 		return err;
-	raw_tidy(rules, ops, count);
-	err = flush_listening(&rules->nl, txn.fresh, txn.fresh_count);
-	if (!err)
-		err = flush_holes(&rules->flush, &rules->nl, ops, count);
+	if (rules->committed)
+		rules->committed();
+	err = flush_holes(&rules->flush, &rules->nl, ops, count);
 	if (err)
 		return nl_fail(error, err, -1, "committed, but old flows could not be deleted: %s",
 			strerror(-err));

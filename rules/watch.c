@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 
@@ -93,10 +92,18 @@ static bool packet_parse(const struct nlattr *attr, struct rules_event *event)
 	return udp && !buf.bad;
 }
 
-bool log_parse(const struct nlmsghdr *nlh, struct rules_event *event)
+static enum log_kind kind_of(const char *prefix)
 {
+	if (!strcmp(prefix, LOG_REFUSED))
+		return LOG_KIND_REFUSED;
+	return strcmp(prefix, LOG_EARLY) ? LOG_KIND_OPEN : LOG_KIND_EARLY;
+}
+
+enum log_kind log_parse(const struct nlmsghdr *nlh, struct rules_event *event)
+{
+	enum log_kind kind = LOG_KIND_NONE;
 	const struct nlattr *attr;
-	bool packet = false, prefix = false;
+	bool packet = false;
 
 	*event = (struct rules_event){0};
 	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
@@ -104,12 +111,11 @@ bool log_parse(const struct nlmsghdr *nlh, struct rules_event *event)
 		if (mnl_attr_get_type(attr) == NFULA_PAYLOAD)
 			packet = packet_parse(attr, event);
 		if (mnl_attr_get_type(attr) == NFULA_PREFIX &&
-			!mnl_attr_validate(attr, MNL_TYPE_NUL_STRING)) {
-			prefix = true;
-			event->refused = !strcmp(mnl_attr_get_str(attr), LOG_REFUSED);
-		}
+			!mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
+			kind = kind_of(mnl_attr_get_str(attr));
 	}
-	return packet && prefix;
+	event->refused = kind == LOG_KIND_REFUSED;
+	return packet ? kind : LOG_KIND_NONE;
 }
 
 /*
@@ -123,25 +129,44 @@ static uint32_t number_find(struct nl *nl, const struct endpoint *listen)
 	return elem_get(nl, &elem, &elem) ? 0 : elem.number;
 }
 
-/* Of the messages in one datagram: true when somebody has deleted a table. */
-static bool datagram_read(struct rules *rules, size_t len,
+/*
+ * The sender was there before its port was listened to: its flow is confirmed and not translated,
+ * and no nat chain would ever see it.
+ */
+static void early_delete(struct nl *nl, const struct rules_event *event)
+{
+	const struct ct_tuple flow = {event->sender, event->listen};
+	struct ct ct;
+
+	if (!ct_get(nl, &flow, &ct) && (ct.mark & RULES_MARK_MASK) != RULES_MARK)
+		ct_delete(nl, &flow, 1, NULL);
+}
+
+static void datagram_read(struct rules *rules, size_t len,
 	void (*event)(void *data, const struct rules_event *event), void *data)
 {
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)rules->log.buffer;
 	struct rules_event found;
-	bool deleted = false;
 	int left = (int)len;
 
 	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		deleted |= nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE);
-		if (nlh->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
-			!log_parse(nlh, &found))
+		if (nlh->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET))
 			continue;
-		if (!found.refused)
+		switch (log_parse(nlh, &found)) {
+		case LOG_KIND_NONE:
+			break;
+		case LOG_KIND_EARLY:
+			early_delete(&rules->nl, &found);
+			break;
+		case LOG_KIND_OPEN:
 			found.number = number_find(&rules->nl, &found.listen);
-		event(data, &found);
+			event(data, &found);
+			break;
+		case LOG_KIND_REFUSED:
+			event(data, &found);
+			break;
+		}
 	}
-	return deleted;
 }
 
 int rules_watch_fd(const struct rules *rules)
@@ -149,29 +174,18 @@ int rules_watch_fd(const struct rules *rules)
 	return rules->log.fd;
 }
 
-static int table_check(struct rules *rules)
-{
-	enum table_state state;
-	int err = table_examine(&rules->nl, &state);
-
-	return err ? err : state == TABLE_OURS ? 0 : -ESTALE;
-}
-
 int rules_watch(
 	struct rules *rules, void (*event)(void *data, const struct rules_event *event), void *data)
 {
-	bool deleted = false;
 	ssize_t got = 1;
 
 	for (int i = 0; got && i < WATCH_MAX; i++) {
 		got = nl_receive(&rules->log);
-		/* Events were lost, among them perhaps the table's end; senders make new ones. */
-		if (got == -ENOBUFS)
-			deleted = true;
-		else if (got < 0)
+		/* Events were lost: senders make new ones. */
+		if (got < 0 && got != -ENOBUFS)
 			return (int)got;
-		else if (got)
-			deleted |= datagram_read(rules, (size_t)got, event, data);
+		if (got > 0)
+			datagram_read(rules, (size_t)got, event, data);
 	}
-	return deleted && !rules->kernel.persist ? table_check(rules) : 0;
+	return 0;
 }

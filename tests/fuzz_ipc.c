@@ -46,6 +46,8 @@ static size_t encode(const struct ipc *ipc)
 		return ipc_encode_records(again, ipc->id, records, ipc->count);
 	case IPC_EVENT:
 		return ipc_encode_event(again, &ipc->event);
+	case IPC_CHANGED:
+		return ipc_encode_changed(again, &ipc->change, ipc->since_ms);
 	}
 	abort();
 }

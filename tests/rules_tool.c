@@ -3,9 +3,11 @@
  * rules_tool: drives librules from a test. Lines on stdin, answers on stdout:
  *
  *   listen NAME LISTEN NUMBER SOURCE    unlisten LISTEN
- *   punch|unpunch AT [raw]              ingress NAME LISTEN CLIENT    uningress LISTEN
- *   client NAME CLIENT PUNCH MS RATE    unclient CLIENT PUNCH
- *   consent NAME CLIENT MS RATE         flush CLIENT PUNCH
+ *   punch|unpunch AT [raw]
+ *   ingress NAME LISTEN CLIENT SOURCE MS RATE          uningress LISTEN
+ *   client NAME CLIENT PUNCH [MS RATE]  unclient CLIENT PUNCH
+ *   consent NAME LISTEN SOURCE MS RATE  agree NAME CLIENT MS RATE, of a peer
+ *   flush CLIENT PUNCH
  *   peer NAME CLIENT PUNCH PEER NUMBER  unpeer CLIENT PUNCH
  *   peers NAME CLIENT PUNCH PEER NUMBER FROM
  *   commit        what was collected, as one transaction: "ok", or "error -CODE OP TEXT"
@@ -225,11 +227,12 @@ static bool op_parse(struct rules_op *op, const char *verb, char *words[], int c
 		{"unlisten", "l", RULES_UNLISTEN},
 		{"punch", "pw", RULES_PUNCH},
 		{"unpunch", "pw", RULES_UNPUNCH},
-		{"ingress", "nlc", RULES_INGRESS},
+		{"ingress", "nlcsmr", RULES_INGRESS},
 		{"uningress", "l", RULES_UNINGRESS},
 		{"client", "ncpmr", RULES_CLIENT},
 		{"unclient", "cp", RULES_UNCLIENT},
-		{"consent", "ncmr", RULES_CONSENT},
+		{"consent", "nlsmr", RULES_CONSENT},
+		{"agree", "ncmr", RULES_CONSENT},
 		{"flush", "cp", RULES_FLUSH},
 		{"peer", "ncpoi", RULES_PEER},
 		{"peers", "ncpoif", RULES_PEER},

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "relayd/restore.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "relayd/compare.h"
+
+#define DOUBT_MS 1000
+/* Comparisons to be sure take no more than such a share of the time. */
+#define DOUBT_SHARE 10
+
+static const char *change_text(enum rules_cause cause)
+{
+	switch (cause) {
+	case RULES_CAUSE_ELEMENT:
+		return "elements of table inet " RULES_TABLE " were changed";
+	case RULES_CAUSE_RULE:
+		return "rules of table inet " RULES_TABLE " were changed";
+	case RULES_CAUSE_TABLE:
+		return "table inet " RULES_TABLE " was removed";
+	case RULES_CAUSE_LOST:
+		return "changes of nf_tables were missed";
+	case RULES_CAUSE_REFUSED:
+		return "the kernel refused what should be possible";
+	case RULES_CAUSE_NONE:
+	case RULES_CAUSES:
+		break;
+	}
+	return "the kernel did not hold what it was told";
+}
+
+static void log_restored(
+	const struct net *net, const struct rules_change *change, const struct compare_count *count)
+{
+	char who[64] = "";
+
+	if (*change->process)
+		snprintf(who, sizeof who, " by %s (process %u)", change->process, change->pid);
+	/* To be sure, and it was as it should be. */
+	if (change->cause == RULES_CAUSE_NONE && !count->missing && !count->orphans)
+		return;
+	log_warning("%s%s: %zu restored, %zu removed, %lld ms later", change_text(change->cause),
+		who, count->missing, count->orphans,
+		(long long)(net_now(net) - net->restore.since_ms));
+}
+
+static void compare_begin(struct net *net);
+
+static void compare_end(struct net *net)
+{
+	net->restore.comparing = false;
+	net->sync.held = false;
+	if (!net->restore.again)
+		return;
+	net->restore.again = false;
+	compare_begin(net);
+}
+
+static void compared(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	struct net *net = data;
+	struct restore *restore = &net->restore;
+	struct compare *compare = error ? NULL : compare_open(snapshot);
+	struct compare_count count;
+	int64_t spent_ms;
+
+	if (compare) {
+		error = compare_run(net, compare, &count);
+		compare_close(compare);
+		uv_update_time(&net->loop);
+		restore->missing += count.missing;
+		restore->orphans += count.orphans;
+		log_restored(net, &restore->change, &count);
+		restore->change.cause = RULES_CAUSE_NONE;
+	}
+	spent_ms = net_now(net) - restore->since_ms;
+	restore->doubt_ms = net_now(net) +
+			    (spent_ms * DOUBT_SHARE > DOUBT_MS ? spent_ms * DOUBT_SHARE : DOUBT_MS);
+	if (!compare || error)
+		restore->doubt = true;
+	compare_end(net);
+}
+
+static void compare_begin(struct net *net)
+{
+	if (net->restore.comparing) {
+		net->restore.again = true;
+		return;
+	}
+	net->restore.doubt = false;
+	if (sync_read(&net->sync, compared, net)) {
+		restore_doubt(net);
+		return;
+	}
+	net->restore.comparing = true;
+	net->sync.held = true;
+}
+
+void restore_changed(struct net *net, const struct rules_change *change, int64_t since_ms)
+{
+	struct restore *restore = &net->restore;
+
+	restore->changes[change->cause]++;
+	if (restore->change.cause == RULES_CAUSE_NONE) {
+		memset(&restore->change, 0, sizeof restore->change);
+		restore->since_ms = since_ms;
+	}
+	rules_change_add(&restore->change, change);
+	compare_begin(net);
+}
+
+void restore_doubt(struct net *net)
+{
+	net->restore.doubt = true;
+}
+
+void restore_tick(struct net *net)
+{
+	struct restore *restore = &net->restore;
+
+	if (!restore->doubt || restore->comparing || net_now(net) < restore->doubt_ms)
+		return;
+	if (restore->change.cause == RULES_CAUSE_NONE)
+		restore->since_ms = net_now(net);
+	compare_begin(net);
+}
+
+void restore_started(struct net *net)
+{
+	compare_end(net);
+}
