@@ -132,16 +132,18 @@ static void ct_original(struct expr_rule *rule, uint32_t key, uint32_t reg)
 		nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 }
 
-void expr_ct_original(struct expr_rule *rule, uint8_t family)
+void expr_ct_original(struct expr_rule *rule, uint8_t family, bool source)
 {
 	const bool v4 = family == AF_INET;
 	const uint32_t port = port_register(family);
 	const uint32_t behind = port + 1;
 
-	ct_original(rule, v4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, EXPR_REG);
-	ct_original(rule, NFT_CT_PROTO_SRC, port);
-	ct_original(rule, v4 ? NFT_CT_DST_IP : NFT_CT_DST_IP6, behind);
-	ct_original(rule, NFT_CT_PROTO_DST, behind + (v4 ? 1 : 4));
+	if (source) {
+		ct_original(rule, v4 ? NFT_CT_SRC_IP : NFT_CT_SRC_IP6, EXPR_REG);
+		ct_original(rule, NFT_CT_PROTO_SRC, port);
+	}
+	ct_original(rule, v4 ? NFT_CT_DST_IP : NFT_CT_DST_IP6, source ? behind : EXPR_REG);
+	ct_original(rule, NFT_CT_PROTO_DST, source ? behind + (v4 ? 1 : 4) : port);
 }
 
 void expr_ct_set(struct expr_rule *rule, uint32_t key)

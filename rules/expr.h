@@ -28,8 +28,11 @@ void expr_payload(
 void expr_cmp(struct expr_rule *rule, uint32_t op, const void *data, uint32_t len);
 void expr_bitwise(struct expr_rule *rule, const void *mask, uint32_t len);
 void expr_ct(struct expr_rule *rule, uint32_t key);
-/* From where to where the flow's first packet went, before any translation: EXPR_SRC_AND_DST. */
-void expr_ct_original(struct expr_rule *rule, uint8_t family);
+/*
+ * Where the flow's first packet went to, before any translation; a key like EXPR_DST, or with
+ * `source` like EXPR_SRC_AND_DST.
+ */
+void expr_ct_original(struct expr_rule *rule, uint8_t family, bool source);
 void expr_ct_set(struct expr_rule *rule, uint32_t key);
 /* reg |-> element; with `map` the element's data replaces the key in the registers. */
 void expr_lookup(struct expr_rule *rule, const char *set, bool map);

@@ -22,6 +22,7 @@ struct rules {
 	struct flush flush;
 	/* Called between commit and flush, for tests. */
 	void (*committed)(void);
+	bool peers; /* their chain exists */
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */
@@ -34,6 +35,8 @@ int kernel_probe(struct kernel *out, struct rules_error *error);
 /* Who has the table. */
 enum table_state { TABLE_NONE, TABLE_OURS, TABLE_OLD, TABLE_FOREIGN, TABLE_OWNED };
 int table_examine(struct nl *nl, enum table_state *out);
+/* There are pairs. */
+int table_has_peers(struct nl *nl, bool *out);
 
 /*
  * Whether chains and rules of the table are those of the skeleton, in their order; the batch is

@@ -24,10 +24,17 @@ static int log_open(struct rules *rules, struct rules_error *error)
 /* Makes the table over what is there; elements of our own version stay. */
 static int table_make(struct rules *rules, enum table_state state, struct rules_error *error)
 {
+	int err = 0;
+
+	rules->peers = false;
+	if (state == TABLE_OURS)
+		err = table_has_peers(&rules->nl, &rules->peers);
+	if (err && err != -ENOENT)
+		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
 	batch_clear(&rules->batch);
 	if (state == TABLE_OLD)
 		skeleton_delete(&rules->batch, RULES_TABLE);
-	skeleton_add(&rules->batch, &rules->kernel);
+	skeleton_add(&rules->batch, &rules->kernel, rules->peers);
 	return batch_commit(&rules->batch, &rules->nl, error);
 }
 
@@ -45,9 +52,11 @@ static int table_claim(struct rules *rules, struct rules_error *error)
 static int table_repair(struct rules *rules, bool *mended, struct rules_error *error)
 {
 	bool same = false;
-	int err = skeleton_verify(rules, &same);
+	int err = table_has_peers(&rules->nl, &rules->peers);
 
 	*mended = false;
+	if (!err)
+		err = skeleton_verify(rules, &same);
 	if (!err && same)
 		return table_claim(rules, error);
 	*mended = true;

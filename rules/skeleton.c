@@ -315,15 +315,21 @@ static const struct chain_spec chains[] = {
 	{.name = CHAIN_WITHIN6, .comment = "from a prefix"},
 	{.name = CHAIN_ERRORS4, .comment = "senders do not hear of vanished clients"},
 	{.name = CHAIN_ERRORS6, .comment = "senders do not hear of vanished clients"},
-	{.name = CHAIN_PAIR4, .comment = "from one peer to the other"},
-	{.name = CHAIN_PAIR6, .comment = "from one peer to the other"},
 	{CHAIN_RAW_IN, "who may send, as long as consent lasts", "filter", NF_INET_PRE_ROUTING,
 		-300},
 	{CHAIN_RAW_OUT, "answers to punches are not tracked", "filter", NF_INET_LOCAL_OUT, -300},
 	{CHAIN_TO_CLIENT, "a flow is opened", "nat", NF_INET_PRE_ROUTING, -110},
 	{CHAIN_FROM_RELAY, "clients see the relay", "nat", NF_INET_POST_ROUTING, 90},
+	{.name = CHAIN_EARLY, .comment = "there before its port was listened to"},
 	{CHAIN_REFUSE_IN, "what was not translated", "filter", NF_INET_LOCAL_IN, -10},
 };
+
+static const struct chain_spec peer_chains[] = {
+	{.name = CHAIN_TO_PEER4, .comment = "as long as consent lasts"},
+	{.name = CHAIN_TO_PEER6, .comment = "as long as consent lasts"},
+	{CHAIN_PEERS, "exists while peer4 or peer6 has elements", "filter", NF_INET_FORWARD, -10},
+};
+#define PEER_CHAINS (sizeof(peer_chains) / sizeof(peer_chains[0]))
 
 static void add_chain(struct batch *batch, const struct chain_spec *spec)
 {
@@ -350,15 +356,39 @@ static void add_chain(struct batch *batch, const struct chain_spec *spec)
 	nftnl_udata_buf_free(udata);
 }
 
-/* Of all chains. */
-static void delete_rules(struct batch *batch)
+/* chain NULL: the rules of all chains. */
+static void delete_rules(struct batch *batch, const char *chain)
 {
 	struct nlmsghdr *nlh = batch_add(batch, NFT_MSG_DELRULE, 0, -1);
 
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULES_TABLE);
+	if (chain)
+		mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
 }
 
-void skeleton_add(struct batch *batch, const struct kernel *kernel)
+void skeleton_add_peers(struct batch *batch)
+{
+	for (size_t i = 0; i < PEER_CHAINS; i++)
+		add_chain(batch, &peer_chains[i]);
+	for (size_t i = 0; i < PEER_CHAINS; i++)
+		delete_rules(batch, peer_chains[i].name);
+	skeleton_add_peer_rules(batch);
+}
+
+/* Who goes to another chain is deleted first. */
+void skeleton_delete_peers(struct batch *batch)
+{
+	for (size_t i = 0; i < PEER_CHAINS; i++)
+		delete_rules(batch, peer_chains[i].name);
+	for (size_t i = PEER_CHAINS; i > 0; i--) {
+		struct nlmsghdr *nlh = batch_add(batch, NFT_MSG_DELCHAIN, 0, -1);
+
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, RULES_TABLE);
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, peer_chains[i - 1].name);
+	}
+}
+
+void skeleton_add(struct batch *batch, const struct kernel *kernel, bool peers)
 {
 	skeleton_add_table(batch, RULES_TABLE, skeleton_flags(kernel));
 	for (int id = 0; id < SET_COUNT; id++) {
@@ -371,6 +401,8 @@ void skeleton_add(struct batch *batch, const struct kernel *kernel)
 	}
 	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
 		add_chain(batch, &chains[i]);
-	delete_rules(batch);
+	delete_rules(batch, NULL);
 	skeleton_add_rules(batch, kernel);
+	if (peers)
+		skeleton_add_peers(batch);
 }

@@ -49,12 +49,22 @@ struct kernel {
 	bool timeouts; /* objects for conntrack timeouts */
 };
 
-/* The whole table; over one of the same version its rules are made anew and its elements stay. */
-void skeleton_add(struct batch *batch, const struct kernel *kernel);
+/*
+ * The whole table; over one of the same version its rules are made anew and its elements stay.
+ * peers: SET_PEER has elements.
+ */
+void skeleton_add(struct batch *batch, const struct kernel *kernel, bool peers);
 void skeleton_delete(struct batch *batch, const char *table);
 /* The table alone, for the probe too. */
 void skeleton_add_table(struct batch *batch, const char *table, uint32_t flags);
 void skeleton_add_timeout(struct batch *batch, const char *table, uint8_t family);
 uint32_t skeleton_flags(const struct kernel *kernel);
+
+/*
+ * The chain that looks for the consent of peers costs every packet, so it exists only while there
+ * are pairs that the relay carries.
+ */
+void skeleton_add_peers(struct batch *batch);
+void skeleton_delete_peers(struct batch *batch);
 
 #endif

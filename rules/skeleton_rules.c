@@ -118,8 +118,6 @@ static void add_raw_in(struct batch *batch)
 			chain_of(*f, CHAIN_WITHIN4, CHAIN_WITHIN6));
 		add_match(batch, CHAIN_RAW_IN, *f, SET_LISTEN, CHAIN_REFUSE);
 		add_notrack(batch, CHAIN_RAW_IN, *f, SET_RAW, EXPR_DST);
-		add_match(batch, CHAIN_RAW_IN, *f, SET_PUNCH,
-			chain_of(*f, CHAIN_PAIR4, CHAIN_PAIR6));
 		add_errors_jump(batch, *f);
 
 		add_match(batch, rate, *f, SET_RATE, NULL);
@@ -128,27 +126,6 @@ static void add_raw_in(struct batch *batch)
 		add_match(batch, chain_of(*f, CHAIN_WITHIN4, CHAIN_WITHIN6), *f, SET_LISTEN,
 			CHAIN_REFUSE);
 	}
-}
-
-/* Both directions between peers need consent of who receives; a stream's client may answer without.
- */
-static void add_pair(struct batch *batch, uint8_t family)
-{
-	const char *chain = chain_of(family, CHAIN_PAIR4, CHAIN_PAIR6);
-	struct expr_rule rule;
-
-	expr_begin(&rule, chain);
-	expr_load_key(&rule, family, EXPR_SRC_AND_DST);
-	expr_lookup(&rule, set_name(SET_PEER, family), true);
-	expr_lookup(&rule, set_name(SET_CONSENT, family), false);
-	expr_verdict(&rule, NF_ACCEPT, NULL);
-	expr_end(&rule, batch);
-
-	expr_begin(&rule, chain);
-	expr_load_key(&rule, family, EXPR_SRC_AND_DST);
-	expr_lookup(&rule, set_name(SET_PEER, family), true);
-	expr_verdict(&rule, NF_DROP, NULL);
-	expr_end(&rule, batch);
 }
 
 /*
@@ -166,6 +143,8 @@ static void add_errors(struct batch *batch, uint8_t family)
 	struct expr_rule rule;
 
 	expr_begin(&rule, chain);
+	expr_is_family(&rule, family);
+	expr_is_proto(&rule, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 	expr_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, size, EXPR_REG);
 	expr_cmp(&rule, NFT_CMP_EQ, v4 ? frag_needed : &too_big, size);
 	expr_verdict(&rule, NF_ACCEPT, NULL);
@@ -174,6 +153,29 @@ static void add_errors(struct batch *batch, uint8_t family)
 		expr_begin(&rule, chain);
 		expr_load_erring(&rule, family);
 		expr_lookup(&rule, set_name(ours[i], family), false);
+		expr_verdict(&rule, NF_DROP, NULL);
+		expr_end(&rule, batch);
+	}
+}
+
+/* Both directions between peers need consent of who receives. Of ICMP only what may pass is left. */
+void skeleton_add_peer_rules(struct batch *batch)
+{
+	struct expr_rule rule;
+
+	FOR_EACH_FAMILY(f)
+	{
+		const char *chain = chain_of(*f, CHAIN_TO_PEER4, CHAIN_TO_PEER6);
+
+		expr_begin(&rule, CHAIN_PEERS);
+		expr_ct_original(&rule, *f, false);
+		expr_lookup(&rule, set_name(SET_PUNCH, *f), false);
+		expr_verdict(&rule, NFT_GOTO, chain);
+		expr_end(&rule, batch);
+
+		add_match(batch, chain, *f, SET_CONSENT, NULL);
+		expr_begin(&rule, chain);
+		expr_is_proto(&rule, IPPROTO_UDP);
 		expr_verdict(&rule, NF_DROP, NULL);
 		expr_end(&rule, batch);
 	}
@@ -249,7 +251,7 @@ static void add_from_relay(struct batch *batch, uint8_t family)
 	begin_from_relay(&rule);
 	expr_is_family(&rule, family);
 	expr_is_proto(&rule, IPPROTO_UDP);
-	expr_ct_original(&rule, family);
+	expr_ct_original(&rule, family, true);
 	expr_lookup(&rule, set_name(SET_PEER_FROM, family), true);
 	expr_nat(&rule, NFT_NAT_SNAT, family);
 	expr_end(&rule, batch);
@@ -283,18 +285,13 @@ static void add_refuse_in(struct batch *batch, uint8_t family)
 					  << 6; /* NF_CT_STATE_UNTRACKED_BIT, not in all headers */
 	struct expr_rule rule;
 
-	expr_begin(&rule, CHAIN_REFUSE_IN);
+	expr_begin(&rule, CHAIN_EARLY);
 	expr_load_key(&rule, family, EXPR_DST);
-	expr_lookup(&rule, set_name(SET_LISTEN, family), false);
 	expr_limit_each(&rule, set_name(SET_OPENING, family), OPEN_RATE);
 	expr_log(&rule, LOG_EARLY);
 	expr_end(&rule, batch);
-	expr_begin(&rule, CHAIN_REFUSE_IN);
-	expr_load_key(&rule, family, EXPR_DST);
-	expr_lookup(&rule, set_name(SET_MARK, family), true);
-	expr_verdict(&rule, NF_DROP, NULL);
-	expr_end(&rule, batch);
 
+	add_match(batch, CHAIN_REFUSE_IN, family, SET_LISTEN, CHAIN_EARLY);
 	expr_begin(&rule, CHAIN_REFUSE_IN);
 	expr_load_key(&rule, family, EXPR_DST);
 	expr_lookup(&rule, set_name(SET_PUNCH, family), false);
@@ -310,11 +307,11 @@ void skeleton_add_rules(struct batch *batch, const struct kernel *kernel)
 	add_raw_out(batch);
 	FOR_EACH_FAMILY(f)
 	{
-		add_pair(batch, *f);
 		add_errors(batch, *f);
 		add_to_client(batch, kernel, *f);
 		add_from_relay(batch, *f);
 		add_refuse_in(batch, *f);
 	}
 	add_refuse(batch);
+	add_drop(batch, CHAIN_EARLY);
 }

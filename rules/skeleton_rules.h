@@ -14,11 +14,13 @@
 #define CHAIN_WITHIN6	 "from_prefix6"
 #define CHAIN_ERRORS4	 "errors4"
 #define CHAIN_ERRORS6	 "errors6"
-#define CHAIN_PAIR4	 "pair4"
-#define CHAIN_PAIR6	 "pair6"
+#define CHAIN_PEERS	 "peers"
+#define CHAIN_TO_PEER4	 "to_peer4"
+#define CHAIN_TO_PEER6	 "to_peer6"
 #define CHAIN_TO_CLIENT	 "to_client"
 #define CHAIN_FROM_RELAY "from_relay"
 #define CHAIN_REFUSE	 "refuse"
+#define CHAIN_EARLY	 "early"
 #define CHAIN_REFUSE_IN	 "refuse_in"
 
 /* Prefixes of the packets that the log group gets. */
@@ -30,5 +32,6 @@
 const char *timeout_name(uint8_t family);
 
 void skeleton_add_rules(struct batch *batch, const struct kernel *kernel);
+void skeleton_add_peer_rules(struct batch *batch);
 
 #endif

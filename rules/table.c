@@ -61,3 +61,17 @@ int table_examine(struct nl *nl, enum table_state *out)
 	err = nl_talk(nl, nlh, table_answer, out);
 	return err == -ENOENT ? 0 : err;
 }
+
+int table_has_peers(struct nl *nl, bool *out)
+{
+	struct elems elems = {0};
+	int err = elem_dump(nl, SET_PEER, AF_INET, &elems);
+
+	*out = elems.count;
+	if (!err && !*out) {
+		err = elem_dump(nl, SET_PEER, AF_INET6, &elems);
+		*out = elems.count;
+	}
+	free(elems.list);
+	return err;
+}

@@ -392,11 +392,35 @@ static int op_build(struct txn *txn, int i)
 	return -EINVAL;
 }
 
+static bool has_op(const struct rules_op *ops, size_t count, enum rules_op_kind kind)
+{
+	for (size_t i = 0; i < count; i++)
+		if (ops[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* The peers' chain goes with the last pair; that it stays only costs time. */
+static void peers_tidy(struct rules *rules, const struct rules_op *ops, size_t count)
+{
+	bool used = true;
+
+	rules->peers |= has_op(ops, count, RULES_PEER);
+	if (!rules->peers || !has_op(ops, count, RULES_UNPEER) ||
+		table_has_peers(&rules->nl, &used) || used)
+		return;
+	batch_clear(&rules->batch);
+	skeleton_delete_peers(&rules->batch);
+	rules->peers = batch_commit(&rules->batch, &rules->nl, NULL) != 0;
+}
+
 static int txn_build(struct txn *txn)
 {
 	int err;
 
 	batch_clear(&txn->rules->batch);
+	if (!txn->rules->peers && has_op(txn->ops, txn->count, RULES_PEER))
+		skeleton_add_peers(&txn->rules->batch);
 	for (size_t i = 0; i < txn->count; i++) {
 		const char *wrong = op_check(&txn->ops[i]);
 
@@ -425,6 +449,7 @@ int rules_apply(
 		return err;
 	if (rules->committed)
 		rules->committed();
+	peers_tidy(rules, ops, count);
 	err = flush_holes(&rules->flush, &rules->nl, ops, count);
 	if (err)
 		return nl_fail(error, err, -1, "committed, but old flows could not be deleted: %s",

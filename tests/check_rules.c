@@ -119,7 +119,7 @@ START_TEST(test_skeleton_fits)
 	struct batch batch;
 
 	batch_init(&batch);
-	skeleton_add(&batch, &kernel);
+	skeleton_add(&batch, &kernel, true);
 	ck_assert(!batch.failed);
 	ck_assert_uint_gt(batch.count, 60);
 	for (size_t i = 0; i + 1 < batch.count; i++) {
