@@ -9,7 +9,17 @@
 #define CONSENT_SLACK_MS 2000
 
 /* Orders of the records: by what the kernel finds them by, and INGRESS by its client too. */
-enum index { BY_LISTENING, BY_PUNCH, BY_RAW, BY_INGRESS, BY_CLIENT, BY_PEER, BY_TARGET, INDEXES };
+enum index {
+	BY_LISTENING,
+	BY_PUNCH,
+	BY_RAW,
+	BY_INGRESS,
+	BY_CLIENT,
+	BY_PEER,
+	BY_TARGET,
+	BY_TORN,
+	INDEXES
+};
 
 struct entry {
 	struct endpoint key;
@@ -64,6 +74,10 @@ static bool record_index(
 	case IPC_PEER:
 		*out = BY_PEER;
 		*key = &record->peer.client;
+		return true;
+	case IPC_TORN:
+		*out = BY_TORN;
+		*key = &record->torn.at;
 		return true;
 	case IPC_FLOW:
 		return false;
@@ -167,6 +181,23 @@ const struct rules_ingress *compare_destination(
 	return record ? &record->ingress : NULL;
 }
 
+/* `to` is NULL but for peers. */
+static bool is_torn(const struct compare *compare, enum rules_torn_kind kind,
+	const struct endpoint *at, const struct endpoint *to)
+{
+	const struct list *list = &compare->lists[BY_TORN];
+	const struct entry *entry = find(compare, BY_TORN, at);
+
+	for (; entry && entry < list->entries + list->count && !key_compare(&entry->key, at);
+		entry++) {
+		const struct rules_torn *torn = &entry->record->torn;
+
+		if (torn->kind == kind && (!to || endpoint_equal(&torn->to, to)))
+			return true;
+	}
+	return false;
+}
+
 static void want(struct compare *compare, const struct ipc_record *record)
 {
 	if (record)
@@ -205,7 +236,8 @@ static bool listening_compare(
 	const struct ipc_record *record = find_record(compare, BY_LISTENING, listen);
 
 	want(compare, record);
-	return record && listening_is(slot, &record->listening);
+	return record && listening_is(slot, &record->listening) &&
+	       !is_torn(compare, RULES_TORN_LISTEN, listen, NULL);
 }
 
 static bool raw_compare(
@@ -246,7 +278,8 @@ static void ingress_compare(
 	if (!slot->have.client.addr.family)
 		return;
 	want(compare, record);
-	if (record && endpoint_equal(&record->ingress.client, &slot->have.client))
+	if (record && endpoint_equal(&record->ingress.client, &slot->have.client) &&
+		(due <= CONSENT_SLACK_MS || !is_torn(compare, RULES_TORN_INGRESS, listen, NULL)))
 		return;
 	compare->count.missing++;
 	strcpy(op.name, slot->stream->spec.name);
@@ -352,7 +385,9 @@ static const struct rules_peer *peers_peer(void *data, const struct hole *hole)
 	const struct ipc_record *record = find_peer(compare, hole);
 
 	want(compare, record);
-	return record ? &record->peer : NULL;
+	if (!record || is_torn(compare, RULES_TORN_PEER, &hole->client, &hole->punch))
+		return NULL;
+	return &record->peer;
 }
 
 static void peers_compare(struct compare *compare)
@@ -376,6 +411,7 @@ static bool peers_flow_is(const struct compare *compare, const struct rules_flow
 
 static bool flow_is(const struct compare *compare, const struct rules_flow *flow)
 {
+	const struct hole hole = {flow->client, flow->punch};
 	const struct net *net = compare->net;
 	const struct slot *slot = config_is_local(net->config, &flow->listen.addr)
 					  ? slot_by_listen(&net->table, &flow->listen)
@@ -384,8 +420,7 @@ static bool flow_is(const struct compare *compare, const struct rules_flow *flow
 	if (!slot)
 		return peers_flow_is(compare, flow);
 	return slot->stream->number == flow->number &&
-	       endpoint_equal(&slot->have.client, &flow->client) &&
-	       endpoint_equal(&slot->have.punch, &flow->punch);
+	       (hole_equal(&slot->have, &hole) || hole_equal(&slot->want, &hole));
 }
 
 /*
@@ -434,6 +469,8 @@ static bool orphan_op(
 		op->client = record->peer.client;
 		op->punch = record->peer.punch;
 		return config_is_local(config, &op->punch.addr);
+	case IPC_TORN:
+		return false;
 	case IPC_FLOW:
 		return flow_compare(compare, &record->flow, op);
 	}

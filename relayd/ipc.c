@@ -167,7 +167,23 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		buf_put_u32(buf, record->peer.number);
 		put_text(buf, record->peer.name, sizeof record->peer.name);
 		break;
+	case IPC_TORN:
+		buf_put_u8(buf, (uint8_t)record->torn.kind);
+		put_endpoint(buf, &record->torn.at);
+		put_endpoint(buf, &record->torn.to);
+		break;
 	}
+}
+
+static void get_torn(struct buf *buf, struct rules_torn *torn)
+{
+	uint8_t kind = buf_get_u8(buf);
+
+	if (kind < RULES_TORN_LISTEN || kind > RULES_TORN_PEER)
+		buf->bad = true;
+	torn->kind = (enum rules_torn_kind)kind;
+	get_endpoint(buf, &torn->at);
+	get_endpoint(buf, &torn->to);
 }
 
 static void get_record(struct buf *buf, struct ipc_record *record)
@@ -215,6 +231,9 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		record->peer.number = buf_get_u32(buf);
 		get_text(buf, record->peer.name, sizeof record->peer.name);
 		break;
+	case IPC_TORN:
+		get_torn(buf, &record->torn);
+		break;
 	default:
 		buf->bad = true;
 		break;
@@ -244,6 +263,14 @@ size_t ipc_encode_read(uint8_t *out, uint32_t id)
 	struct buf buf;
 
 	begin(&buf, out, IPC_READ, id);
+	return buf.at;
+}
+
+size_t ipc_encode_check(uint8_t *out, uint32_t id)
+{
+	struct buf buf;
+
+	begin(&buf, out, IPC_CHECK, id);
 	return buf.at;
 }
 
@@ -350,6 +377,7 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		get_list(&buf, room, out);
 		break;
 	case IPC_READ:
+	case IPC_CHECK:
 		break;
 	case IPC_DONE:
 	case IPC_END:
@@ -367,7 +395,7 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		get_changed(&buf, out);
 		break;
 	}
-	if (out->kind < IPC_APPLY || out->kind > IPC_CHANGED || buf.bad || buf_left(&buf))
+	if (out->kind < IPC_APPLY || out->kind > IPC_CHECK || buf.bad || buf_left(&buf))
 		return -EPROTO;
 	return 0;
 }

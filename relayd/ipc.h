@@ -4,6 +4,7 @@
  *
  *   net to kernel   APPLY id, operations    -> DONE id, error
  *                   READ id                 -> RECORDS id .. , END id, error
+ *                   CHECK id                -> the same, with what is not whole
  *   kernel to net   EVENT                   a packet wants to open a flow
  *                   CHANGED                 the kernel may hold something else than it was told
  *
@@ -29,9 +30,18 @@ enum ipc_kind {
 	IPC_END,
 	IPC_EVENT,
 	IPC_CHANGED,
+	IPC_CHECK,
 };
 
-enum ipc_record_kind { IPC_LISTENING = 1, IPC_PUNCH, IPC_INGRESS, IPC_CLIENT, IPC_FLOW, IPC_PEER };
+enum ipc_record_kind {
+	IPC_LISTENING = 1,
+	IPC_PUNCH,
+	IPC_INGRESS,
+	IPC_CLIENT,
+	IPC_FLOW,
+	IPC_PEER,
+	IPC_TORN, /* only of a CHECK */
+};
 
 /* One thing that the kernel holds. */
 struct ipc_record {
@@ -46,6 +56,7 @@ struct ipc_record {
 		struct rules_client client;
 		struct rules_flow flow;
 		struct rules_peer peer;
+		struct rules_torn torn;
 	};
 };
 
@@ -73,6 +84,7 @@ struct ipc_room {
 /* Each returns the length of the message in out (IPC_MAX bytes). */
 size_t ipc_encode_apply(uint8_t *out, uint32_t id, const struct rules_op *ops, size_t count);
 size_t ipc_encode_read(uint8_t *out, uint32_t id);
+size_t ipc_encode_check(uint8_t *out, uint32_t id);
 /* kind is IPC_DONE or IPC_END. */
 size_t ipc_encode_result(
 	uint8_t *out, enum ipc_kind kind, uint32_t id, const struct rules_error *error);

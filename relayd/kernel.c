@@ -195,7 +195,12 @@ static void read_peer(void *data, const struct rules_peer *peer)
 	next_record(data, IPC_PEER)->peer = *peer;
 }
 
-static void read_all(struct kernel *kernel, uint32_t id)
+static void read_torn(void *data, const struct rules_torn *torn)
+{
+	next_record(data, IPC_TORN)->torn = *torn;
+}
+
+static void read_all(struct kernel *kernel, uint32_t id, bool check)
 {
 	const struct rules_reader reader = {read_listening, read_punch, read_ingress, read_client,
 		read_flow, read_peer, kernel};
@@ -203,7 +208,10 @@ static void read_all(struct kernel *kernel, uint32_t id)
 
 	kernel->read_id = id;
 	kernel->record_count = 0;
-	error.code = rules_read(kernel->rules, &reader);
+	if (check)
+		error.code = rules_check(kernel->rules, read_torn, kernel);
+	if (!error.code)
+		error.code = rules_read(kernel->rules, &reader);
 	send_records(kernel);
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, id, &error));
 }
@@ -224,8 +232,8 @@ static void peer_readable(struct kernel *kernel)
 	}
 	if (message.kind == IPC_APPLY)
 		apply(kernel, &message);
-	else if (message.kind == IPC_READ)
-		read_all(kernel, message.id);
+	else if (message.kind == IPC_READ || message.kind == IPC_CHECK)
+		read_all(kernel, message.id, message.kind == IPC_CHECK);
 }
 
 static void forward_event(void *data, const struct rules_event *event)

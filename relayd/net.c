@@ -361,7 +361,7 @@ static int start(struct net *net)
 		return err;
 	}
 	err = start_handles(net);
-	return err ? err : sync_read(&net->sync, adopted, net);
+	return err ? err : sync_check(&net->sync, adopted, net);
 }
 
 static void close_handle(uv_handle_t *handle, void *data)

@@ -90,7 +90,7 @@ static void compare_begin(struct net *net)
 		return;
 	}
 	net->restore.doubt = false;
-	if (sync_read(&net->sync, compared, net)) {
+	if (sync_check(&net->sync, compared, net)) {
 		restore_doubt(net);
 		return;
 	}

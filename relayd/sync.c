@@ -74,6 +74,14 @@ int sync_read(struct sync *sync, sync_read_fn *done, void *data)
 	return 0;
 }
 
+int sync_check(struct sync *sync, sync_read_fn *done, void *data)
+{
+	int err = sync_read(sync, done, data);
+
+	sync->check |= !err;
+	return err;
+}
+
 void sync_forget(struct sync *sync, void *data)
 {
 	struct sync_reader *reader;
@@ -179,7 +187,9 @@ static void start_read(struct sync *sync)
 	sync->record_count = 0;
 	sync->record_error = 0;
 	sync->read_id = ++sync->id;
-	len = ipc_encode_read(sync->message, sync->read_id);
+	len = sync->check ? ipc_encode_check(sync->message, sync->read_id)
+			  : ipc_encode_read(sync->message, sync->read_id);
+	sync->check = false;
 	sync->send(sync->send_data, sync->message, len);
 }
 
@@ -301,6 +311,7 @@ void sync_message(struct sync *sync, const struct ipc *message, const struct ipc
 		break;
 	case IPC_APPLY:
 	case IPC_READ:
+	case IPC_CHECK:
 	case IPC_EVENT:
 	case IPC_CHANGED:
 		break;

@@ -83,6 +83,7 @@ struct sync {
 	struct sync_readers asking; /* for the read under way */
 	struct sync_readers next;   /* came too late for it: state before their question */
 	uint32_t read_id;	    /* 0: no read under way */
+	bool check;		    /* the next one is a CHECK */
 	struct ipc_record *records; /* collected */
 	size_t record_count, record_room;
 	int record_error; /* memory was short: the reading is worth nothing */
@@ -108,6 +109,8 @@ int sync_batch(struct sync *sync, const struct rules_op *ops, size_t count,
  * Reads the kernel's state, after everything that is dirty now has been sent; every reader that
  * asks before the read begins gets the same. */
 int sync_read(struct sync *sync, sync_read_fn *done, void *data);
+/* The same, and records of what is not whole are among them. */
+int sync_check(struct sync *sync, sync_read_fn *done, void *data);
 /* A reader that is gone: its callback will not be called. */
 void sync_forget(struct sync *sync, void *data);
 

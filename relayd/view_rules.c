@@ -47,6 +47,7 @@ static const char *record_owner(const struct stream_table *table, const struct i
 	case IPC_PEER:
 		return record->peer.name;
 	case IPC_PUNCH:
+	case IPC_TORN:
 		break;
 	}
 	return NULL;
@@ -113,6 +114,7 @@ static int add_record(json_t *group, const struct ipc_record *record, uint64_t r
 		return json_array_append_new(
 			json_object_get(group, "peers"), view_peer(&record->peer));
 	case IPC_PUNCH:
+	case IPC_TORN:
 		break;
 	}
 	return 0;

@@ -8,7 +8,7 @@ const enum set_id consent_sets[] = {
 	SET_EXACT, SET_ANY, SET_EXACT_RATE, SET_ANY_RATE, SET_WITHIN, SET_COUNT};
 
 /* Where one lookup cannot do it all, another element counts and polices. */
-static bool is_apart(enum set_id set)
+bool consent_is_apart(enum set_id set)
 {
 	return set == SET_EXACT_RATE || set == SET_ANY_RATE || set == SET_WITHIN;
 }
@@ -22,6 +22,11 @@ static enum set_id set_of(const struct prefix *source, bool rated)
 	return rated ? SET_EXACT_RATE : SET_EXACT;
 }
 
+bool consent_is_of(enum set_id set, const struct prefix *source)
+{
+	return set == set_of(source, false) || set == set_of(source, true);
+}
+
 static struct elem elem_of(const struct consent *consent, bool rated)
 {
 	struct elem elem = {.set = set_of(&consent->source, rated),
@@ -30,7 +35,7 @@ static struct elem elem_of(const struct consent *consent, bool rated)
 		.timeout_ms = consent->timeout_ms};
 
 	memcpy(elem.name, consent->name, sizeof(elem.name));
-	if (!is_apart(elem.set)) {
+	if (!consent_is_apart(elem.set)) {
 		elem.packets = consent->packets;
 		elem.bytes = consent->bytes;
 	}
@@ -55,7 +60,7 @@ void consent_open(
 	const struct elem elem = elem_of(consent, consent->rate);
 
 	consent_close(batch, kernel, op, &consent->listen, &consent->source);
-	if (is_apart(elem.set))
+	if (consent_is_apart(elem.set))
 		rate_add(batch, op, consent);
 	elem_add(batch, op, &elem);
 }
@@ -82,7 +87,7 @@ int consent_refresh(struct batch *batch, const struct kernel *kernel, struct nl 
 	int err;
 
 	/* It is there, unless consent had run out; then it is not changed by this. */
-	if (is_apart(elem.set))
+	if (consent_is_apart(elem.set))
 		rate_add(batch, op, consent);
 	if (!kernel->refresh) {
 		err = elem_get(nl, &elem, &old);
@@ -111,7 +116,7 @@ int consent_read(struct nl *nl, struct consent *out)
 		return err;
 	memcpy(out->name, found.name, sizeof(out->name));
 	out->timeout_ms = found.timeout_ms;
-	if (is_apart(elem.set)) {
+	if (consent_is_apart(elem.set)) {
 		elem = (struct elem){.set = SET_RATE, .key = out->listen};
 		err = elem_get(nl, &elem, &found);
 		if (err)

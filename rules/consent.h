@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* consent: for how long, from whom and how fast media may pass to a port; elements of several sets. */
+/* consent: for how long, from whom and how fast media may pass to a port; elements of several sets.
+ */
 #ifndef RULES_CONSENT_H
 #define RULES_CONSENT_H
 
@@ -27,6 +28,10 @@ int consent_refresh(struct batch *batch, const struct kernel *kernel, struct nl 
 	const struct consent *consent);
 /* What there is for out's listening endpoint and source; -ENOENT. */
 int consent_read(struct nl *nl, struct consent *out);
+
+/* Whether consent of such a source may stand in this set; and whether RATE counts for it. */
+bool consent_is_of(enum set_id set, const struct prefix *source);
+bool consent_is_apart(enum set_id set);
 
 /* The sets in which consent stands, ended by SET_COUNT. */
 extern const enum set_id consent_sets[];

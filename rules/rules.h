@@ -26,17 +26,17 @@ enum rules_op_kind {
 	RULES_UNLISTEN,
 	RULES_PUNCH, /* STUN to this local endpoint is ours and is not tracked */
 	RULES_UNPUNCH,
-	RULES_INGRESS, /* media for `listen` goes to `client`, as long as consent lasts; adding again
-			  replaces the client, and counts from zero */
+	RULES_INGRESS, /* media for `listen` goes to `client`, as long as consent lasts; adding
+			  again replaces the client, and counts from zero */
 	RULES_UNINGRESS,
 	RULES_CLIENT,	/* a hole: leaves from `punch`; flows are flushed */
 	RULES_UNCLIENT, /* the hole is closed, its flows are flushed */
-	RULES_CONSENT,	/* consent begins anew, of media for `listen`, or without one of a peer to be
-			   sent to at `client`; counters and rate stay */
-	RULES_FLUSH,	/* the flow that occupies the hole is deleted, nothing else */
-	RULES_PEER,	/* what comes from `client` to `punch` goes to `peer`, as long as its consent
-			   lasts; both are CLIENTs besides */
-	RULES_UNPEER,	/* and its flow is deleted */
+	RULES_CONSENT, /* consent begins anew, of media for `listen`, or without one of a peer to be
+			  sent to at `client`; counters and rate stay */
+	RULES_FLUSH,   /* the flow that occupies the hole is deleted, nothing else */
+	RULES_PEER,    /* what comes from `client` to `punch` goes to `peer`, as long as its consent
+			  lasts; both are CLIENTs besides */
+	RULES_UNPEER,  /* and its flow is deleted */
 };
 
 /* One operation; which fields count says the comment in front of each group. */
@@ -57,7 +57,8 @@ struct rules_op {
 	bool raw;	       /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
 	uint32_t consent_ms;   /* INGRESS, CONSENT: milliseconds until the kernel stops; CLIENT: the
 				  same of a peer, 0: it is none */
-	uint64_t rate; /* INGRESS, CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
+	uint64_t
+		rate; /* INGRESS, CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
 };
 
 struct rules_error {
@@ -111,6 +112,18 @@ struct rules_reader {
 	void (*flow)(void *data, const struct rules_flow *flow);
 	void (*peer)(void *data, const struct rules_peer *peer);
 	void *data;
+};
+
+/* What is there, but not all that belongs to it. */
+enum rules_torn_kind {
+	RULES_TORN_LISTEN = 1,
+	RULES_TORN_INGRESS, /* without consent, which may have run out */
+	RULES_TORN_PEER,
+};
+struct rules_torn {
+	enum rules_torn_kind kind;
+	struct endpoint at; /* listen; or the client of */
+	struct endpoint to; /* PEER: this punch endpoint */
 };
 
 /* A packet that wants to open a flow to a stream, seen by the log group. */
@@ -186,6 +199,13 @@ int rules_changes(struct rules *rules, struct rules_change *change);
  * that something was not. When the table is somebody else's: -EEXIST, -EBUSY.
  */
 int rules_mend(struct rules *rules, bool *mended, struct rules_error *error);
+
+/*
+ * Looks whether the elements that belong together are there, tells of those that lack some, and
+ * deletes those that belong to none. It reads more than rules_read does.
+ */
+int rules_check(
+	struct rules *rules, void (*torn)(void *data, const struct rules_torn *torn), void *data);
 
 /* The log group's socket, readable when there are events; reads up to 64, calls back for each. */
 int rules_watch_fd(const struct rules *rules);

@@ -39,6 +39,8 @@ static size_t encode(const struct ipc *ipc)
 		return ipc_encode_apply(again, ipc->id, ops, ipc->count);
 	case IPC_READ:
 		return ipc_encode_read(again, ipc->id);
+	case IPC_CHECK:
+		return ipc_encode_check(again, ipc->id);
 	case IPC_DONE:
 	case IPC_END:
 		return ipc_encode_result(again, ipc->kind, ipc->id, &ipc->error);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What of the table hangs together: an operation makes elements in several sets, and somebody else
+ * can take one of them away, or leave one behind. What lacks a part is told; a part that belongs to
+ * nothing is deleted here.
+ */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/consent.h"
+#include "rules/elem.h"
+#include "rules/internal.h"
+
+/* One family's sets, each in order of its keys. */
+struct check {
+	struct rules *rules;
+	uint8_t family;
+	struct elems sets[SET_COUNT];
+	void (*torn)(void *data, const struct rules_torn *torn);
+	void *data;
+};
+
+/* The sets that are looked at: the first of each group is what the others belong to. */
+static const enum set_id looked_at[] = {SET_LISTEN, SET_MARK, SET_PREFIX, SET_INGRESS, SET_EXACT,
+	SET_ANY, SET_EXACT_RATE, SET_ANY_RATE, SET_WITHIN, SET_RATE, SET_EGRESS, SET_CONSENT,
+	SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
+#define LOOKED_AT (sizeof(looked_at) / sizeof(looked_at[0]))
+
+static int key_compare(const void *a, const void *b)
+{
+	const struct elem *x = a, *y = b;
+	int order = elem_endpoint_compare(&x->key, &y->key);
+
+	if (!order && elem_is_peer(x->set))
+		order = elem_endpoint_compare(&x->to, &y->to);
+	if (!order && elem_has_source(x->set))
+		order = memcmp(
+			x->source.addr.bytes, y->source.addr.bytes, sizeof(x->source.addr.bytes));
+	return order;
+}
+
+/* The element of a set with like's key, and its source where that is part of it. */
+static const struct elem *find(const struct check *check, enum set_id set, const struct elem *like)
+{
+	const struct elems *elems = &check->sets[set];
+	struct elem key = *like;
+
+	key.set = set;
+	if (!elems->count)
+		return NULL;
+	return bsearch(&key, elems->list, elems->count, sizeof(key), key_compare);
+}
+
+static bool is_within(const struct prefix *source)
+{
+	return source->bits && source->bits < 8 * addr_size(source->addr.family);
+}
+
+static void tell(const struct check *check, enum rules_torn_kind kind, const struct elem *elem)
+{
+	struct rules_torn torn = {.kind = kind, .at = elem->key, .to = elem->to};
+
+	check->torn(check->data, &torn);
+}
+
+static bool listen_is_whole(const struct check *check, const struct elem *listen)
+{
+	const struct elem *mark = find(check, SET_MARK, listen);
+
+	if (!mark || mark->number != listen->number)
+		return false;
+	return !is_within(&listen->source) || find(check, SET_PREFIX, listen);
+}
+
+/* Consent that has run out is told too: whoever asks knows whether it should have. */
+static bool ingress_is_whole(const struct check *check, const struct elem *ingress)
+{
+	const struct elem *listen = find(check, SET_LISTEN, ingress);
+
+	for (const enum set_id *set = consent_sets; listen && *set != SET_COUNT; set++)
+		if (consent_is_of(*set, &listen->source) && find(check, *set, listen))
+			return !consent_is_apart(*set) || find(check, SET_RATE, listen);
+	return false;
+}
+
+static bool peer_is_whole(const struct check *check, const struct elem *peer)
+{
+	const struct elem *mark = find(check, SET_PEER_MARK, peer);
+
+	return mark && mark->number == peer->number;
+}
+
+/* What it belongs to is there. */
+static bool belongs(const struct check *check, const struct elem *elem)
+{
+	const struct elem *listen = find(check, SET_LISTEN, elem);
+
+	switch (elem->set) {
+	case SET_MARK:
+		return listen;
+	case SET_PREFIX:
+		return listen && is_within(&listen->source) &&
+		       !memcmp(listen->source.addr.bytes, elem->source.addr.bytes,
+			       sizeof(elem->source.addr.bytes));
+	case SET_EXACT:
+	case SET_ANY:
+	case SET_EXACT_RATE:
+	case SET_ANY_RATE:
+	case SET_WITHIN:
+		return listen && consent_is_of(elem->set, &listen->source) &&
+		       (!elem_has_source(elem->set) ||
+			       addr_equal(&listen->source.addr, &elem->source.addr)) &&
+		       find(check, SET_INGRESS, elem);
+	case SET_RATE:
+		return listen && find(check, SET_INGRESS, elem);
+	case SET_CONSENT:
+		return find(check, SET_EGRESS, elem);
+	case SET_PEER_MARK:
+	case SET_PEER_FROM:
+		return find(check, SET_PEER, elem);
+	case SET_LISTEN:
+	case SET_INGRESS:
+	case SET_EGRESS:
+	case SET_PUNCH:
+	case SET_RAW:
+	case SET_OPENING:
+	case SET_PEER:
+	case SET_COUNT:
+		break;
+	}
+	return true;
+}
+
+static void look(const struct check *check, const struct elem *elem)
+{
+	if (elem->set == SET_LISTEN && !listen_is_whole(check, elem))
+		tell(check, RULES_TORN_LISTEN, elem);
+	else if (elem->set == SET_INGRESS && !ingress_is_whole(check, elem))
+		tell(check, RULES_TORN_INGRESS, elem);
+	else if (elem->set == SET_PEER && !peer_is_whole(check, elem))
+		tell(check, RULES_TORN_PEER, elem);
+	else if (!belongs(check, elem))
+		elem_delete(&check->rules->batch, &check->rules->kernel, -1, elem);
+}
+
+static int family_load(struct check *check)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < LOOKED_AT; i++) {
+		struct elems *elems = &check->sets[looked_at[i]];
+
+		err = elem_dump(&check->rules->nl, looked_at[i], check->family, elems);
+		if (!err && elems->count)
+			qsort(elems->list, elems->count, sizeof(struct elem), key_compare);
+	}
+	return err;
+}
+
+static int family_check(struct check *check)
+{
+	int err = family_load(check);
+
+	for (size_t i = 0; !err && i < LOOKED_AT; i++) {
+		const struct elems *elems = &check->sets[looked_at[i]];
+
+		for (size_t e = 0; e < elems->count; e++)
+			look(check, &elems->list[e]);
+	}
+	for (size_t i = 0; i < LOOKED_AT; i++)
+		free(check->sets[looked_at[i]].list);
+	memset(check->sets, 0, sizeof(check->sets));
+	return err;
+}
+
+int rules_check(
+	struct rules *rules, void (*torn)(void *data, const struct rules_torn *torn), void *data)
+{
+	struct check check = {.rules = rules, .family = AF_INET, .torn = torn, .data = data};
+	int err;
+
+	batch_clear(&rules->batch);
+	err = family_check(&check);
+	check.family = AF_INET6;
+	if (!err)
+		err = family_check(&check);
+	return err ? err : batch_commit(&rules->batch, &rules->nl, NULL);
+}
