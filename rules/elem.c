@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include "common/buf.h"
@@ -77,12 +78,27 @@ static void put_key(struct nlmsghdr *nlh, uint16_t attr, const struct elem *elem
 	mnl_attr_nest_end(nlh, nest);
 }
 
+/* Always the same one: that it is found is what counts, and a map says it without another step. */
+static void put_accept(struct nlmsghdr *nlh)
+{
+	struct nlattr *data = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_DATA);
+	struct nlattr *verdict = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
+
+	mnl_attr_put_u32(nlh, NFTA_VERDICT_CODE, htonl(NF_ACCEPT));
+	mnl_attr_nest_end(nlh, verdict);
+	mnl_attr_nest_end(nlh, data);
+}
+
 static void put_data(struct nlmsghdr *nlh, const struct elem *elem)
 {
 	struct nlattr *nest;
 	uint8_t bytes[KEY_MAX];
 	struct buf buf;
 
+	if (elem->set == SET_EXACT || elem->set == SET_ANY) {
+		put_accept(nlh);
+		return;
+	}
 	buf_init(&buf, bytes, sizeof(bytes));
 	if (elem->set == SET_MARK || elem->set == SET_PEER_MARK) {
 		uint32_t mark = RULES_MARK | elem->number; /* registers are in host order */

@@ -164,6 +164,15 @@ void expr_lookup(struct expr_rule *rule, const char *set, bool map)
 	set_text(rule, expr, NFTNL_EXPR_LOOKUP_SET, set);
 }
 
+void expr_lookup_verdict(struct expr_rule *rule, const char *set)
+{
+	struct nftnl_expr *expr = rule_extend(rule, "lookup");
+
+	set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, EXPR_REG);
+	set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+	set_text(rule, expr, NFTNL_EXPR_LOOKUP_SET, set);
+}
+
 void expr_verdict(struct expr_rule *rule, int verdict, const char *chain)
 {
 	struct nftnl_expr *expr = rule_extend(rule, "immediate");
@@ -252,13 +261,19 @@ void expr_is_proto(struct expr_rule *rule, uint8_t proto)
 
 void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key)
 {
+	static const uint8_t udp = IPPROTO_UDP;
 	const uint32_t len = family == AF_INET ? 4 : 16;
 	const uint32_t saddr = family == AF_INET ? 12 : 8; /* offsets in the IP header */
 	const uint32_t port = port_register(family);
 	const bool source = key == EXPR_SRC || key == EXPR_SRC_AND_DST;
 
 	expr_is_family(rule, family);
-	expr_is_proto(rule, IPPROTO_UDP);
+	if (family == AF_INET) {
+		expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, 9, sizeof(udp), EXPR_REG);
+		expr_cmp(rule, NFT_CMP_EQ, &udp, sizeof(udp));
+	} else {
+		expr_is_proto(rule, udp);
+	}
 	expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, source ? saddr : saddr + len, len, EXPR_REG);
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, source ? 0 : 2, 2, port);
 	if (key == EXPR_DST_AND_SADDR)

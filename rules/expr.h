@@ -36,6 +36,8 @@ void expr_ct_original(struct expr_rule *rule, uint8_t family, bool source);
 void expr_ct_set(struct expr_rule *rule, uint32_t key);
 /* reg |-> element; with `map` the element's data replaces the key in the registers. */
 void expr_lookup(struct expr_rule *rule, const char *set, bool map);
+/* reg |-> verdict of the element */
+void expr_lookup_verdict(struct expr_rule *rule, const char *set);
 void expr_verdict(struct expr_rule *rule, int verdict, const char *chain);
 /* Address and port lie where a lookup in a map of this family leaves them. */
 void expr_nat(struct expr_rule *rule, uint32_t type, uint8_t family);
@@ -49,7 +51,10 @@ void expr_limit_each(struct expr_rule *rule, const char *set, uint32_t rate);
 
 /* Which addresses of the packet are a key; ports are those of the same side. */
 enum expr_key { EXPR_DST, EXPR_SRC, EXPR_DST_AND_SADDR, EXPR_SRC_AND_DST };
-/* "ip daddr . udp dport" and the like, with the tests that it is UDP of this family. */
+/*
+ * "ip daddr . udp dport" and the like, with the tests that it is UDP of this family. Of IPv4 the
+ * protocol is read from the header, which is the cheapest test.
+ */
 void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key);
 /*
  * In an ICMP error, the source of the UDP packet that it tells of, as EXPR_SRC; one with IP options

@@ -36,7 +36,7 @@
 #define TIMEOUT_UNREPLIED 10
 #define TIMEOUT_REPLIED	  30
 
-enum set_data { DATA_NONE, DATA_MARK, DATA_ENDPOINT };
+enum set_data { DATA_NONE, DATA_MARK, DATA_ENDPOINT, DATA_VERDICT };
 
 static const struct set_spec {
 	const char *name[2]; /* IPv4, IPv6 */
@@ -63,6 +63,7 @@ static const struct set_spec {
 		{
 			.name = {"exact4", "exact6"},
 			.comment = "consent: one address may send",
+			.data = DATA_VERDICT,
 			.source = true,
 			.flags = NFT_SET_TIMEOUT,
 		},
@@ -70,6 +71,7 @@ static const struct set_spec {
 		{
 			.name = {"any4", "any6"},
 			.comment = "consent: anybody may send",
+			.data = DATA_VERDICT,
 			.flags = NFT_SET_TIMEOUT,
 		},
 	[SET_EXACT_RATE] =
@@ -242,6 +244,9 @@ static void set_fill(struct nftnl_set *set, const struct set_spec *spec, uint8_t
 	if (spec->data == DATA_MARK) {
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, NFT_TYPE_MARK);
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, sizeof(uint32_t));
+	} else if (spec->data == DATA_VERDICT) {
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, 0);
 	} else if (spec->data == DATA_ENDPOINT) {
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, endpoint);
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, size + 4u);
@@ -260,7 +265,7 @@ static bool set_comment(struct nftnl_set *set, const struct set_spec *spec)
 	if (!udata)
 		return false;
 	nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, NFT_BIG_ENDIAN);
-	if (spec->data != DATA_NONE)
+	if (spec->data == DATA_MARK || spec->data == DATA_ENDPOINT)
 		nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_DATABYTEORDER,
 			spec->data == DATA_MARK ? NFT_HOST_ENDIAN : NFT_BIG_ENDIAN);
 	nftnl_udata_put_strz(udata, NFTNL_UDATA_SET_COMMENT, spec->comment);

@@ -44,6 +44,17 @@ static void add_match(
 	expr_end(&rule, batch);
 }
 
+/* chain: KEY vmap @set */
+static void add_verdict(struct batch *batch, const char *chain, uint8_t family, enum set_id set)
+{
+	struct expr_rule rule;
+
+	expr_begin(&rule, chain);
+	expr_load_key(&rule, family, elem_has_source(set) ? EXPR_DST_AND_SADDR : EXPR_DST);
+	expr_lookup_verdict(&rule, set_name(set, family));
+	expr_end(&rule, batch);
+}
+
 static void add_drop(struct batch *batch, const char *chain)
 {
 	struct expr_rule rule;
@@ -105,13 +116,13 @@ static void add_errors_jump(struct batch *batch, uint8_t family)
 static void add_raw_in(struct batch *batch)
 {
 	FOR_EACH_FAMILY(f)
-	add_match(batch, CHAIN_RAW_IN, *f, SET_EXACT, NULL);
+	add_verdict(batch, CHAIN_RAW_IN, *f, SET_EXACT);
 	add_stun(batch);
 	FOR_EACH_FAMILY(f)
 	{
 		const char *rate = chain_of(*f, CHAIN_RATE4, CHAIN_RATE6);
 
-		add_match(batch, CHAIN_RAW_IN, *f, SET_ANY, NULL);
+		add_verdict(batch, CHAIN_RAW_IN, *f, SET_ANY);
 		add_match(batch, CHAIN_RAW_IN, *f, SET_EXACT_RATE, rate);
 		add_match(batch, CHAIN_RAW_IN, *f, SET_ANY_RATE, rate);
 		add_match(batch, CHAIN_RAW_IN, *f, SET_WITHIN,

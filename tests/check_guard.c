@@ -233,7 +233,7 @@ END_TEST
 
 START_TEST(test_consent)
 {
-	static const enum rules_op_kind kinds[] = {RULES_CLIENT, RULES_CONSENT};
+	static const enum rules_op_kind kinds[] = {RULES_INGRESS, RULES_CONSENT};
 	static const uint32_t bad[] = {0, 3600 * 1000 + 1, 0xffffffff};
 	struct rules_op op;
 
@@ -246,6 +246,21 @@ START_TEST(test_consent)
 			assert_bad(&op, "consent");
 		}
 	}
+	/* A stream's client has none of its own; its ports have. */
+	op = good(RULES_CLIENT);
+	op.consent_ms = 0;
+	assert_good(&op);
+	op.consent_ms = bad[1];
+	assert_bad(&op, "consent");
+	/* Of a port only the port counts. */
+	op = good(RULES_CONSENT);
+	op.client = (struct endpoint){0};
+	assert_good(&op);
+	op.listen = endpoint("192.0.2.9:9099");
+	assert_bad(&op, "not the relay's");
+	op.listen = endpoint("203.0.113.7:9099");
+	ck_assert_int_eq(prefix_parse("2001:db8::1", &op.source), 0);
+	assert_bad(&op, "another family");
 }
 END_TEST
 

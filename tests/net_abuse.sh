@@ -48,7 +48,7 @@ grown() {
 holes() {
 	in_ns relay nft list map inet relayd ingress4 | tr -d '\n\t' | grep -o 'elements.*}' |
 		grep -o '[0-9.]* \. [0-9]* : [0-9.]* \. [0-9]*'
-	in_ns relay nft list set inet relayd consent4 | grep -oE '[0-9.]+ \. [0-9]+'
+	in_ns relay nft list map inet relayd egress4 | grep -oE '[0-9.]+ \. [0-9]+ :'
 }
 
 no_holes() {

@@ -33,6 +33,8 @@ def rounded(value, digits):
 
 
 def lines(folder, name):
+    if not os.path.exists(os.path.join(folder, name)):
+        return []  # not measured
     with open(os.path.join(folder, name), encoding="ascii") as file:
         return [line.split() for line in file]
 
@@ -135,6 +137,8 @@ def goal(what, figure, limit):
 
 def goals(times_of, takeovers, streams):
     many = f"ours-{streams}"
+    if many not in times_of:
+        return []
     compared = [
         ("ours-1", "hand", 1.3), (many, "hand", 1.3), (many + "-all", f"hand-{streams}-all", 1.3),
         (many, "ours-1", 1.1),
