@@ -227,8 +227,8 @@ is "nothing of it is tracked" "$(flows --orig-port-src 7001 | grep -c .)" 0
 
 # --- consent
 
-tool "client cam $C4 $P4" "ingress cam $L4 $C4 any $(seconds 400) 0" commit >/dev/null
 echo_start c4 client "$C4"
+tool "client cam $C4 $P4" "ingress cam $L4 $C4 any $(seconds 600) 0" commit >/dev/null
 ok "as long as consent lasts packets pass" reach sender "$S4" "$L4" before
 ok "it ends by itself" wait_for 3 lacks "$RELAY4 . 9099 .*expires"
 is "and nothing passes then, nor is answered" "$(ask sender "$S4" "$L4" after)" silence
