@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,19 +37,80 @@ static void nft_map(const char *map, const char *key, const char *value, const c
 		from.family, from.host, from.port, name, to.host, to.port);
 }
 
-static void nft_client(const json_t *client, const char *name)
+/* The entry whose member `key` is the text; NULL: there is none. */
+static const json_t *entry_find(const json_t *list, const char *key, const char *text)
 {
-	struct ends at;
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+		if (!strcmp(out_member(entry, key), text))
+			return entry;
+	return NULL;
+}
+
+/* Without its timeout it would never end, if somebody pasted it. */
+static void nft_consent(const char *set, const char *key, const json_t *client, const char *name)
+{
+	const bool verdict = !strncmp(set, "exact", 5) || !strncmp(set, "any", 3);
 	char text[OUT_UNIT];
 
-	nft_map("egress", out_member(client, "client"), out_member(client, "punch"), name);
-	split(out_member(client, "client"), &at);
-	/* Without its timeout it would never end, if somebody pasted it. */
-	out_print("  add element inet relayd consent%d { %s . %s timeout %lldms comment \"%s\" }  "
+	out_print("  add element inet relayd %s { %s timeout %lldms comment \"%s\"%s }  "
 		  "# %s left, %lld packets\n",
-		at.family, at.host, at.port,
-		(long long)(json_number_value(json_object_get(client, "consent")) * 1000), name,
-		out_seconds(client, "consent", text), (long long)out_number(client, "packets"));
+		set, key, (long long)(json_number_value(json_object_get(client, "consent")) * 1000),
+		name, verdict ? " : accept" : "", out_seconds(client, "consent", text),
+		(long long)out_number(client, "packets"));
+}
+
+/* Of media to a port: in which set it stands depends on who may send, and on the rate. */
+static void nft_port(const json_t *stream, const json_t *ingress, const char *name)
+{
+	const json_t *client = entry_find(
+		json_object_get(stream, "clients"), "client", out_member(ingress, "client"));
+	const json_t *listening = entry_find(
+		json_object_get(stream, "listening"), "listen", out_member(ingress, "listen"));
+	const char *source = listening ? out_member(listening, "source") : "any";
+	const char *rate = client && out_number(client, "rate") ? "_rate" : "";
+	const size_t host = strcspn(source, "/");
+	char set[32], key[192];
+	struct ends at;
+	bool any, within;
+
+	if (!client)
+		return;
+	split(out_member(ingress, "listen"), &at);
+	any = !strcmp(source, "any");
+	within = !any && strcmp(source + host, at.family == 6 ? "/128" : "/32") != 0;
+	snprintf(set, sizeof set, "%s%s%d",
+		any	 ? "any"
+		: within ? "within"
+			 : "exact",
+		within ? "" : rate, at.family);
+	snprintf(key, sizeof key, "%s . %s%s%.*s", at.host, at.port, any || within ? "" : " . ",
+		any || within ? 0 : (int)host, source);
+	/* Another element counts and polices then. */
+	if ((within || *rate) && out_number(client, "rate"))
+		out_print("  add element inet relayd rate%d { %s . %s limit rate %lld bytes/second "
+			  "comment \"%s\" }\n",
+			at.family, at.host, at.port, (long long)out_number(client, "rate"), name);
+	else if (within)
+		out_print("  add element inet relayd rate%d { %s . %s comment \"%s\" }\n",
+			at.family, at.host, at.port, name);
+	nft_consent(set, key, client, name);
+}
+
+static void nft_client(const json_t *stream, const json_t *client, const char *name)
+{
+	struct ends at;
+	char set[32], key[96];
+
+	nft_map("egress", out_member(client, "client"), out_member(client, "punch"), name);
+	if (entry_find(json_object_get(stream, "ingress"), "client", out_member(client, "client")))
+		return;
+	split(out_member(client, "client"), &at);
+	snprintf(set, sizeof set, "consent%d", at.family);
+	snprintf(key, sizeof key, "%s . %s", at.host, at.port);
+	nft_consent(set, key, client, name);
 }
 
 static const char *bracketed(const struct ends *ends, char *text, size_t size)
@@ -112,10 +174,12 @@ static void print_stream(const json_t *stream)
 
 	out_print("%s, conntrack mark 0x%llx\n as nft has it\n", name,
 		(unsigned long long)out_number(stream, "mark"));
-	json_array_foreach(ingress, i, entry)
+	json_array_foreach(ingress, i, entry) {
 		nft_map("ingress", out_member(entry, "listen"), out_member(entry, "client"), name);
+		nft_port(stream, entry, name);
+	}
 	json_array_foreach(clients, i, entry)
-		nft_client(entry, name);
+		nft_client(stream, entry, name);
 	json_array_foreach(peers, i, entry)
 		nft_peer(entry, name);
 	puts(" as iptables would say it");

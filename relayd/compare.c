@@ -275,9 +275,10 @@ static void ingress_compare(
 		.consent_ms = due > 0 ? (uint32_t)due : 1,
 		.rate = slot->stream->spec.rate};
 
+	if (slot->have.client.addr.family || slot->want.client.addr.family)
+		want(compare, record);
 	if (!slot->have.client.addr.family)
 		return;
-	want(compare, record);
 	if (record && endpoint_equal(&record->ingress.client, &slot->have.client) &&
 		(due <= CONSENT_SLACK_MS || !is_torn(compare, RULES_TORN_INGRESS, listen, NULL)))
 		return;

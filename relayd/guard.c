@@ -58,8 +58,7 @@ static const char *check(const struct config *config, const struct rules_op *op)
 		return "a peer of another family";
 	if (numbered && (!op->number || op->number > RULES_NUMBER_MAX))
 		return "a stream's number outside our marks";
-	if (listens && op->source.bits &&
-		op->source.addr.family != op->listen.addr.family)
+	if (listens && op->source.bits && op->source.addr.family != op->listen.addr.family)
 		return "a source of another family";
 	if ((op->kind == RULES_INGRESS || op->kind == RULES_CONSENT) && !op->consent_ms)
 		return "a consent that is none or too long";

@@ -143,6 +143,7 @@ static void sample(struct net *net, const struct ipc_record *record)
 			return;
 		slot->consent_ms = client->consent_ms;
 		slot_sample(&net->table, slot, client->packets, client->bytes, net_now(net));
+		sender_heard(&net->table, slot, net_now(net));
 	}
 }
 

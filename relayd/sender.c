@@ -50,7 +50,15 @@ static void let_go(struct stream_table *table, struct slot *slot, int64_t now_ms
 		now_ms - slot->handed_ms <= SILENT_MS)
 		return;
 	slot->holder.family = 0;
+	slot->free_ms = now_ms;
 	slot_mark(table, slot);
+}
+
+void sender_heard(struct stream_table *table, struct slot *slot, int64_t now_ms)
+{
+	if (slot->media_ms == now_ms && slot->sender.addr.family && !slot->holder.family &&
+		now_ms - slot->free_ms > SILENT_MS)
+		hold(table, slot);
 }
 
 void sender_unlock(struct stream_table *table, struct stream *stream)
@@ -101,8 +109,10 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 		return;
 	if (slot->stream->spec.source == SPEC_FIRST && !slot->stream->lock.family)
 		lock(table, slot, &event->sender.addr, now_ms);
-	if (endpoint_equal(&slot->sender, &event->sender))
+	if (endpoint_equal(&slot->sender, &event->sender)) {
+		hold(table, slot);
 		return;
+	}
 	if (slot->sender.addr.family) {
 		if (!yields(slot, &event->sender, now_ms))
 			return;

@@ -14,6 +14,11 @@
 
 /* A packet from event->sender was let through by `source`, or was refused. */
 void sender_event(struct stream_table *table, const struct rules_event *event, int64_t now_ms);
+/*
+ * A sample was taken: the port is kept again for who has the flow, when it has been silent for a
+ * while and goes on; on the flow that it had it is not told by an event.
+ */
+void sender_heard(struct stream_table *table, struct slot *slot, int64_t now_ms);
 /* Once a second: a lock whose holder is silent is given up. */
 void sender_tick(struct stream_table *table, int64_t now_ms);
 /* The lock is released; the next sender has it. */

@@ -62,6 +62,7 @@ struct slot {
 	struct endpoint sender; /* who has the flow; family 0: nobody yet */
 	struct endpoint rival;	/* who lost it last, and when */
 	int64_t handed_ms;
+	int64_t free_ms;  /* since then it is kept for nobody */
 	int64_t media_ms; /* the last time that the counters had moved; 0: never */
 	int64_t sampled_ms;
 	bool live; /* as last told to those who watch */

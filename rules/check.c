@@ -19,7 +19,10 @@ struct check {
 	struct elems sets[SET_COUNT];
 	void (*torn)(void *data, const struct rules_torn *torn);
 	void *data;
+	unsigned int searches; /* for what is missing, and cannot be looked up */
 };
+
+#define SEARCHES_MAX 64
 
 /* The sets that are looked at: the first of each group is what the others belong to. */
 static const enum set_id looked_at[] = {SET_LISTEN, SET_MARK, SET_PREFIX, SET_INGRESS, SET_EXACT,
@@ -110,10 +113,9 @@ static bool belongs(const struct check *check, const struct elem *elem)
 	case SET_WITHIN:
 		return listen && consent_is_of(elem->set, &listen->source) &&
 		       (!elem_has_source(elem->set) ||
-			       addr_equal(&listen->source.addr, &elem->source.addr)) &&
-		       find(check, SET_INGRESS, elem);
+			       addr_equal(&listen->source.addr, &elem->source.addr));
 	case SET_RATE:
-		return listen && find(check, SET_INGRESS, elem);
+		return listen;
 	case SET_CONSENT:
 		return find(check, SET_EGRESS, elem);
 	case SET_PEER_MARK:
@@ -132,7 +134,66 @@ static bool belongs(const struct check *check, const struct elem *elem)
 	return true;
 }
 
-static void look(const struct check *check, const struct elem *elem)
+/* Some INGRESS leads to the client of this hole. */
+static bool is_led_to(const struct check *check, const struct elem *hole)
+{
+	const struct elems *ingress = &check->sets[SET_INGRESS];
+
+	for (size_t i = 0; i < ingress->count; i++)
+		if (endpoint_equal(&ingress->list[i].data, &hole->key))
+			return true;
+	return false;
+}
+
+/* The only hole of this stream to which nothing leads, or NULL. */
+static const struct elem *lonely_hole(const struct check *check, const char *name)
+{
+	const struct elems *holes = &check->sets[SET_EGRESS];
+	const struct elem *found = NULL;
+
+	for (size_t i = 0; i < holes->count; i++) {
+		const struct elem *hole = &holes->list[i];
+
+		if (strcmp(hole->name, name) != 0 || find(check, SET_CONSENT, hole) ||
+			is_led_to(check, hole))
+			continue;
+		if (found)
+			return NULL;
+		found = hole;
+	}
+	return found;
+}
+
+/*
+ * A port has consent and leads nowhere. If its stream has one hole to which nothing leads, they
+ * belong together; each search costs, and there is no sense in many.
+ */
+static void ingress_restore(struct check *check, const struct elem *consent)
+{
+	struct elem elem = {.set = SET_INGRESS, .key = consent->key};
+	const struct elem *hole;
+
+	if (check->searches == SEARCHES_MAX || find(check, SET_INGRESS, consent))
+		return;
+	check->searches++;
+	hole = lonely_hole(check, consent->name);
+	if (!hole)
+		return;
+	elem.data = hole->key;
+	memcpy(elem.name, consent->name, sizeof(elem.name));
+	elem_add(&check->rules->batch, -1, &elem);
+}
+
+static bool is_consent(enum set_id set)
+{
+	const enum set_id *at = consent_sets;
+
+	while (*at != SET_COUNT && *at != set)
+		at++;
+	return *at == set && set != SET_COUNT;
+}
+
+static void look(struct check *check, const struct elem *elem)
 {
 	if (elem->set == SET_LISTEN && !listen_is_whole(check, elem))
 		tell(check, RULES_TORN_LISTEN, elem);
@@ -140,6 +201,8 @@ static void look(const struct check *check, const struct elem *elem)
 		tell(check, RULES_TORN_INGRESS, elem);
 	else if (elem->set == SET_PEER && !peer_is_whole(check, elem))
 		tell(check, RULES_TORN_PEER, elem);
+	else if (is_consent(elem->set) && belongs(check, elem))
+		ingress_restore(check, elem);
 	else if (!belongs(check, elem))
 		elem_delete(&check->rules->batch, &check->rules->kernel, -1, elem);
 }

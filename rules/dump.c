@@ -102,9 +102,9 @@ static void elems_sort(struct elems *elems, int (*compare)(const void *, const v
 static const struct elem *elems_find(const struct elems *elems, const struct elem *key,
 	int (*compare)(const void *, const void *))
 {
-	const struct elem *found = elems->count ? bsearch(key, elems->list, elems->count,
-							  sizeof(struct elem), compare)
-						: NULL;
+	const struct elem *found =
+		elems->count ? bsearch(key, elems->list, elems->count, sizeof(struct elem), compare)
+			     : NULL;
 
 	while (found && found > elems->list && !compare(key, found - 1))
 		found--;

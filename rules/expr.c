@@ -297,8 +297,8 @@ void expr_load_erring(struct expr_rule *rule, uint8_t family)
 	}
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet + (v4 ? 9 : 6), 1, EXPR_REG);
 	expr_cmp(rule, NFT_CMP_EQ, &udp, sizeof(udp));
-	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet + (v4 ? 12 : 8), v4 ? 4 : 16,
-		EXPR_REG);
+	expr_payload(
+		rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet + (v4 ? 12 : 8), v4 ? 4 : 16, EXPR_REG);
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ports, 2, port_register(family));
 }
 

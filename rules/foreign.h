@@ -14,9 +14,9 @@
 
 /* The way that a packet takes through the host. */
 enum foreign_way {
-	FOREIGN_MEDIA, /* from the sender, translated, forwarded to the client */
-	FOREIGN_REPLY, /* from the client, translated back, forwarded to the sender */
-	FOREIGN_PUNCH, /* STUN from a client to a socket of ours */
+	FOREIGN_MEDIA,	/* from the sender, translated, forwarded to the client */
+	FOREIGN_REPLY,	/* from the client, translated back, forwarded to the sender */
+	FOREIGN_PUNCH,	/* STUN from a client to a socket of ours */
 	FOREIGN_ANSWER, /* and our answer */
 };
 
@@ -55,7 +55,8 @@ struct foreign_chain {
 	int32_t priority;
 	enum foreign_owner owner;
 	enum foreign_verdict verdict;
-	/* Where it was decided: a rule of this chain (handle 0: its policy), and the rule in words. */
+	/* Where it was decided: a rule of this chain (handle 0: its policy), and the rule in words.
+	 */
 	char at_chain[64];
 	uint64_t handle;
 	char why[128];

@@ -29,11 +29,21 @@ struct rules {
 int rules_open_limited(
 	struct rules **out, const struct kernel *limit, bool *adopted, struct rules_error *error);
 
+/* NULL, or what is wrong with the operation. */
+const char *op_check(const struct rules_op *op);
+
 /* Finds out what the kernel can do, by trying it in a table of its own. */
 int kernel_probe(struct kernel *out, struct rules_error *error);
 
 /* Who has the table. */
-enum table_state { TABLE_NONE, TABLE_OURS, TABLE_OLD, TABLE_FOREIGN, TABLE_OWNED };
+enum table_state {
+	TABLE_NONE,
+	TABLE_OURS,
+	TABLE_BEFORE, /* of the version before */
+	TABLE_OLD,    /* of another one */
+	TABLE_FOREIGN,
+	TABLE_OWNED,
+};
 int table_examine(struct nl *nl, enum table_state *out);
 /* There are pairs. */
 int table_has_peers(struct nl *nl, bool *out);

@@ -47,6 +47,7 @@ static int state_check(enum table_state state, struct rules_error *error)
 		return nl_fail(error, -EBUSY, -1, "relayd is running");
 	case TABLE_NONE:
 	case TABLE_OURS:
+	case TABLE_BEFORE:
 	case TABLE_OLD:
 		break;
 	}

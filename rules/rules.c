@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rules/internal.h"
+#include "rules/upgrade.h"
 
 static int log_open(struct rules *rules, struct rules_error *error)
 {
@@ -63,6 +64,43 @@ static int table_repair(struct rules *rules, bool *mended, struct rules_error *e
 	return table_make(rules, TABLE_OURS, error);
 }
 
+/* One transaction puts our table in the place of the one before, so no packet finds none. */
+static int table_upgrade(struct rules *rules, struct rules_error *error)
+{
+	struct upgrade upgrade = {0};
+	int err = table_has_peers(&rules->nl, &rules->peers);
+
+	if (!err || err == -ENOENT)
+		err = upgrade_read(&rules->nl, &upgrade);
+	if (!err) {
+		batch_clear(&rules->batch);
+		skeleton_delete(&rules->batch, RULES_TABLE);
+		skeleton_add(&rules->batch, &rules->kernel, rules->peers);
+		err = upgrade_commit(rules, &upgrade, error);
+	}
+	upgrade_fini(&upgrade);
+	return err;
+}
+
+/* What could not be taken over is made anew, and clients have to punch again. */
+static int table_adopt(
+	struct rules *rules, enum table_state state, bool *mended, struct rules_error *error)
+{
+	int err;
+
+	*mended = true;
+	if (state == TABLE_OURS || state == TABLE_OWNED)
+		err = table_repair(rules, mended, error);
+	else
+		err = table_upgrade(rules, error);
+	/* Somebody has changed its sets or its hooks. */
+	if (!err || (state != TABLE_BEFORE && err != -EEXIST && err != -EOPNOTSUPP &&
+			    err != -EINVAL && err != -EBUSY))
+		return err;
+	*mended = rules->fresh = true;
+	return table_make(rules, TABLE_OLD, error);
+}
+
 int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 {
 	enum table_state state;
@@ -77,15 +115,9 @@ int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 			RULES_TABLE, RULES_TABLE);
 	if (state == TABLE_OWNED && !rules->owner)
 		return nl_fail(error, -EBUSY, -1, "another relayd is running");
-	if (state == TABLE_OURS || state == TABLE_OWNED) {
-		err = table_repair(rules, mended, error);
-		/* Somebody has changed its sets or its hooks. */
-		if (err != -EEXIST && err != -EOPNOTSUPP && err != -EINVAL && err != -EBUSY)
-			return err;
-		state = TABLE_OLD;
-	}
-	*mended = true;
-	rules->fresh = true;
+	if (state == TABLE_OURS || state == TABLE_OWNED || state == TABLE_BEFORE)
+		return table_adopt(rules, state, mended, error);
+	*mended = rules->fresh = true;
 	return table_make(rules, state, error);
 }
 

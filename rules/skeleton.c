@@ -43,8 +43,8 @@ static const struct set_spec {
 	const char *comment;
 	enum set_data data;
 	uint32_t flags;
-	bool source; /* the source's address is part of the key */
-	bool hole;   /* source and destination are the key */
+	bool source;  /* the source's address is part of the key */
+	bool hole;    /* source and destination are the key */
 	bool counter; /* of every element */
 } sets[SET_COUNT] = {
 	[SET_LISTEN] =

@@ -11,10 +11,11 @@
 /*
  * The table's comment: whose it is, and the version of all that is below. What is new is made over
  * a table that an earlier relayd left, so only a part that changes needs a new version: then the
- * table is made anew and every client has to punch again.
+ * table is made anew, with what upgrade.h can take over from the version before.
  */
 #define SKELETON_TAG	 "relayd "
 #define SKELETON_COMMENT SKELETON_TAG "2"
+#define SKELETON_BEFORE	 SKELETON_TAG "1"
 
 /* Each exists for IPv4 and for IPv6. */
 enum set_id {
@@ -24,16 +25,16 @@ enum set_id {
 	SET_ANY,	/* consent: listening endpoint to which anybody may send */
 	SET_EXACT_RATE, /* as EXACT and ANY, of streams with a rate; RATE counts and polices them */
 	SET_ANY_RATE,
-	SET_WITHIN, /* consent: those from whose prefixes one may send; RATE counts */
-	SET_PREFIX, /* the prefixes, as long as there is a client */
-	SET_RATE,   /* counter and limit of a listening endpoint */
-	SET_INGRESS, /* listening endpoint to client */
-	SET_EGRESS,  /* client to the relay's end of its hole */
-	SET_CONSENT, /* peers that may be sent to, with counter, limit and timeout */
-	SET_PUNCH,   /* STUN endpoints of ours */
-	SET_RAW,     /* endpoints where every datagram is a punch */
-	SET_OPENING, /* limits the log of each listening endpoint */
-	SET_PEER,    /* a hole, as seen from its client, to the client of the other's hole */
+	SET_WITHIN,    /* consent: those from whose prefixes one may send; RATE counts */
+	SET_PREFIX,    /* the prefixes, as long as there is a client */
+	SET_RATE,      /* counter and limit of a listening endpoint */
+	SET_INGRESS,   /* listening endpoint to client */
+	SET_EGRESS,    /* client to the relay's end of its hole */
+	SET_CONSENT,   /* peers that may be sent to, with counter, limit and timeout */
+	SET_PUNCH,     /* STUN endpoints of ours */
+	SET_RAW,       /* endpoints where every datagram is a punch */
+	SET_OPENING,   /* limits the log of each listening endpoint */
+	SET_PEER,      /* a hole, as seen from its client, to the client of the other's hole */
 	SET_PEER_MARK, /* the conntrack mark of what comes through a hole */
 	SET_PEER_FROM, /* a hole to the relay's end of the other's */
 	SET_COUNT,

@@ -169,7 +169,8 @@ static void add_errors(struct batch *batch, uint8_t family)
 	}
 }
 
-/* Both directions between peers need consent of who receives. Of ICMP only what may pass is left. */
+/* Both directions between peers need consent of who receives. Of ICMP only what may pass is left.
+ */
 void skeleton_add_peer_rules(struct batch *batch)
 {
 	struct expr_rule rule;

@@ -45,8 +45,10 @@ static void table_answer(void *data, const struct nlmsghdr *nlh)
 		*state = TABLE_FOREIGN;
 	else if (owned)
 		*state = TABLE_OWNED;
+	else if (!strcmp(comment, SKELETON_COMMENT))
+		*state = TABLE_OURS;
 	else
-		*state = strcmp(comment, SKELETON_COMMENT) ? TABLE_OLD : TABLE_OURS;
+		*state = strcmp(comment, SKELETON_BEFORE) ? TABLE_OLD : TABLE_BEFORE;
 }
 
 int table_examine(struct nl *nl, enum table_state *out)

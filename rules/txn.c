@@ -15,87 +15,6 @@ struct txn {
 	bool moved[RULES_OPS_MAX]; /* a LISTEN that took consent along to another source */
 };
 
-static bool endpoint_is_valid(const struct endpoint *endpoint)
-{
-	return addr_size(endpoint->addr.family) && endpoint->port;
-}
-
-static const char *listen_check(const struct rules_op *op)
-{
-	if (!endpoint_is_valid(&op->listen))
-		return "the listening endpoint is incomplete";
-	if (op->kind == RULES_UNLISTEN || op->kind == RULES_UNINGRESS)
-		return NULL;
-	if (op->number > RULES_NUMBER_MAX)
-		return "the stream's number is too large";
-	if (op->source.bits && op->source.addr.family != op->listen.addr.family)
-		return "source and listening endpoint are of different IP versions";
-	if (op->source.bits > 8 * addr_size(op->listen.addr.family))
-		return "the source's prefix is too long";
-	return NULL;
-}
-
-static const char *client_check(const struct rules_op *op)
-{
-	if (!endpoint_is_valid(&op->client))
-		return "the client's endpoint is incomplete";
-	if (op->kind == RULES_CONSENT)
-		return NULL;
-	if (op->kind == RULES_INGRESS) {
-		if (op->listen.addr.family != op->client.addr.family)
-			return "client and listening endpoint are of different IP versions";
-		return listen_check(op);
-	}
-	if (!endpoint_is_valid(&op->punch))
-		return "the hole's local endpoint is incomplete";
-	if (op->punch.addr.family != op->client.addr.family)
-		return "client and hole are of different IP versions";
-	return NULL;
-}
-
-static const char *peer_check(const struct rules_op *op)
-{
-	if (!endpoint_is_valid(&op->peer))
-		return "the peer's endpoint is incomplete";
-	if (op->peer.addr.family != op->client.addr.family)
-		return "the peers are of different IP versions";
-	if (op->number > RULES_NUMBER_MAX)
-		return "the stream's number is too large";
-	if (op->from.addr.family &&
-		(!endpoint_is_valid(&op->from) || op->from.addr.family != op->peer.addr.family))
-		return "the relay's end of the peer's hole is wrong";
-	return client_check(op);
-}
-
-/* NULL, or what is wrong with it. */
-static const char *op_check(const struct rules_op *op)
-{
-	if (strnlen(op->name, RULES_NAME) == RULES_NAME)
-		return "the name is too long";
-	if ((op->kind == RULES_INGRESS || op->kind == RULES_CONSENT) && !op->consent_ms)
-		return "consent of no duration";
-	switch (op->kind) {
-	case RULES_LISTEN:
-	case RULES_UNLISTEN:
-	case RULES_UNINGRESS:
-		return listen_check(op);
-	case RULES_PUNCH:
-	case RULES_UNPUNCH:
-		return endpoint_is_valid(&op->punch) ? NULL : "the local endpoint is incomplete";
-	case RULES_CONSENT:
-		return op->listen.addr.family ? listen_check(op) : client_check(op);
-	case RULES_INGRESS:
-	case RULES_CLIENT:
-	case RULES_UNCLIENT:
-	case RULES_FLUSH:
-	case RULES_UNPEER:
-		return client_check(op);
-	case RULES_PEER:
-		return peer_check(op);
-	}
-	return "no such operation";
-}
-
 /* Deletes the element, if it is there, and makes it anew. */
 static void elem_replace(struct txn *txn, int op, const struct elem *elem)
 {
@@ -158,8 +77,7 @@ static bool is_within(const struct prefix *source)
 static int consent_move(struct txn *txn, int i, const struct prefix *from)
 {
 	const struct rules_op *op = &txn->ops[i];
-	const struct rules_op *begun =
-		op_find(txn, (size_t)i + 1, txn->count, RULES_CONSENT, i);
+	const struct rules_op *begun = op_find(txn, (size_t)i + 1, txn->count, RULES_CONSENT, i);
 	struct consent consent = {.listen = op->listen, .source = *from};
 	int err = consent_read(&txn->rules->nl, &consent);
 
@@ -325,8 +243,7 @@ static int ingress_remove(struct txn *txn, int i)
 
 	elem_remove(txn, i, &elem);
 	if (!err)
-		consent_close(
-			&txn->rules->batch, &txn->rules->kernel, i, &old.key, &old.source);
+		consent_close(&txn->rules->batch, &txn->rules->kernel, i, &old.key, &old.source);
 	return err == -ENOENT ? 0 : err;
 }
 

@@ -4,6 +4,7 @@
  * kernel had sent them, and compared in words with what it does send: of rules every expression,
  * of chains where they hang and what becomes of packets at their end.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,11 +49,71 @@ static void lines_add(struct lines *lines, const char *line)
 	lines->count++;
 }
 
-/* What counters say is no part of a rule. */
-static void forget_counters(char *line)
+/*
+ * The first of four 32-bit registers, 8, 12, 16 and 20, is also called by the number of a register
+ * of 128 bits, 1 to 4 (linux/netfilter/nf_tables.h); the kernel prefers that.
+ */
+static void register_simplify(char *digits)
 {
-	char *at = line, *end;
+	char *end;
+	unsigned long number = strtoul(digits, &end, 10);
 
+	if (end == digits || number < NFT_REG32_00 || number % 4)
+		return;
+	*digits = (char)('0' + NFT_REG_1 + (number - NFT_REG32_00) / 4);
+	memmove(digits + 1, end, strlen(end) + 1);
+}
+
+static void registers_simplify(char *line)
+{
+	for (char *at = line; (at = strstr(at, "reg")); at++) {
+		char *digits = at + 3;
+
+		if (!strncmp(digits, "_key", 4))
+			digits += 4;
+		if (*digits == ' ')
+			register_simplify(digits + 1);
+	}
+}
+
+/* Takes words out, but for the last `keep` characters of them. */
+static void words_remove(char *line, const char *words, size_t keep)
+{
+	size_t len = strlen(words) - keep;
+	char *at = line;
+
+	while ((at = strstr(at, words)))
+		memmove(at, at + len, strlen(at + len) + 1);
+}
+
+/* libnftnl writes the name of an object without its end, and reads on behind it. */
+static void object_simplify(char *line)
+{
+	char *at = strstr(line, "[ objref "), *end;
+
+	if (!at || !(at = strstr(at, " name ")))
+		return;
+	at += strlen(" name ");
+	while (isalnum((unsigned char)*at))
+		at++;
+	end = strstr(at, " ]");
+	if (end)
+		memmove(at, end, strlen(end) + 1);
+}
+
+/* What counters say is no part of a rule; and the kernel sends what goes without saying. */
+static void line_simplify(char *line)
+{
+	static const char *const said[] = {" timeout 0ms", " addr_max reg 1", " proto_max reg 9",
+		" proto_max reg 2", " flags 0x3"};
+	char *at, *end;
+
+	registers_simplify(line);
+	object_simplify(line);
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		words_remove(line, said[i], 0);
+	words_remove(line, " 0x0 ]", 2);
+	at = line;
 	while ((at = strstr(at, "counter pkts ")) && (end = strchr(at, ']'))) {
 		at += strlen("counter ");
 		memmove(at, end, strlen(end) + 1);
@@ -72,7 +133,7 @@ static void rule_add(struct lines *lines, const struct nlmsghdr *nlh)
 		nftnl_rule_unset(rule, NFTNL_RULE_POSITION_ID);
 		nftnl_rule_unset(rule, NFTNL_RULE_ID);
 		nftnl_rule_snprintf(line, sizeof(line), rule, NFTNL_OUTPUT_DEFAULT, 0);
-		forget_counters(line);
+		line_simplify(line);
 		lines_add(lines, line);
 	}
 	if (rule)

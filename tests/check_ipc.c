@@ -390,13 +390,32 @@ START_TEST(test_event_id)
 }
 END_TEST
 
+START_TEST(test_changed)
+{
+	const struct rules_change change = {RULES_CAUSE_TABLE, 1234, "nft"};
+	size_t len = ipc_encode_changed(message, &change, 123456);
+
+	assert_whole(len);
+	ck_assert_int_eq(ipc.kind, IPC_CHANGED);
+	ck_assert_int_eq(ipc.change.cause, RULES_CAUSE_TABLE);
+	ck_assert_uint_eq(ipc.change.pid, 1234);
+	ck_assert_str_eq(ipc.change.process, "nft");
+	ck_assert_int_eq(ipc.since_ms, 123456);
+	message[5] = RULES_CAUSES;
+	ck_assert_int_eq(decode(message, len), -EPROTO);
+	message[5] = RULES_CAUSE_NONE;
+	ck_assert_int_eq(decode(message, len), -EPROTO);
+}
+END_TEST
+
 START_TEST(test_kinds)
 {
 	size_t len = ipc_encode_read(message, 1);
 
 	for (int kind = 0; kind < 256; kind++) {
 		message[0] = (uint8_t)kind;
-		ck_assert_int_eq(decode(message, len), kind == IPC_READ ? 0 : -EPROTO);
+		ck_assert_int_eq(
+			decode(message, len), kind == IPC_READ || kind == IPC_CHECK ? 0 : -EPROTO);
 	}
 }
 END_TEST
@@ -421,6 +440,7 @@ static Suite *ipc_suite(void)
 	tcase_add_test(tcase, test_record_kinds);
 	tcase_add_test(tcase, test_event);
 	tcase_add_test(tcase, test_event_id);
+	tcase_add_test(tcase, test_changed);
 	tcase_add_test(tcase, test_kinds);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -236,7 +236,8 @@ START_TEST(test_monitor)
 END_TEST
 
 #define RULES                                                                                      \
-	"[{\"name\":\"cam1\",\"number\":1,\"mark\":4096,\"listening\":[],\"ingress\":["            \
+	"[{\"name\":\"cam1\",\"number\":1,\"mark\":4096,\"listening\":["                           \
+	"{\"listen\":\"203.0.113.7:9099\",\"source\":\"198.51.100.9/32\"}],\"ingress\":["          \
 	"{\"listen\":\"203.0.113.7:9099\",\"client\":\"192.0.2.8:40001\"},"                        \
 	"{\"listen\":\"[2001:db8::7]:9099\",\"client\":\"[2001:db8:1::8]:40001\"}],"               \
 	"\"clients\":[{\"client\":\"192.0.2.8:40001\",\"punch\":\"203.0.113.7:3478\","             \
@@ -256,13 +257,13 @@ START_TEST(test_rules)
 		"cam1, conntrack mark 0x1000\n as nft has it\n"
 		"  add element inet relayd ingress4 { 203.0.113.7 . 9099 comment \"cam1\" : "
 		"192.0.2.8 . 40001 }\n"
+		"  add element inet relayd exact4 { 203.0.113.7 . 9099 . 198.51.100.9 timeout "
+		"14500ms comment "
+		"\"cam1\" : accept }  # 14.5 s left, 120 packets\n"
 		"  add element inet relayd ingress6 { 2001:db8::7 . 9099 comment \"cam1\" : "
 		"2001:db8:1::8 . 40001 }\n"
 		"  add element inet relayd egress4 { 192.0.2.8 . 40001 comment \"cam1\" : "
 		"203.0.113.7 . 3478 }\n"
-		"  add element inet relayd consent4 { 192.0.2.8 . 40001 timeout 14500ms comment "
-		"\"cam1\" }  "
-		"# 14.5 s left, 120 packets\n"
 		"  add element inet relayd peer4 { 192.0.2.8 . 40001 . 203.0.113.7 . 3478 comment "
 		"\"cam1\" : 198.51.100.9 . 6000 }\n"
 		"  add element inet relayd peer6 { 2001:db8:1::8 . 1 . 2001:db8::7 . 2 comment "

@@ -223,6 +223,33 @@ START_TEST(test_holder)
 }
 END_TEST
 
+/* Who was silent and goes on has its flow still: nothing but the counters tells of it. */
+START_TEST(test_holder_again)
+{
+	const int64_t idle = NOW + 5001, later = idle + SILENT_MS + 1;
+
+	packet(A, false, NOW);
+	sender_tick(&table, idle);
+	ck_assert_uint_eq(slot->holder.family, 0);
+	settle();
+	slot->media_ms = idle;
+	sender_heard(&table, slot, idle);
+	ck_assert_uint_eq(slot->holder.family, 0);
+	sender_heard(&table, slot, later);
+	ck_assert_uint_eq(slot->holder.family, 0);
+	slot->media_ms = later;
+	sender_heard(&table, slot, later);
+	ck_assert(addr_equal(&slot->holder, &slot->sender.addr));
+	ck_assert_uint_eq(dirty_count(), 1);
+	settle();
+	/* Or its flow has ended, and begins anew. */
+	sender_tick(&table, later + 5000);
+	ck_assert_uint_eq(slot->holder.family, 0);
+	packet(A, false, later + 6000);
+	ck_assert(addr_equal(&slot->holder, &slot->sender.addr));
+}
+END_TEST
+
 /* Another port of the same address changes nothing for the kernel. */
 START_TEST(test_holder_restart)
 {
@@ -384,6 +411,7 @@ static Suite *sender_suite(void)
 	tcase_add_test(tcase, test_rival_silent);
 	tcase_add_test(tcase, test_rival_handed);
 	tcase_add_test(tcase, test_holder);
+	tcase_add_test(tcase, test_holder_again);
 	tcase_add_test(tcase, test_holder_restart);
 	tcase_add_test(tcase, test_lock);
 	tcase_add_test(tcase, test_lock_race);

@@ -227,6 +227,33 @@ START_TEST(test_slots)
 }
 END_TEST
 
+/* A flow that was to be deleted still is when the transaction was refused for another slot. */
+START_TEST(test_flush_kept)
+{
+	struct hole hole = {{.port = 5004}, {.port = 3478}};
+	struct slot *slot = stream("cam", "9099")->slots;
+	size_t flushes = 0;
+
+	hole.client.addr.family = hole.punch.addr.family = AF_INET;
+	slot_adopt(&table, slot, &hole, 0);
+	slot->listening = true;
+	slot->listening_source = slot_source(slot);
+	slot->flush = true;
+	stream("other", "9100");
+	sync_turn(&sync_);
+	assert_sent("cam other ");
+	ck_assert_int_eq(ops[0].kind, RULES_FLUSH);
+	answer(-EPERM, 1);
+	sync_turn(&sync_);
+	for (size_t i = 0; i < message.count; i++)
+		flushes += ops[i].kind == RULES_FLUSH;
+	ck_assert_uint_eq(flushes, 1);
+	answer(0, -1);
+	sync_turn(&sync_);
+	ck_assert_uint_eq(applied, 2);
+}
+END_TEST
+
 /* What does not fit waits, whole, and slots wait behind it. */
 START_TEST(test_many)
 {
@@ -343,6 +370,7 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_refused_unknown);
 	tcase_add_test(tcase, test_slots);
+	tcase_add_test(tcase, test_flush_kept);
 	tcase_add_test(tcase, test_many);
 	tcase_add_test(tcase, test_many_idle);
 	tcase_add_test(tcase, test_again);

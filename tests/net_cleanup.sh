@@ -137,8 +137,8 @@ has_table() {
 	in_ns relay nft list tables | grep -q '^table inet relayd$'
 }
 
-holes() { # clients' elements of the kernel
-	in_ns relay nft list table inet relayd | grep -c "$NAT4 .* expires"
+holes() { # ports that a client consents to
+	in_ns relay nft list table inet relayd | grep -o "expires [^:]*: accept" | grep -c .
 }
 
 foreign_is_as_before() { # WHAT

@@ -11,7 +11,7 @@
 { kill -KILL "$GUARD"; } 2>/dev/null
 P=rl$$
 lab_guard
-plan 77
+plan 85
 
 TOOL=${RULES_TOOL:-$BUILD/tests/rules_tool}
 [ -x "$TOOL" ] || bail "no $TOOL"
@@ -230,7 +230,8 @@ is "nothing of it is tracked" "$(flows --orig-port-src 7001 | grep -c .)" 0
 echo_start c4 client "$C4"
 tool "client cam $C4 $P4" "ingress cam $L4 $C4 any $(seconds 600) 0" commit >/dev/null
 ok "as long as consent lasts packets pass" reach sender "$S4" "$L4" before
-ok "it ends by itself" wait_for 3 lacks "$RELAY4 . 9099 .*expires"
+consent_has_ended() { [ "$(value "client cam $C4" consent)" = 0 ]; }
+ok "it ends by itself" wait_for 3 consent_has_ended
 is "and nothing passes then, nor is answered" "$(ask sender "$S4" "$L4" after)" silence
 ok "nor did it" not contains "$T/c4.log" after
 consent_is_kept() { # consent that is begun anew keeps what was counted and the limit
@@ -259,9 +260,42 @@ figure "of 2000 packets of 200 bytes in a second, at 50000 bytes a second, passe
 ok "the kernel keeps the rate" test "$got" -gt 400 -a "$got" -lt 900
 tool "ingress cam $L4 $C4 any 60000 0" "flush $C4 $P4" commit >/dev/null
 
+echo_start c4 client "$C4"
+# --- one of those who may send has the port now, and gives it back; a prefix; at a rate
+
+holders() { # SOURCE..., RATE: what was counted goes along, and who may not send is not counted
+	local source rate=${!#} packets answer
+	tool "listen cam $L4 7 any" "ingress cam $L4 $C4 any 60000 $rate" "flush $C4 $P4" commit
+	reach sender "$S4" "$L4" any || return
+	packets=$(value "client cam $C4" packets)
+	for source in "${@:1:$#-1}"; do
+		tool "listen cam $L4 7 $source" commit
+		[ "$(value "client cam $C4" consent)" -gt 30000 ] || return
+		answer=from packets=$((packets + 1))
+		[[ $source != 203.0.113.* ]] || answer=silence packets=$((packets - 1))
+		[ "$(ask sender "$S4" "$L4" from)" = "$answer" ] || return
+		[ "$(value "client cam $C4" packets)" = "$packets" ] || return
+		tool "consent cam $L4 $source 60000 $rate" commit
+		[ "$(value "client cam $C4" consent)" -gt 50000 ] || return
+	done
+}
+SOURCES=("$SENDER4" any 198.51.100.128/25 "$SENDER4" 203.0.113.99 203.0.113.0/24 any)
+ok "another source takes consent and counters along" holders "${SOURCES[@]}" 0
+ok "at a rate too" holders "${SOURCES[@]}" 1000000
+refused_is_more() { # a packet over the rate is none that was refused
+	local before
+	before=$(value "listening cam $RELAY4" refused)
+	tool "ingress cam $L4 $C4 any 60000 100" commit
+	for _ in 1 2 3; do
+		ask sender "$S4" "$L4" "$(printf '%0200d' 0)" 0.1
+	done
+	[ "$(value "listening cam $RELAY4" refused)" -gt "$before" ]
+}
+ok "what goes over the rate is not counted as refused" not refused_is_more
+tool "listen cam $L4 7 any" "ingress cam $L4 $C4 any 60000 0" "flush $C4 $P4" commit >/dev/null
+
 # --- a sender that comes back from another port
 
-echo_start c4 client "$C4"
 ok "a sender sends" reach sender "$S4" "$L4" first
 tool "watch 64 0" >/dev/null
 is "come back from another port it is dropped" "$(ask sender "$SENDER4:7002" "$L4" lost)" silence
@@ -334,31 +368,6 @@ tool_start
 is "the table is adopted" "$GREETING" adopted
 ok "with its elements" reach sender "$S4" "$L4" adopted
 
-# --- a table of before there were peers: what it lacks is made, its streams go on
-
-tool_kill
-is "what an older relayd left" "$(in_ns relay nft -f - <<-'RULES' 2>&1
-	flush chain inet relayd to_client
-	flush chain inet relayd relayed
-	flush chain inet relayd from_relay
-	delete chain inet relayd pair4
-	delete chain inet relayd pair6
-	delete map inet relayd peer4
-	delete map inet relayd peer6
-	delete map inet relayd peer_mark4
-	delete map inet relayd peer_mark6
-	delete map inet relayd peer_from4
-	delete map inet relayd peer_from6
-RULES
-)" ""
-tool_start
-is "is adopted too" "$GREETING" adopted
-ok "with its flow" reach sender "$S4" "$L4" update
-is "and peers are possible" "$(tool "peer cam $C4 $P4 $S4 7" commit)" ok
-ok "the skeleton is as it should be" diff -u <(sort "$(expected)") \
-	<(skeleton | sort)
-tool "unpeer $C4 $P4" commit >/dev/null
-
 # --- removal
 
 in_ns relay nft -f - <<-'RULES'
@@ -401,10 +410,53 @@ is "a running relayd is known by its log group" \
 	"$(in_ns relay "$TOOL" remove | cut -d' ' -f1,2)" "error -16"
 tool "watch 64 0" >/dev/null
 in_ns relay nft flush ruleset
-is "a foreign flush is told" "$(tool "watch 1 2000")" "failed -116"
+is "a foreign flush is told" "$(tool "changes 2000")" "table nft"
+is "and mended, but for the streams" "$(tool mend)" "mended"
+is "where nothing is to be mended nothing is" "$(tool mend)" "whole"
 tool_kill
 tool_start legacy
-is "and mended" "$GREETING" made
+is "all of it is there" "$GREETING" adopted
+tool_kill
+
+# --- a table of the version before: its streams go on in one of ours
+
+in_ns relay nft delete table inet relayd
+is "what an older relayd left" "$(in_ns relay nft -f - <<-RULES 2>&1
+	table inet relayd {
+		comment "relayd 1"
+		set listen4 { type ipv4_addr . inet_service; counter; }
+		set listen6 { type ipv6_addr . inet_service; counter; }
+		map mark4 { type ipv4_addr . inet_service : mark; elements = { $RELAY4 . 9099 : 0x52000007 }; }
+		map mark6 { type ipv6_addr . inet_service : mark; }
+		map ingress4 { type ipv4_addr . inet_service : ipv4_addr . inet_service
+			elements = { $RELAY4 . 9099 : $NAT4 . 5004 }; }
+		map ingress6 { type ipv6_addr . inet_service : ipv6_addr . inet_service; }
+		map egress4 { type ipv4_addr . inet_service : ipv4_addr . inet_service
+			elements = { $NAT4 . 5004 comment "cam" : $RELAY4 . 3478 }; }
+		map egress6 { type ipv6_addr . inet_service : ipv6_addr . inet_service; }
+		set consent4 { type ipv4_addr . inet_service; flags timeout; counter
+			elements = { $NAT4 . 5004 counter packets 41 bytes 4100 timeout 60s comment "cam" }; }
+		set consent6 { type ipv6_addr . inet_service; flags timeout; }
+		set punch4 { type ipv4_addr . inet_service; elements = { $RELAY4 . 3478 }; }
+		set punch6 { type ipv6_addr . inet_service; }
+		set raw4 { type ipv4_addr . inet_service; }
+		set raw6 { type ipv6_addr . inet_service; }
+		chain old { }
+	}
+	add element inet relayd listen4 { $RELAY4 . 9099 }
+RULES
+)" ""
+tool_start
+is "is adopted" "$GREETING" adopted
+ok "with its flow" reach sender "$S4" "$L4" update
+tool read >"$T/read"
+ok "its client and what that got" contains "$T/read" \
+	"^client cam $C4 $P4 consent [0-9]+ packets 4[2-9] "
+is "and peers are possible" "$(tool "peer cam $C4 $P4 $S4 7" commit)" ok
+ok "for which there is a chain" holds "chain peers"
+tool "unpeer $C4 $P4" commit >/dev/null
+ok "as long as there are any" lacks "chain peers"
+ok "the skeleton is as it should be" diff -u "$TOP/tests/data/rules.nft" <(skeleton)
 tool_kill
 
 # --- what an older relayd left, and no privilege

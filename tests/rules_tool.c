@@ -14,6 +14,8 @@
  *   fill N        N streams in as few transactions as it takes
  *   read          everything that the kernel holds, then "."
  *   watch N MS    until N events or so long; each is printed, then "."
+ *   changes MS    what others do to the table, until they do something or so long
+ *   mend          what is not an element is made as it should be
  *   settle        until nothing is due
  *   features
  *
@@ -153,6 +155,28 @@ static void tool_watch(struct tool *tool, int events, int64_t ms)
 	puts(".");
 }
 
+static void tool_changes(struct tool *tool, int64_t ms)
+{
+	const int64_t until = now_get() + ms;
+	struct rules_change change = {.cause = RULES_CAUSE_NONE};
+
+	while (change.cause == RULES_CAUSE_NONE &&
+		fd_wait(tool, rules_changes_fd(tool->rules), until))
+		rules_changes(tool->rules, &change);
+	printf("%s %s\n.\n", rules_cause_text(change.cause), change.process);
+}
+
+static void tool_mend(struct tool *tool)
+{
+	struct rules_error error = {0};
+	bool mended;
+
+	if (rules_mend(tool->rules, &mended, &error))
+		printf("error %d %s\n", error.code, error.text);
+	else
+		puts(mended ? "mended\n." : "whole\n.");
+}
+
 static int tool_commit(struct tool *tool)
 {
 	struct rules_error error = {0};
@@ -270,6 +294,10 @@ static void line_run(struct tool *tool, char *line)
 		tool_watch(tool, atoi(words[0]), atoi(words[1]));
 	} else if (!strcmp(verb, "fill") && count == 1) {
 		tool_fill(tool, (unsigned int)atoi(words[0]));
+	} else if (!strcmp(verb, "changes") && count == 1) {
+		tool_changes(tool, atoi(words[0]));
+	} else if (!strcmp(verb, "mend")) {
+		tool_mend(tool);
 	} else if (!strcmp(verb, "settle")) {
 		while (rules_due(tool->rules) >= 0)
 			fd_wait(tool, -1, rules_due(tool->rules));
