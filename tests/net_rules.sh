@@ -456,7 +456,7 @@ is "and peers are possible" "$(tool "peer cam $C4 $P4 $S4 7" commit)" ok
 ok "for which there is a chain" holds "chain peers"
 tool "unpeer $C4 $P4" commit >/dev/null
 ok "as long as there are any" lacks "chain peers"
-ok "the skeleton is as it should be" diff -u "$TOP/tests/data/rules.nft" <(skeleton)
+ok "the skeleton is as it should be" diff -u "$(expected)" <(skeleton)
 tool_kill
 
 # --- what an older relayd left, and no privilege
