@@ -219,7 +219,7 @@ static int batch_send(struct batch *batch, struct nl *nl, struct rules_error *er
 	if (!missing)
 		return 0;
 	batch_compact(batch);
-	return nl_fail(error, -EAGAIN, -1, "elements vanish while they are being deleted");
+	return -EAGAIN;
 }
 
 int batch_commit(struct batch *batch, struct nl *nl, struct rules_error *error)
@@ -234,5 +234,8 @@ int batch_commit(struct batch *batch, struct nl *nl, struct rules_error *error)
 		return nl_fail(error, -ENOMEM, -1, "out of memory");
 	for (int i = 0; err == -EAGAIN && i < BATCH_TRIES; i++)
 		err = batch_send(batch, nl, error);
+	/* Only now: what a later try has mended is no error. */
+	if (err == -EAGAIN)
+		return nl_fail(error, err, -1, "elements vanish while they are being deleted");
 	return err;
 }

@@ -92,11 +92,16 @@ now() { # seconds since 1970 with six digits; the clock that udptool.py uses too
 	echo "$EPOCHREALTIME"
 }
 
+# What a wait of N seconds is here: an emulated machine takes WAIT_FACTOR times as long.
+seconds() { # N
+	awk -v s="$1" -v f="${WAIT_FACTOR:-1}" 'BEGIN { print s * f }'
+}
+
 # Asks every 20 ms until the command succeeds.
 wait_for() { # SECONDS CMD...
 	local seconds=$1 end
 	shift
-	end=$(($(microseconds) + $(awk -v s="$seconds" 'BEGIN { printf "%d", s * 1000000 }')))
+	end=$(($(microseconds) + $(awk -v s="$(seconds "$seconds")" 'BEGIN { printf "%d", s * 1000000 }')))
 	until "$@" >/dev/null 2>&1; do
 		[ "$(microseconds)" -lt "$end" ] || return 1
 		sleep 0.02

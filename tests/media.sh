@@ -3,12 +3,13 @@
 # what was sent. Sourced after lib.sh by scenarios with real media, by scripts/demo and scripts/lab.
 
 FILM_SECONDS=${FILM_SECONDS:-10}
+FILM_SIZE=${FILM_SIZE:-640x360} # an emulated machine decodes smaller pictures in time
 
 # No picture is like another, and neither is any packet of the noisy sound, so a checksum says which
 # one it is. A key picture each half second, with the headers repeated, is where a client that comes
 # later can begin.
 film_make() { # FILE
-	ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=size=640x360:rate=25 \
+	ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=size=$FILM_SIZE:rate=25" \
 		-f lavfi -i 'sine=frequency=440:beep_factor=4[a];anoisesrc=amplitude=0.02[b];[a][b]amix' \
 		-map 0:v -c:v libx264 -preset veryfast -pix_fmt yuv420p -g 12 -b:v 1M \
 		-x264-params repeat-headers=1 \

@@ -193,18 +193,19 @@ net_side_is_new() { # OLD-PID
 
 # 3,000 packets in three seconds to cam1; after half a second the words of the call happen.
 across() { # WHAT CMD...
-	local what=$1
+	local what=$1 packets
+	packets=$(seconds 3000)
 	shift
-	start client media "$UDPTOOL" recv --bind 127.0.0.1:5099 --expect 3000 --idle 2
+	start client media "$UDPTOOL" recv --bind 127.0.0.1:5099 --expect "$packets" --idle 2
 	wait_for 3 udp_bound client 5099
-	start sender sending "$UDPTOOL" send --from "$SENDER4:7099" --to "$RELAY4:9099" --count 3000 --rate 1000 --rtp
+	start sender sending "$UDPTOOL" send --from "$SENDER4:7099" --to "$RELAY4:9099" --count "$packets" --rate 1000 --rtp
 	sleep 0.5 # the stream is in the middle
 	ok "$what" "$@"
 	ok "$what: meanwhile it streams" running sending
-	finish sending 10
-	finish media 10
-	figure "$what: packets lost of 3000" "$((3000 - $(json "$T/media.log" 'd["distinct"]'))), longest silence $(json "$T/media.log" 'round(d["gap"] * 1000)') ms"
-	is "$what: nothing is lost or doubled" "$(json "$T/media.log" '[d["distinct"], d["duplicated"]]')" "[3000, 0]"
+	finish sending 15
+	finish media 15
+	figure "$what: packets lost of $packets" "$((packets - $(json "$T/media.log" 'd["distinct"]'))), longest silence $(json "$T/media.log" 'round(d["gap"] * 1000)') ms"
+	is "$what: nothing is lost or doubled" "$(json "$T/media.log" '[d["distinct"], d["duplicated"]]')" "[$packets, 0]"
 }
 
 # --- a relay among others

@@ -89,14 +89,14 @@ exec 7<>"$T/in" 8<>"$T/out"
 tool_start() { # [legacy]; sets GREETING
 	ip netns exec "${P}relay" "$TOOL" "$@" <&7 >&8 2>&1 &
 	TOOL_PID=$!
-	read -r -t 5 -u 8 GREETING || GREETING=nothing
+	read -r -t "$(seconds 5)" -u 8 GREETING || GREETING=nothing
 }
 
 # Sends lines; prints what comes until a line that ends an answer.
 tool() { # LINE...
 	local line
 	printf '%s\n' "$@" >&7
-	while read -r -t 10 -u 8 line; do
+	while read -r -t "$(seconds 10)" -u 8 line; do
 		[ "$line" = . ] && return
 		printf '%s\n' "$line"
 		case $line in ok* | error* | persist*) return ;; esac
@@ -116,7 +116,7 @@ ask() { # HOST FROM TO TEXT [SECONDS]
 
 # Reaches the other end; the first try may meet a neighbour that has to be found.
 reach() { # HOST FROM TO TEXT
-	[ "$(ask "$@" 1)" = "$4" ]
+	[ "$(ask "$@" "$(seconds 1)")" = "$4" ]
 }
 
 echo_start() { # NAME HOST AT
@@ -144,6 +144,17 @@ skeleton() { # without elements, what this nft does not know, and who the owner 
 	in_ns relay nft -t list table inet relayd | sed '/^	flags/d; s/ # progname.*//'
 }
 
+persists() { # does the kernel guard the table?
+	[ "${FEATURES#*persist 1}" != "$FEATURES" ]
+}
+
+# Behind the flags that skeleton leaves out, nft begins a paragraph.
+expected() {
+	persists && echo "$TOP/tests/data/rules.nft" && return
+	sed '3{/^$/d}' "$TOP/tests/data/rules.nft" >"$T/expected"
+	echo "$T/expected"
+}
+
 # The value behind a word in the line of "read" that begins so.
 value() { # LINE-BEGINNING WORD
 	tool read | sed -n "s/^$1.* $2 \([0-9]*\).*/\1/p"
@@ -158,10 +169,11 @@ host_up net && forwarding_on net &&
 
 tool_start
 is "a table is made" "$GREETING" made
-note "$(tool features)"
+FEATURES=$(tool features)
+note "$FEATURES"
 skeleton >"$T/skeleton"
 ok "nft prints the skeleton as tests/data/rules.nft has it" \
-	diff -u "$TOP/tests/data/rules.nft" "$T/skeleton"
+	diff -u "$(expected)" "$T/skeleton"
 
 # --- packets
 
@@ -215,8 +227,8 @@ is "nothing of it is tracked" "$(flows --orig-port-src 7001 | grep -c .)" 0
 
 # --- consent
 
-tool "client cam $C4 $P4" "ingress cam $L4 $C4 any 400 0" commit >/dev/null
 echo_start c4 client "$C4"
+tool "client cam $C4 $P4" "ingress cam $L4 $C4 any $(seconds 600) 0" commit >/dev/null
 ok "as long as consent lasts packets pass" reach sender "$S4" "$L4" before
 consent_has_ended() { [ "$(value "client cam $C4" consent)" = 0 ]; }
 ok "it ends by itself" wait_for 3 consent_has_ended
@@ -224,7 +236,7 @@ is "and nothing passes then, nor is answered" "$(ask sender "$S4" "$L4" after)" 
 ok "nor did it" not contains "$T/c4.log" after
 consent_is_kept() { # consent that is begun anew keeps what was counted and the limit
 	local packets
-	tool "ingress cam $L4 $C4 any 5000 70000" commit
+	tool "ingress cam $L4 $C4 any $(seconds 5000) 70000" commit
 	reach sender "$S4" "$L4" "$1" || return
 	packets=$(value "client cam $C4" packets)
 	tool "consent cam $L4 any 60000 70000" commit
@@ -342,8 +354,12 @@ ok "and goes" lacks "$RELAY4 . 9000"
 
 # --- who else is there
 
-in_ns relay nft flush ruleset
-ok "a foreign flush leaves the table" holds "chain to_client"
+if persists; then
+	in_ns relay nft flush ruleset
+	ok "a foreign flush leaves the table" holds "chain to_client"
+else
+	skip "a foreign flush leaves the table" "this kernel cannot guard it"
+fi
 is "a second relayd is told so" "$(in_ns relay "$TOOL" </dev/null | cut -d' ' -f1,2)" "error -16"
 is "nor is anything removed meanwhile" "$(in_ns relay "$TOOL" remove | cut -d' ' -f1,2)" "error -16"
 tool_kill
@@ -440,7 +456,7 @@ is "and peers are possible" "$(tool "peer cam $C4 $P4 $S4 7" commit)" ok
 ok "for which there is a chain" holds "chain peers"
 tool "unpeer $C4 $P4" commit >/dev/null
 ok "as long as there are any" lacks "chain peers"
-ok "the skeleton is as it should be" diff -u "$TOP/tests/data/rules.nft" <(skeleton)
+ok "the skeleton is as it should be" diff -u "$(expected)" <(skeleton)
 tool_kill
 
 # --- what an older relayd left, and no privilege

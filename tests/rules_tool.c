@@ -183,9 +183,9 @@ static int tool_commit(struct tool *tool)
 	int err = rules_apply(tool->rules, tool->ops, tool->count, &error);
 
 	tool->count = 0;
-	if (err)
-		printf("error %d %d %s\n", err, error.op, error.text);
-	return err;
+	if (err || error.code)
+		printf("error %d %d %s\n", error.code, error.op, error.text);
+	return err ? err : error.code;
 }
 
 static void tool_fill(struct tool *tool, unsigned int streams)
