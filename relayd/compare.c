@@ -305,7 +305,8 @@ static void hole_compare(struct compare *compare, struct slot *slot)
 		return;
 	record = find_record(compare, BY_CLIENT, &slot->have.client);
 	want(compare, record);
-	if (!record || !endpoint_equal(&record->client.punch, &slot->have.punch)) {
+	if (!record || !endpoint_equal(&record->client.punch, &slot->have.punch) ||
+		record->client.rate != slot->stream->spec.rate) {
 		/* All of it is made anew. */
 		memset(&slot->have, 0, sizeof slot->have);
 		differs(compare, slot);

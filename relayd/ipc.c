@@ -68,6 +68,7 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		put_endpoint(buf, &record->client.client);
 		put_endpoint(buf, &record->client.punch);
 		buf_put_u32(buf, record->client.consent_ms);
+		buf_put_u64(buf, record->client.rate);
 		buf_put_u64(buf, record->client.packets);
 		buf_put_u64(buf, record->client.bytes);
 		put_text(buf, record->client.name, sizeof record->client.name);
@@ -137,6 +138,7 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		get_endpoint(buf, &record->client.client);
 		get_endpoint(buf, &record->client.punch);
 		record->client.consent_ms = buf_get_u32(buf);
+		record->client.rate = buf_get_u64(buf);
 		record->client.packets = buf_get_u64(buf);
 		record->client.bytes = buf_get_u64(buf);
 		get_text(buf, record->client.name, sizeof record->client.name);

@@ -54,6 +54,7 @@ static void client_tell(const struct dump *dump, const struct elem *elem)
 	struct rules_client client = {.client = elem->key,
 		.punch = elem->data,
 		.consent_ms = elem->timeout_ms,
+		.rate = elem->rate,
 		.packets = elem->packets,
 		.bytes = elem->bytes};
 
@@ -264,8 +265,15 @@ static void client_join(const struct clients *clients, struct elem *hole)
 
 	consent_add(hole, elems_find(&clients->peers, hole, elem_compare), true);
 	for (; port && port < end && endpoint_equal(&port->data, &hole->key); port++) {
-		consent_add(hole, elems_find(&clients->consents, port, elem_compare), true);
-		consent_add(hole, elems_find(&clients->rates, port, elem_compare), false);
+		const struct elem *consent = elems_find(&clients->consents, port, elem_compare);
+		const struct elem *rate = elems_find(&clients->rates, port, elem_compare);
+
+		consent_add(hole, consent, true);
+		consent_add(hole, rate, false);
+		if (rate)
+			hole->rate = rate->rate;
+		else if (consent && consent_is_apart(consent->set))
+			hole->rate = RULES_RATE_UNKNOWN;
 	}
 }
 

@@ -80,10 +80,12 @@ struct rules_ingress {
 	struct endpoint listen;
 	struct endpoint client;
 };
+#define RULES_RATE_UNKNOWN UINT64_MAX
 struct rules_client {
 	struct endpoint client;
 	struct endpoint punch;
 	uint32_t consent_ms; /* left; 0 when it has run out */
+	uint64_t rate;	     /* RULES_RATE_UNKNOWN: what should keep it is not there */
 	uint64_t packets;
 	uint64_t bytes;
 	char name[RULES_NAME];

@@ -66,7 +66,7 @@ START_TEST(rules_held)
 	endpoint_parse("10.0.0.4:9099", 0, &listen);
 	endpoint_parse("192.0.2.9:40123", 0, &client);
 	records[0].flow = (struct rules_flow){7, client, listen, client, listen};
-	records[1].client = (struct rules_client){client, listen, 31200, 5, 6, "cam1"};
+	records[1].client = (struct rules_client){client, listen, 31200, 0, 5, 6, "cam1"};
 	records[2].listening = (struct rules_listening){
 		.listen = listen, .number = 7, .name = "cam1", .refused_packets = 9};
 	endpoint_parse("10.0.0.4:3478", 0, &punch);

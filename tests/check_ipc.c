@@ -298,7 +298,7 @@ static size_t records_make(struct ipc_record *out)
 	out[2].kind = IPC_INGRESS;
 	out[2].ingress = (struct rules_ingress){v6, v4};
 	out[3].kind = IPC_CLIENT;
-	out[3].client = (struct rules_client){v4, v6, 45000, 1ULL << 40, 1ULL << 50, "cam1"};
+	out[3].client = (struct rules_client){v4, v6, 45000, 0, 1ULL << 40, 1ULL << 50, "cam1"};
 	out[4].kind = IPC_FLOW;
 	out[4].flow = (struct rules_flow){0xffffff, v4, v6, v6, v4};
 	out[5].kind = IPC_PEER;
