@@ -29,12 +29,12 @@ foreign_clean() {
 	in_ns relay "$RULES_TOOL" >"$T/rules.out" <<-'OPS'
 		listen cam 10.1.0.1:9099 1 0.0.0.0/0
 		punch 10.2.0.1:3478
-		ingress cam 10.1.0.1:9099 10.2.0.2:5004
-		client cam 10.2.0.2:5004 10.2.0.1:3478 3600000 0
+		ingress cam 10.1.0.1:9099 10.2.0.2:5004 any 3600000 0
+		client cam 10.2.0.2:5004 10.2.0.1:3478
 		listen cam [fd01::1]:9099 1 ::/0
 		punch [fd02::1]:3478
-		ingress cam [fd01::1]:9099 [fd02::2]:5004
-		client cam [fd02::2]:5004 [fd02::1]:3478 3600000 0
+		ingress cam [fd01::1]:9099 [fd02::2]:5004 any 3600000 0
+		client cam [fd02::2]:5004 [fd02::1]:3478
 		commit
 	OPS
 	contains "$T/rules.out" '^ok'

@@ -22,12 +22,12 @@ stream() {
 	in_ns relay "$RULES_TOOL" >"$T/rules.out" <<-'OPS'
 		listen cam 10.1.0.1:9099 1 0.0.0.0/0
 		punch 10.2.0.1:3478
-		ingress cam 10.1.0.1:9099 10.2.0.2:5004
-		client cam 10.2.0.2:5004 10.2.0.1:3478 3600000 0
+		ingress cam 10.1.0.1:9099 10.2.0.2:5004 any 3600000 0
+		client cam 10.2.0.2:5004 10.2.0.1:3478
 		listen cam [fd01::1]:9099 1 ::/0
 		punch [fd02::1]:3478
-		ingress cam [fd01::1]:9099 [fd02::2]:5004
-		client cam [fd02::2]:5004 [fd02::1]:3478 3600000 0
+		ingress cam [fd01::1]:9099 [fd02::2]:5004 any 3600000 0
+		client cam [fd02::2]:5004 [fd02::1]:3478
 		commit
 	OPS
 	contains "$T/rules.out" '^ok'
@@ -138,8 +138,8 @@ for family in 4 6; do
 	ok "media" send "$from:6000" "$to"
 	ok "it is followed to its end" wait_for 10 not running trace
 	is "the trace is done" "$(tail -n 1 "$T/trace.log")" "state done"
-	ok "first comes the choice of who may send" in_order 1/relayd/to_client 1/relayd/relayed
-	[ "$family" = 6 ] || ok "then the others" in_order 1/relayd/relayed 2/x/decide
+	ok "first comes the choice of who may send" in_order 1/relayd/raw_in 1/relayd/to_client
+	[ "$family" = 6 ] || ok "then the others" in_order 1/relayd/to_client 2/x/decide
 	want=$(foretold "$from:6000" "$to" "$client" "$hole")
 	is "as was foretold" "$(happened)" "$want"
 	ok "no table is left" no_table
@@ -157,7 +157,7 @@ is "nothing has arrived" "$(client_got)" "$before"
 ok "one of our own" trace dest=10.1.0.1:9099 probe=10.1.0.2:6000
 ok "ends" wait_for 10 not running trace
 ok "before it leaves" traced 'relayd_trace/stop .* verdict 0 .* 10.2.0.1:3478 -> 10.2.0.2:5004 .* probe ours'
-ok "it went where media goes" in_order 1/relayd/relayed 2/x/decide
+ok "it went where media goes" in_order 1/relayd/to_client 2/x/decide
 ok "nothing is left of it" eval 'no_table && untracked && [ "$(client_got)" = "$before" ]'
 
 ok "what leaves the relay itself" trace out source=10.2.0.1:3478
