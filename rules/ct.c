@@ -209,8 +209,9 @@ static int delete_some(struct nl *nl, const struct ct_tuple *tuples, size_t coun
 		len += MNL_ALIGN(nlh->nlmsg_len);
 	}
 	err = nl_send(nl, data, len);
-	if (!err)
-		err = delete_answers(nl, &missing);
+	if (err)
+		return err;
+	err = delete_answers(nl, &missing);
 	if (deleted)
 		*deleted += count - missing;
 	return err;
@@ -222,10 +223,11 @@ int ct_delete(struct nl *nl, const struct ct_tuple *tuples, size_t count, size_t
 
 	if (deleted)
 		*deleted = 0;
-	for (size_t at = 0; !err && at < count; at += DELETE_MAX) {
+	for (size_t at = 0; at < count; at += DELETE_MAX) {
 		size_t some = count - at < DELETE_MAX ? count - at : DELETE_MAX;
+		int failed = delete_some(nl, tuples + at, some, deleted);
 
-		err = delete_some(nl, tuples + at, some, deleted);
+		err = err ? err : failed;
 	}
 	return err;
 }

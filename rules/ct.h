@@ -33,7 +33,10 @@ int ct_dump(struct nl *nl, const struct ct_filter *filter, void (*cb)(void *, co
 	void *data);
 /* The entry that has this UDP tuple in either direction; -ENOENT. */
 int ct_get(struct nl *nl, const struct ct_tuple *tuple, struct ct *out);
-/* Deletes the entries that have these UDP tuples in either direction; *deleted may be NULL. */
+/*
+ * Deletes the entries that have these UDP tuples in either direction; *deleted may be NULL. One
+ * that cannot be deleted keeps none of the others; the first error is returned.
+ */
 int ct_delete(struct nl *nl, const struct ct_tuple *tuples, size_t count, size_t *deleted);
 
 #endif

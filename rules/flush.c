@@ -44,12 +44,17 @@ static bool flow_is_right(struct nl *nl, const struct ct *ct)
 	return !elem_get(nl, &key, &elem) && endpoint_equal(&elem.data, &ct->reply.dst);
 }
 
-static void check_run(struct nl *nl, const struct ct_tuple *hole)
+/* False: it could not be done, as when memory is short. */
+static bool check_run(struct nl *nl, const struct flush_check *check)
 {
 	struct ct ct;
+	int err = check->owed ? 0 : ct_get(nl, &check->hole, &ct);
 
-	if (!ct_get(nl, hole, &ct) && !flow_is_right(nl, &ct))
-		ct_delete(nl, hole, 1, NULL);
+	if (err)
+		return err == -ENOENT;
+	if (!check->owed && flow_is_right(nl, &ct))
+		return true;
+	return !ct_delete(nl, &check->hole, 1, NULL);
 }
 
 static struct flush_check queue_pop(struct flush_queue *queue)
@@ -66,7 +71,7 @@ static void queue_push(struct flush_queue *queue, struct nl *nl, const struct fl
 	if (queue->count == FLUSH_QUEUE) {
 		struct flush_check oldest = queue_pop(queue);
 
-		check_run(nl, &oldest.hole);
+		check_run(nl, &oldest);
 	}
 	queue->list[(queue->first + queue->count++) % FLUSH_QUEUE] = *check;
 }
@@ -78,23 +83,22 @@ static bool op_flushes(enum rules_op_kind kind)
 	       kind == RULES_PEER || kind == RULES_UNPEER;
 }
 
-int flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, size_t count)
+void flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, size_t count)
 {
 	struct ct_tuple holes[RULES_OPS_MAX];
 	const int64_t due = now_get() + stage_delay[0];
 	size_t held = 0;
-	int err;
+	bool owed;
 
 	for (size_t i = 0; i < count; i++)
 		if (op_flushes(ops[i].kind))
 			holes[held++] = (struct ct_tuple){ops[i].client, ops[i].punch};
-	err = ct_delete(nl, holes, held, NULL);
+	owed = ct_delete(nl, holes, held, NULL) != 0;
 	for (size_t i = 0; i < held; i++) {
-		struct flush_check check = {holes[i], due};
+		struct flush_check check = {holes[i], due, owed};
 
 		queue_push(&flush->queues[0], nl, &check);
 	}
-	return err;
 }
 
 int64_t flush_due(const struct flush *flush)
@@ -110,19 +114,26 @@ int64_t flush_due(const struct flush *flush)
 	return due;
 }
 
+/* What could not be done stays for the last stage, until it can. */
+static void stage_run(struct flush *flush, struct nl *nl, int stage, int64_t now_ms)
+{
+	struct flush_queue *queue = &flush->queues[stage];
+	const int next = stage + 1 < FLUSH_STAGES ? stage + 1 : stage;
+
+	while (queue->count && queue->list[queue->first].due <= now_ms) {
+		struct flush_check check = queue_pop(queue);
+		bool done = check_run(nl, &check);
+
+		if (done && next == stage)
+			continue;
+		check.owed &= !done;
+		check.due = now_ms + stage_delay[next];
+		queue_push(&flush->queues[next], nl, &check);
+	}
+}
+
 void flush_tick(struct flush *flush, struct nl *nl, int64_t now_ms)
 {
-	for (int i = 0; i < FLUSH_STAGES; i++) {
-		struct flush_queue *queue = &flush->queues[i];
-
-		while (queue->count && queue->list[queue->first].due <= now_ms) {
-			struct flush_check check = queue_pop(queue);
-
-			check_run(nl, &check.hole);
-			if (i + 1 == FLUSH_STAGES)
-				continue;
-			check.due = now_ms + stage_delay[i + 1];
-			queue_push(&flush->queues[i + 1], nl, &check);
-		}
-	}
+	for (int i = 0; i < FLUSH_STAGES; i++)
+		stage_run(flush, nl, i, now_ms);
 }

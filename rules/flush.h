@@ -3,6 +3,7 @@
 #ifndef RULES_FLUSH_H
 #define RULES_FLUSH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@
 struct flush_check {
 	struct ct_tuple hole; /* client to punch: the flow's reply tuple */
 	int64_t due;	      /* monotonic milliseconds */
+	bool owed;	      /* what is there has to go, and could not be deleted yet */
 };
 
 /* Each stage waits equally long, so its queue is in order of time. */
@@ -27,9 +29,11 @@ struct flush {
 	struct flush_queue queues[FLUSH_STAGES];
 };
 
-/* Deletes what occupies the holes of CLIENT, UNCLIENT, FLUSH, PEER and UNPEER, and has them looked
- * at again. */
-int flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, size_t count);
+/*
+ * Deletes what occupies the holes of CLIENT, UNCLIENT, FLUSH, PEER and UNPEER, and has them looked
+ * at again. What the kernel does not delete now is tried again by flush_tick.
+ */
+void flush_holes(struct flush *flush, struct nl *nl, const struct rules_op *ops, size_t count);
 int64_t flush_due(const struct flush *flush);
 void flush_tick(struct flush *flush, struct nl *nl, int64_t now_ms);
 

@@ -185,7 +185,7 @@ const struct rules_features *rules_features(const struct rules *rules);
 /*
  * Applies count (1 to RULES_OPS_MAX) operations in one transaction: all or none. When it returns 0
  * the kernel has committed and the flows of every CLIENT, UNCLIENT, FLUSH, PEER and UNPEER are
- * gone.
+ * gone; those that it could not delete, as when it has no memory, go with a later rules_tick.
  */
 int rules_apply(
 	struct rules *rules, const struct rules_op *ops, size_t count, struct rules_error *error);

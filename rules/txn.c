@@ -370,10 +370,7 @@ int rules_apply(
 	if (rules->committed)
 		rules->committed();
 	peers_tidy(rules, ops, count);
-	err = flush_holes(&rules->flush, &rules->nl, ops, count);
-	if (err)
-		return nl_fail(error, err, -1, "committed, but old flows could not be deleted: %s",
-			strerror(-err));
+	flush_holes(&rules->flush, &rules->nl, ops, count);
 	return 0;
 }
 

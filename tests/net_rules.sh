@@ -11,7 +11,7 @@
 { kill -KILL "$GUARD"; } 2>/dev/null
 P=rl$$
 lab_guard
-plan 85
+plan 100
 
 TOOL=${RULES_TOOL:-$BUILD/tests/rules_tool}
 [ -x "$TOOL" ] || bail "no $TOOL"
@@ -246,6 +246,21 @@ consent_is_kept() { # consent that is begun anew keeps what was counted and the 
 }
 ok "consent begins anew, counters and rate stay" consent_is_kept again
 
+# --- consent that goes while another sender has the port
+
+consents() { # the sets of consent that have the port
+	table | awk -v at="$RELAY4 . 9099" '/^\t(set|map) / { name = $2 }
+		name ~ /^(any|exact|within)/ && index($0, at) { print name }'
+}
+for source in "$SENDER4" 198.51.100.128/25 any; do
+	tool "listen cam $L4 7 any" "ingress cam $L4 $C4 any 60000 0" commit >/dev/null
+	is "consent is there" "$(consents)" any4
+	is "no client, and another source ($source)" \
+		"$(tool "uningress $L4" "listen cam $L4 7 $source" commit)" ok
+	is "consent does not come back" "$(consents)" ""
+done
+tool "listen cam $L4 7 any" commit >/dev/null
+
 # --- rate
 
 stop c4
@@ -307,6 +322,13 @@ ok "and it gets through" reach sender "$SENDER4:7002" "$L4" second
 is "the second look finds nothing wrong" "$(tool settle)" ok
 is "and leaves the flow alone" "$(flows --orig-port-src 7002 | grep -c .)" 1
 
+# --- a flush that fails behind a commit
+
+is "what is committed is said to be, though its flow cannot be deleted" \
+	"$(tool deaf "flush $C4 $P4" commit)" ok
+is "the flow goes later" "$(tool settle)/$(flows --orig-port-src 7002 | grep -c .)" ok/0
+ok "and is made anew" reach sender "$S4" "$L4" third
+
 # --- the client moves
 
 echo_start moved client "$NAT4:5005"
@@ -324,15 +346,35 @@ tool "unclient $NAT4:5005 $P4" "ingress cam $L4 $C4 any 60000 0" "client cam $C4
 
 # --- a sender that was there before its port was listened to
 
-start sender keep "$PYTHON" "$T/udp.py" keep "$SENDER4:7003" "$RELAY4:9105"
 early() { flows --orig-port-src 7003 | grep -q .; }
-ok "an early sender has an entry of its own" wait_for 3 early
-echo_start early client "$NAT4:5006"
-tool "listen early $RELAY4:9105 11 any" "ingress early $RELAY4:9105 $NAT4:5006 any 60000 0" \
-	"client early $NAT4:5006 $P4" commit >/dev/null
-tool "watch 64 500" >/dev/null
-ok "and is relayed all the same" wait_for 3 contains "$T/early.log" keep
-stop keep
+early_is_relayed() { # what WAS done to its entry before the port is listened to
+	start sender keep "$PYTHON" "$T/udp.py" keep "$SENDER4:7003" "$RELAY4:9105"
+	ok "an early sender has an entry of its own$1" wait_for 3 early
+	"${@:2}"
+	echo_start early client "$NAT4:5006"
+	tool "listen early $RELAY4:9105 11 any" "ingress early $RELAY4:9105 $NAT4:5006 any 60000 0" \
+		"client early $NAT4:5006 $P4" commit >/dev/null
+	tool "watch 64 500" >/dev/null
+	ok "and is relayed all the same$1" wait_for 3 contains "$T/early.log" keep
+	stop keep
+	stop early
+}
+early_is_relayed "" true
+tool "unlisten $RELAY4:9105" "uningress $RELAY4:9105" "unclient $NAT4:5006 $P4" commit >/dev/null
+in_ns relay conntrack -D -p udp --orig-port-src 7003 >/dev/null 2>&1
+mark_early() { # as what an earlier table has marked, and did not translate
+	in_ns relay nft -f - <<-'RULES'
+		table inet marking {
+			chain marks {
+				type filter hook prerouting priority mangle
+				udp sport 7003 ct mark set 0x5200000b
+			}
+		}
+	RULES
+	ok "it is given our mark" wait_for 3 eval 'flows -m 0x5200000b | grep -q "sport=7003 "'
+	in_ns relay nft delete table inet marking
+}
+early_is_relayed ", and our mark" mark_early
 
 # --- all or nothing
 

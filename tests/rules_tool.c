@@ -17,16 +17,19 @@
  *   changes MS    what others do to the table, until they do something or so long
  *   mend          what is not an element is made as it should be
  *   settle        until nothing is due
+ *   deaf          the next commit is followed by no flush: the kernel cannot be asked for it
  *   features
  *
  * With the argument "remove": rules_remove; with "legacy": as on a kernel of Debian 12 or older.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "rules/internal.h"
 
@@ -36,6 +39,26 @@ struct tool {
 	size_t count;
 	int events;
 };
+
+/* Between commit and flush, which has no arguments: the socket is taken away meanwhile. */
+static struct rules *deaf;
+static int deaf_fd = -1;
+
+static void deaf_begin(void)
+{
+	deaf_fd = deaf->nl.fd;
+	deaf->nl.fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+static void deaf_end(void)
+{
+	if (deaf_fd < 0)
+		return;
+	close(deaf->nl.fd);
+	deaf->nl.fd = deaf_fd;
+	deaf->committed = NULL;
+	deaf_fd = -1;
+}
 
 static int64_t now_get(void)
 {
@@ -182,6 +205,7 @@ static int tool_commit(struct tool *tool)
 	struct rules_error error = {0};
 	int err = rules_apply(tool->rules, tool->ops, tool->count, &error);
 
+	deaf_end();
 	tool->count = 0;
 	if (err || error.code)
 		printf("error %d %d %s\n", error.code, error.op, error.text);
@@ -296,6 +320,9 @@ static void line_run(struct tool *tool, char *line)
 		tool_fill(tool, (unsigned int)atoi(words[0]));
 	} else if (!strcmp(verb, "changes") && count == 1) {
 		tool_changes(tool, atoi(words[0]));
+	} else if (!strcmp(verb, "deaf")) {
+		deaf = tool->rules;
+		deaf->committed = deaf_begin;
 	} else if (!strcmp(verb, "mend")) {
 		tool_mend(tool);
 	} else if (!strcmp(verb, "settle")) {
