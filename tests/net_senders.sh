@@ -9,8 +9,7 @@
 plan 32
 
 OTHER4=198.51.101.66
-RATE=1000 # a second; an emulated machine does not reach it for long
-[ -z "${WAIT_FACTOR-}" ] || RATE=250
+RATE=$(rate 1000)
 
 # Sends one sender report from here to there, and prints the type and the words of what comes back.
 cat >"$T/reports.py" <<'PYTHON'

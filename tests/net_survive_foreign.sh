@@ -9,8 +9,8 @@
 #
 # check: timeout 180
 . "$(dirname "$0")/lib.sh"
-RATE=1000 COUNT=1000 IDLE=1
-[ -z "${WAIT_FACTOR-}" ] || RATE=250 COUNT=500 IDLE=3 # an emulated machine
+RATE=$(rate 1000) COUNT=1000 IDLE=1
+[ -z "${WAIT_FACTOR-}" ] || COUNT=500 IDLE=3 # an emulated machine
 UNIT=/lib/systemd/system/nftables.service
 
 log_lines() {
