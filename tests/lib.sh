@@ -97,6 +97,11 @@ seconds() { # N
 	awk -v s="$1" -v f="${WAIT_FACTOR:-1}" 'BEGIN { print s * f }'
 }
 
+# How many packets a second: an emulated machine carries fewer.
+rate() { # N
+	[ -z "${WAIT_FACTOR-}" ] && echo "$1" || echo $(($1 / 4))
+}
+
 # Asks every 20 ms until the command succeeds.
 wait_for() { # SECONDS CMD...
 	local seconds=$1 end

@@ -12,16 +12,16 @@ plan 26
 
 send6() { # NAME LISTEN COUNT FIRST
 	start sender "$1" "$UDPTOOL" send --from "[$SENDER6]:$(($2 - 2000))" --to "[$RELAY6]:$2" \
-		--count "$3" --rate 1000 --first "$4" --rtp
+		--count "$3" --rate "$(rate 1000)" --first "$4" --rtp
 }
 
 send4() { # NAME LISTEN COUNT FIRST
 	start sender "$1" "$UDPTOOL" send --from "$SENDER4:$(($2 - 2000))" --to "$RELAY4:$2" \
-		--count "$3" --rate 1000 --first "$4" --rtp
+		--count "$3" --rate "$(rate 1000)" --first "$4" --rtp
 }
 
 receiver() { # HOST NAME PORT COUNT
-	start "$1" "$2" "$UDPTOOL" recv --bind "127.0.0.1:$3" --expect "$4" --idle 2
+	start "$1" "$2" "$UDPTOOL" recv --bind "127.0.0.1:$3" --expect "$4" --idle "$(seconds 2)"
 	wait_for 3 udp_bound "$1" "$3"
 }
 

@@ -107,9 +107,9 @@ figure "net side: $(files_of "$net")"
 
 start client punch1 "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 5099 --to 9099
 ok "a client punches" wait_for 5 stream_is cam1 ready
-start client media "$UDPTOOL" recv --bind 127.0.0.1:5099 --expect 3000 --idle 2
+start client media "$UDPTOOL" recv --bind 127.0.0.1:5099 --expect 3000 --idle "$(seconds 2)"
 wait_for 3 udp_bound client 5099
-start sender sending "$UDPTOOL" send --from "$SENDER4:7099" --to "$RELAY4:9099" --count 3000 --rate 1000 --rtp
+start sender sending "$UDPTOOL" send --from "$SENDER4:7099" --to "$RELAY4:9099" --count 3000 --rate "$(rate 1000)" --rtp
 ok "a stream flows" wait_for 3 stream_is cam1 live
 stream_conf cam2 'listen = "9200"' 'source = "any"'
 kill -HUP "$kernel"

@@ -9,7 +9,8 @@
 #
 # check: timeout 180
 . "$(dirname "$0")/lib.sh"
-RATE=1000 COUNT=1000
+RATE=$(rate 1000) COUNT=1000 IDLE=1
+[ -z "${WAIT_FACTOR-}" ] || COUNT=500 IDLE=3 # an emulated machine
 UNIT=/lib/systemd/system/nftables.service
 
 log_lines() {
@@ -59,7 +60,7 @@ while_streaming() { # WHAT LINES CMD...
 	local what="$VARIANT: $1" expected=$2 lines changes lost before packets
 	shift 2
 	lines=$(log_lines) changes=$(changes_counted) before=$(relayd_pids)
-	start client media "$UDPTOOL" recv --bind 127.0.0.1:5099 --idle 1
+	start client media "$UDPTOOL" recv --bind 127.0.0.1:5099 --idle "$IDLE"
 	wait_for 3 udp_bound client 5099
 	packets=$(($(client_packets) + 50))
 	start sender sending "$UDPTOOL" send --from "$SENDER4:7099" --to "$RELAY4:9099" --count "$COUNT" --rate "$RATE" --rtp
@@ -131,8 +132,17 @@ delete_some() { # what a listing shows, in one command each
 	in_ns relay nft delete element inet relayd "$1" "{ $2 }"
 }
 
+unowned() { # what follows holds on such a kernel without any pretence
+	local i
+	for i in $(seq 25); do
+		skip "with an owner: $i" "this kernel cannot guard the table"
+	done
+	end
+}
+
 owned() {
 	begin "with an owner" "$BUILD/relayd/relayd"
+	contains "$T/relayd.err" 'cannot guard the table' && unowned && return
 	while_streaming "nft flush ruleset" 0 in_relay nft flush ruleset
 	while_streaming "nft delete table" 0 in_relay nft delete table inet relayd
 	is "with an owner: which the kernel refuses" "$(grep -c 'Operation not permitted' "$T/hand.out")" 1
