@@ -5,39 +5,17 @@
 #   sender 10.1.0.2 ---- in0 10.1.0.1 relay 10.2.0.1 out0 ---- 10.2.0.2 client
 #          fd01::2           fd01::1        fd02::1            fd02::2
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/foreignlab.sh"
+. "$TOP/tests/doctor.sh"
 
-TOOL=$BUILD/tests/foreign_tool RULES_TOOL=$BUILD/tests/rules_tool
 ALL="media passes; more passes; reply passes; both passes; punch passes; answer passes"
 DEAD="media drops; punch passes; answer passes"
 
-foreign_hosts() {
-	host_up sender && host_up relay && host_up client &&
-		link_up sender eth0 relay in0 && link_up client eth0 relay out0 &&
-		address sender eth0 10.1.0.2/24 fd01::2/64 && address relay in0 10.1.0.1/24 fd01::1/64 &&
-		address client eth0 10.2.0.2/24 fd02::2/64 && address relay out0 10.2.0.1/24 fd02::1/64 &&
-		ip -n "${P}sender" route add default via 10.1.0.1 &&
-		ip -n "${P}sender" route add default via fd01::1 &&
-		ip -n "${P}client" route add default via 10.2.0.1 &&
-		ip -n "${P}client" route add default via fd02::1 &&
-		forwarding_on relay
-}
-
-# Our own table with a stream, its client and a hole; all others are gone.
+# Our own table; all others are gone.
 foreign_clean() {
 	in_ns relay nft flush ruleset
 	in_ns relay conntrack -F 2>/dev/null
-	in_ns relay "$RULES_TOOL" >"$T/rules.out" <<-'OPS'
-		listen cam 10.1.0.1:9099 1 0.0.0.0/0
-		punch 10.2.0.1:3478
-		ingress cam 10.1.0.1:9099 10.2.0.2:5004 any 3600000 0
-		client cam 10.2.0.2:5004 10.2.0.1:3478
-		listen cam [fd01::1]:9099 1 ::/0
-		punch [fd02::1]:3478
-		ingress cam [fd01::1]:9099 [fd02::2]:5004 any 3600000 0
-		client cam [fd02::2]:5004 [fd02::1]:3478
-		commit
-	OPS
-	contains "$T/rules.out" '^ok'
+	foreign_stream
 }
 
 nft_rules() { # on stdin
@@ -52,27 +30,6 @@ said() { # DESCRIPTION WANT-IPv4 WANT-IPv6
 }
 
 ### Firewalls ############################################################################
-
-# ufw and firewalld keep files of their own; theirs lie in a mount namespace of the relay's.
-private_up() {
-	mkdir "$T/private" && start relay private "$BASH" -c '
-		set -e
-		mount -t tmpfs none "$1/private"
-		mkdir "$1/private/etc"
-		cp -a /etc/. "$1/private/etc"
-		mount --bind "$1/private/etc" /etc
-		for dir in /run /var/log /var/lib/ufw /var/lib/firewalld; do
-			[ ! -d "$dir" ] || mount -t tmpfs none "$dir"
-		done
-		mkdir -p /run/lock
-		echo ready
-		exec sleep 600' private "$T"
-	wait_for 10 contains "$T/private.log" ready
-}
-
-private() { # CMD...
-	nsenter -t "$(pid_of private)" -m -n -- "$@" </dev/null
-}
 
 # firewalld without its bus: the core of the daemon applies what it would apply.
 firewalld_apply() { # ZONE-OF-in0 [LINE...]: lines of Python; fw is the firewall

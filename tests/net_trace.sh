@@ -5,33 +5,7 @@
 #   sender 10.1.0.2 ---- in0 10.1.0.1 relay 10.2.0.1 out0 ---- 10.2.0.2 client
 #          fd01::2           fd01::1        fd02::1            fd02::2
 . "$(dirname "$0")/lib.sh"
-
-TOOL=$BUILD/tests/foreign_tool RULES_TOOL=$BUILD/tests/rules_tool
-
-trace_hosts() {
-	host_up sender && host_up relay && host_up client &&
-		link_up sender eth0 relay in0 && link_up client eth0 relay out0 &&
-		address sender eth0 10.1.0.2/24 fd01::2/64 && address relay in0 10.1.0.1/24 fd01::1/64 &&
-		address client eth0 10.2.0.2/24 fd02::2/64 && address relay out0 10.2.0.1/24 fd02::1/64 &&
-		ip -n "${P}sender" route add default via 10.1.0.1 &&
-		ip -n "${P}sender" route add default via fd01::1 &&
-		forwarding_on relay
-}
-
-stream() {
-	in_ns relay "$RULES_TOOL" >"$T/rules.out" <<-'OPS'
-		listen cam 10.1.0.1:9099 1 0.0.0.0/0
-		punch 10.2.0.1:3478
-		ingress cam 10.1.0.1:9099 10.2.0.2:5004 any 3600000 0
-		client cam 10.2.0.2:5004 10.2.0.1:3478
-		listen cam [fd01::1]:9099 1 ::/0
-		punch [fd02::1]:3478
-		ingress cam [fd01::1]:9099 [fd02::2]:5004 any 3600000 0
-		client cam [fd02::2]:5004 [fd02::1]:3478
-		commit
-	OPS
-	contains "$T/rules.out" '^ok'
-}
+. "$TOP/tests/foreignlab.sh"
 
 trace() { # WORD...: in the background, until it listens
 	start relay trace "$TOOL" trace "$@" 20000
@@ -82,8 +56,8 @@ client_got() {
 }
 
 plan 35
-ok "hosts" trace_hosts
-ok "a stream" stream
+ok "hosts" foreign_hosts
+ok "a stream" foreign_stream
 in_ns client nft -f - <<-'RULES'
 	table inet witness {
 		counter media { }
