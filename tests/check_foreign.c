@@ -383,7 +383,8 @@ START_TEST(test_lookup)
 	ck_assert_int_eq(walk(), wants[_i]);
 	if (_i)
 		return;
-	ck_assert_str_eq(got[0].why, "rule 1: @nh,72,8 0x11 ip daddr . th dport @s drop (not known: payload)");
+	ck_assert_str_eq(got[0].why,
+		"rule 1: @nh,72,8 0x11 ip daddr . th dport @s drop (not known: payload)");
 }
 END_TEST
 
