@@ -24,7 +24,7 @@ struct rules {
 	size_t hint_count, hint_room;
 	/* Called between commit and flush, for tests. */
 	void (*committed)(void);
-	bool peers; /* their chain exists */
+	bool peers;    /* their chain exists */
 	uint64_t lost; /* times that events were */
 };
 
