@@ -34,7 +34,8 @@ static void print_stream(const struct spec *spec, FILE *out)
 
 	fprintf(out, "\nstream \"%s\" {\n", spec->name);
 	if (spec->listen.count)
-		fprintf(out, "\tlisten = \"%s\"\n", listen_format(&spec->at, &spec->listen, listen));
+		fprintf(out, "\tlisten = \"%s\"\n",
+			listen_format(&spec->at, &spec->listen, listen));
 	fprintf(out, "\tsource = \"%s\"\n", spec_source_format(spec, source));
 	fprintf(out, "\tkey = \"(set)\"\n");
 	fprintf(out, "\tclients = \"%s\"\n",

@@ -42,7 +42,7 @@ struct request {
 	bool again;	      /* REQUEST_EXPLAIN: asked a moment ago */
 	bool trace;	      /* REQUEST_EXPLAIN: a packet is followed */
 	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
-	bool brief; /* LIST: only what a line of a table shows */
+	bool brief;	      /* LIST: only what a line of a table shows */
 };
 
 /*
