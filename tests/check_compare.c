@@ -306,6 +306,62 @@ START_TEST(test_adopt)
 }
 END_TEST
 
+/* Of those that were sent. */
+static const struct rules_op *sent(enum rules_op_kind kind)
+{
+	for (size_t i = 0; i < message.count; i++)
+		if (ops[i].kind == kind)
+			return &ops[i];
+	return NULL;
+}
+
+/* As a relayd that has just started, with what the one before has left. */
+static void start_again(size_t missing_count, size_t orphan_count)
+{
+	slot_release(&net.table, slot);
+	memset(&slot->have, 0, sizeof(slot->have));
+	slot->listening = false;
+	ck_assert_int_eq(adopt(&net, &snapshot, &count), 0);
+	ck_assert_uint_eq(count.missing, missing_count);
+	ck_assert_uint_eq(count.orphans, orphan_count);
+	settle();
+}
+
+/* What has changed in the file while no relayd was running is seen at the next start. */
+START_TEST(test_other_source)
+{
+	ck_assert_int_eq(spec_set_source(&slot->stream->spec, "198.51.100.0/24", why), 0);
+	start_again(0, 0);
+	ck_assert_ptr_nonnull(sent(RULES_LISTEN));
+	ck_assert_uint_eq(sent(RULES_LISTEN)->source.bits, 24);
+	ck_assert_ptr_null(sent(RULES_UNCLIENT));
+	ck_assert_uint_eq(net.table.holes, 1);
+}
+END_TEST
+
+START_TEST(test_other_clients)
+{
+	ck_assert_int_eq(spec_set_clients(&slot->stream->spec, "198.51.100.0/24", why), 0);
+	start_again(0, 2);
+	ck_assert_ptr_nonnull(sent(RULES_UNINGRESS));
+	ck_assert_ptr_nonnull(sent(RULES_UNCLIENT));
+	ck_assert_uint_eq(net.table.holes, 0);
+}
+END_TEST
+
+START_TEST(test_other_rate)
+{
+	static const uint64_t had[] = {0, 2000, RULES_RATE_UNKNOWN};
+
+	slot->stream->spec.rate = 1000;
+	records[CLIENT].client.rate = had[_i];
+	start_again(1, 0);
+	ck_assert_ptr_nonnull(sent(RULES_INGRESS));
+	ck_assert_uint_eq(sent(RULES_INGRESS)->rate, 1000);
+	ck_assert_uint_eq(net.table.holes, 1);
+}
+END_TEST
+
 /* Pairs in quadratic time would take minutes. */
 START_TEST(test_many)
 {
@@ -356,6 +412,9 @@ static Suite *compare_suite(void)
 	tcase_add_loop_test(tcase, test_orphan, 0, (int)(sizeof(orphans) / sizeof(orphans[0])));
 	tcase_add_test(tcase, test_flow);
 	tcase_add_test(tcase, test_adopt);
+	tcase_add_test(tcase, test_other_source);
+	tcase_add_test(tcase, test_other_clients);
+	tcase_add_loop_test(tcase, test_other_rate, 0, 3);
 	tcase_add_test(tcase, test_many);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -6,7 +6,7 @@
 #               |
 #             relay: 1,000 adds, pipelined into the control socket
 . "$(dirname "$0")/lib.sh"
-plan 28
+plan 32
 
 ADDS=1000
 SOCKET=$T/relayd/relayd.sock
@@ -126,6 +126,16 @@ cat "$T/adding.log" >>"$T/answers"
 ok "both sides killed, relayd starts" relayd_start
 ok "all that was answered is there" eval 'agree && kept'
 figure "answered, there" "$(grep -c . "$T/promised")" "$(grep -c . "$T/listed")"
+
+# --- what was reloaded is what a new net side reads
+
+stream_conf cam2 'listen = "9199"'
+ok "a stream that is new in the file is reloaded" pctl reload
+ok "and there" wait_for 5 stream_is cam2 waiting
+old=$(net_side)
+kill -KILL "$old"
+ok "the net side is killed" wait_for 10 another_net_side "$old"
+ok "the stream is there still" wait_for 5 stream_is cam2 waiting
 
 # --- a stream for peers has no ports
 
