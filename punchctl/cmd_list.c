@@ -84,12 +84,13 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 		json_object_set_new(request, "brief", json_true());
 	out_begin(&listing.table, sizeof heads / sizeof *heads, heads);
 	status = daemon_ask_streams(context, request, take, &listing);
-	if (context->json && !status)
-		puts(listing.any ? "]" : "[]");
-	else if (!status)
+	if (!status && !context->json) {
 		out_end(&listing.table);
-	else
-		free(listing.table.cells);
+		return CMD_DONE;
+	}
+	free(listing.table.cells);
+	if (!status)
+		puts(listing.any ? "]" : "[]");
 	return status;
 }
 

@@ -557,7 +557,8 @@ START_TEST(test_trace_torn)
 	uint32_t id;
 
 	for (uint32_t len = sizeof(*nlh); len < whole; len++) {
-		struct nlmsghdr *cut = malloc(len);
+		/* What is received is, as the buffers are, a multiple of four. */
+		struct nlmsghdr *cut = malloc(MNL_ALIGN(len));
 
 		memcpy(cut, nlh, len);
 		cut->nlmsg_len = len;
