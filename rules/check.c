@@ -253,6 +253,11 @@ static void sets_free(struct check *check)
 	memset(check->sets, 0, sizeof(check->sets));
 }
 
+int check_end(struct check *check)
+{
+	return batch_commit(&check->rules->batch, &check->rules->nl, NULL);
+}
+
 /* A dump of a large set takes the kernel a time that grows with the square of its size. */
 int check_whole(struct check *check)
 {
@@ -263,7 +268,7 @@ int check_whole(struct check *check)
 	if (!err)
 		sets_look(check);
 	sets_free(check);
-	return err;
+	return err ? err : check_end(check);
 }
 
 /* Those of a set that have the keys of `like`, which may be those of other sets. */
@@ -344,11 +349,6 @@ bool check_is_complete(const struct check *check)
 	return !check->unsure && !fetch_count(nl, SET_MARK, check->family, &marks) &&
 	       !fetch_count(nl, SET_PREFIX, check->family, &prefixes) && !prefixes &&
 	       marks == check->marks;
-}
-
-int check_end(struct check *check)
-{
-	return batch_commit(&check->rules->batch, &check->rules->nl, NULL);
 }
 
 void check_family(struct check *check, uint8_t family)

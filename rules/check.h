@@ -13,7 +13,7 @@ struct check *check_new(
 	struct rules *rules, void (*torn)(void *data, const struct rules_torn *torn), void *data);
 /* The next calls are about this family. */
 void check_family(struct check *check, uint8_t family);
-/* Everything at once: whole sets are read. */
+/* Everything at once, and at its end: whole sets are read. */
 int check_whole(struct check *check);
 
 /* What there is of some listening endpoints, each in order of its key. */

@@ -508,6 +508,8 @@ static int parts_read(struct dump *dump, uint8_t family, bool *complete)
 		err = lanes_read(dump, family);
 	dump->part = false;
 	*complete = is_complete(dump) && (!dump->check || check_is_complete(dump->check));
+	if (!err && dump->check && *complete)
+		err = check_end(dump->check);
 	return err;
 }
 
@@ -531,8 +533,6 @@ static int family_read(struct dump *dump, uint8_t family, bool parts, bool *comp
 		err = parts_read(dump, family, complete);
 	else
 		err = whole_read(dump, family);
-	if (!err && dump->check && *complete)
-		err = check_end(dump->check);
 	return err || !*complete ? err : others_read(dump, family);
 }
 
