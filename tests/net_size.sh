@@ -8,7 +8,7 @@
 #   relay  203.0.113.7 ------+
 #          203.0.113.8
 . "$(dirname "$0")/lib.sh"
-plan 27
+plan 32
 SECOND4=203.0.113.8
 EACH=2100 # streams at each address; above 4096 the table is read part by part
 LATE=$((EACH + 500)) # a line of a stream at the second address
@@ -113,3 +113,24 @@ ok "and changes nothing" count_is $((2 * EACH))
 ok "it removes them all" pctl remove --batch "$T/batch"
 ok "and none is left in the kernel" \
 	wait_for 10 not in_ns relay sh -c "nft list table inet relayd | grep -q 'comment \"s[0-9]'"
+
+# --- one in the file, at one address; a reload moves it
+at_is() { # LISTEN
+	pctl list --json >"$T/list.json" &&
+		[ "$(json "$T/list.json" 'next(s["listen"] for s in d if s["name"] == "file")')" = "$1" ]
+}
+
+listens_in_kernel() { # LISTEN
+	in_ns relay nft list map inet relayd mark4 2>/dev/null | grep -qF "${1/:/ . } "
+}
+
+file_stream() { # LISTEN
+	sed -i '/^stream file/d' "$T/relayd.conf"
+	echo "stream file { listen = \"$1\" key = \"$(cat "$T/batch.key")\" }" >>"$T/relayd.conf"
+	pctl reload >"$T/reload" && at_is "$1"
+}
+ok "a reload adds a stream at one address" file_stream "$SECOND4:9000"
+ok "it listens there" listens_in_kernel "$SECOND4:9000"
+ok "and not at the other" not listens_in_kernel "$RELAY4:9000"
+ok "another reload moves it" file_stream "$RELAY4:9000"
+ok "and its elements" wait_for 10 listens_in_kernel "$RELAY4:9000"
