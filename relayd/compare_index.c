@@ -47,6 +47,7 @@ static bool record_index(
 		return true;
 	case IPC_FLOW:
 	case IPC_HEALTH:
+	case IPC_AGAIN:
 		return false;
 	}
 	return false;

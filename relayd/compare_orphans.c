@@ -75,6 +75,7 @@ static bool orphan_op(
 		return config_is_local(config, &op->punch.addr);
 	case IPC_TORN:
 	case IPC_HEALTH:
+	case IPC_AGAIN:
 		return false;
 	case IPC_FLOW:
 		return flow_compare(compare, &record->flow, op);

@@ -13,6 +13,9 @@
 #include "relayd/view.h"
 #include "relayd/view_rules.h"
 
+/* More are told by `rules` one at a time. */
+#define RULES_STREAMS 20000
+
 /* An answer as an object, which is taken over; NULL: memory is short. */
 static char *format(json_t *object, size_t *len)
 {
@@ -120,6 +123,16 @@ static int look_begin(struct job *job, char why[static CONFIG_ERROR])
 		return 0;
 	snprintf(why, CONFIG_ERROR, "there is no stream %s", job->request.spec.name);
 	return -ENOENT;
+}
+
+/* All that the kernel holds of very many is a hundred megabytes to collect, and to answer. */
+static int rules_begin(struct job *job, char why[static CONFIG_ERROR])
+{
+	if (*job->request.spec.name || job->net->table.count <= RULES_STREAMS)
+		return look_begin(job, why);
+	snprintf(why, CONFIG_ERROR, "there are %zu streams; name one of them",
+		job->net->table.count);
+	return -E2BIG;
 }
 
 /* The second half, when the kernel is what the table says: the line of the answer. */
@@ -352,7 +365,7 @@ static const struct doing {
 	[REQUEST_FLUSH] = {flush_begin, flush_end, false, 1, SETTLE},
 	/* New streams are added after the first one, when the ports of old ones are free. */
 	[REQUEST_RELOAD] = {reload_begin, reload_end, false, 2, SETTLE},
-	[REQUEST_RULES] = {look_begin, streams_end, true, 1, READ},
+	[REQUEST_RULES] = {rules_begin, streams_end, true, 1, READ},
 	[REQUEST_METRICS] = {look_begin, metrics_end, true, 1, READ},
 	[REQUEST_EXPLAIN] = {look_begin, NULL, true, 1, READ},
 	[REQUEST_HOST] = {look_begin, NULL, true, 1, SETTLE},

@@ -145,6 +145,7 @@ static void take_record(struct explain_path *path, const struct ipc_record *reco
 	case IPC_PUNCH:
 	case IPC_TORN:
 	case IPC_HEALTH:
+	case IPC_AGAIN:
 		break;
 	}
 }

@@ -98,6 +98,8 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		buf_put_u32(buf, record->health.flows_max);
 		buf_put_u64(buf, record->health.lost);
 		break;
+	case IPC_AGAIN:
+		break;
 	}
 }
 
@@ -165,6 +167,8 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		record->health.flows = buf_get_u32(buf);
 		record->health.flows_max = buf_get_u32(buf);
 		record->health.lost = buf_get_u64(buf);
+		break;
+	case IPC_AGAIN:
 		break;
 	default:
 		buf->bad = true;

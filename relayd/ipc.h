@@ -52,6 +52,7 @@ enum ipc_record_kind {
 	IPC_PEER,
 	IPC_TORN, /* only of a CHECK */
 	IPC_HEALTH,
+	IPC_AGAIN, /* what came before in this reading is void */
 };
 
 /* One thing that the kernel holds. */

@@ -25,6 +25,8 @@
 /* A net side that lived so long may be started again at once. */
 #define SETTLED_MS 10000
 #define STOP_MS	   3000
+/* Those that are heard between two parts of a reading. */
+#define PAUSE_MESSAGES 4
 
 struct kernel {
 	struct rules *rules;
@@ -145,6 +147,13 @@ static void apply(struct kernel *kernel, const struct ipc *message)
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_DONE, message->id, &error));
 }
 
+/* It was taken over, or is broken: its successor may do better. */
+static void senseless(const struct kernel *kernel)
+{
+	log_error("a message of the net side that makes no sense; starting it anew");
+	kill(kernel->child, SIGKILL);
+}
+
 static void send_records(struct kernel *kernel)
 {
 	if (kernel->record_count)
@@ -203,30 +212,17 @@ static void read_torn(void *data, const struct rules_torn *torn)
 	next_record(data, IPC_TORN)->torn = *torn;
 }
 
+static void read_again(void *data)
+{
+	next_record(data, IPC_AGAIN);
+}
+
 static void read_health(struct kernel *kernel)
 {
 	struct rules_health health;
 
 	if (!rules_health(kernel->rules, &health))
 		next_record(kernel, IPC_HEALTH)->health = health;
-}
-
-static void read_all(struct kernel *kernel, uint32_t id, bool check)
-{
-	const struct rules_reader reader = {read_listening, read_punch, read_ingress, read_client,
-		read_flow, read_peer, kernel};
-	struct rules_error error = {.op = -1};
-
-	kernel->read_id = id;
-	kernel->record_count = 0;
-	if (check)
-		error.code = rules_check(kernel->rules, read_torn, kernel);
-	if (!error.code)
-		error.code = rules_read(kernel->rules, &reader);
-	if (!error.code)
-		read_health(kernel);
-	send_records(kernel);
-	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, id, &error));
 }
 
 /* Counters alone, which are asked for all the time. */
@@ -243,6 +239,59 @@ static void sample(struct kernel *kernel, const struct ipc *message)
 		read_health(kernel);
 	send_records(kernel);
 	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, message->id, &error));
+}
+
+/* A message that needs no whole reading, while one is under way; 0: there is none. */
+static ssize_t quick_receive(struct kernel *kernel)
+{
+	const ssize_t len =
+		recv(kernel->peer, kernel->in, sizeof kernel->in, MSG_DONTWAIT | MSG_PEEK);
+
+	if (len <= 0 || (*kernel->in != IPC_APPLY && *kernel->in != IPC_SAMPLE))
+		return 0;
+	return recv(kernel->peer, kernel->in, sizeof kernel->in, MSG_DONTWAIT);
+}
+
+/* Who punches does not wait until all of a large table has been read. */
+static void read_pause(void *data)
+{
+	struct kernel *kernel = data;
+	const struct ipc_room room = {
+		.ops = kernel->ops, .spots = kernel->spots, .room = RULES_OPS_MAX};
+	uint32_t id = kernel->read_id;
+	struct ipc message;
+	ssize_t len;
+
+	send_records(kernel);
+	for (int i = 0; i < PAUSE_MESSAGES && (len = quick_receive(kernel)) > 0; i++) {
+		if (ipc_decode(kernel->in, (size_t)len, &room, &message)) {
+			senseless(kernel);
+			return;
+		}
+		if (message.kind == IPC_APPLY)
+			apply(kernel, &message);
+		else
+			sample(kernel, &message);
+		kernel->read_id = id;
+	}
+}
+
+static void read_all(struct kernel *kernel, uint32_t id, bool check)
+{
+	const struct rules_reader reader = {read_listening, read_punch, read_ingress, read_client,
+		read_flow, read_peer, kernel, read_again, read_pause};
+	struct rules_error error = {.op = -1};
+
+	kernel->read_id = id;
+	kernel->record_count = 0;
+	if (check)
+		error.code = rules_check(kernel->rules, &reader, read_torn);
+	else
+		error.code = rules_read(kernel->rules, &reader);
+	if (!error.code)
+		read_health(kernel);
+	send_records(kernel);
+	send_out(kernel, ipc_encode_result(kernel->out, IPC_END, id, &error));
 }
 
 static void send_fact(void *data, size_t len)
@@ -280,9 +329,7 @@ static void peer_readable(struct kernel *kernel)
 	if (len <= 0)
 		return;
 	if (ipc_decode(kernel->in, (size_t)len, &room, &message)) {
-		/* It was taken over, or is broken: its successor may do better. */
-		log_error("a message of the net side that makes no sense; starting it anew");
-		kill(kernel->child, SIGKILL);
+		senseless(kernel);
 		return;
 	}
 	if (message.kind == IPC_APPLY)

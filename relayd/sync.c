@@ -402,8 +402,12 @@ static void keep_records(struct sync *sync, const struct ipc_record *records, si
 		sync->records = grown;
 		sync->record_room = room;
 	}
-	memcpy(sync->records + sync->record_count, records, count * sizeof *records);
-	sync->record_count += count;
+	for (size_t i = 0; i < count; i++) {
+		if (records[i].kind == IPC_AGAIN)
+			sync->record_count = 0;
+		else
+			sync->records[sync->record_count++] = records[i];
+	}
 }
 
 static void read_done(struct sync *sync, int error)

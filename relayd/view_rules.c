@@ -49,6 +49,7 @@ static const char *record_owner(const struct stream_table *table, const struct i
 	case IPC_PUNCH:
 	case IPC_TORN:
 	case IPC_HEALTH:
+	case IPC_AGAIN:
 		break;
 	}
 	return NULL;
@@ -117,6 +118,7 @@ static int add_record(json_t *group, const struct ipc_record *record, uint64_t r
 	case IPC_PUNCH:
 	case IPC_TORN:
 	case IPC_HEALTH:
+	case IPC_AGAIN:
 		break;
 	}
 	return 0;

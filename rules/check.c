@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/check.h"
 #include "rules/consent.h"
 #include "rules/elem.h"
 #include "rules/fetch.h"
@@ -24,13 +25,8 @@ struct check {
 	unsigned int searches; /* for what is missing, and cannot be looked up */
 	bool part;	       /* sets hold a part of what there is, */
 	bool unsure;	       /* which is not enough to judge by */
-	uint32_t counts[SET_COUNT], seen[SET_COUNT]; /* elements there are, and were read */
+	uint32_t marks;	       /* that were read */
 };
-
-/* Below, dumps are as good. */
-#define PARTS_MIN 4096
-/* Listening endpoints that are looked at together. */
-#define PART 2048
 
 #define SEARCHES_MAX 64
 
@@ -221,17 +217,22 @@ static void look(struct check *check, const struct elem *elem)
 		elem_delete(&check->rules->batch, &check->rules->kernel, -1, elem);
 }
 
+static int set_load(struct check *check, enum set_id set)
+{
+	struct elems *elems = &check->sets[set];
+	int err = elem_dump(&check->rules->nl, set, check->family, elems);
+
+	if (!err && elems->count)
+		qsort(elems->list, elems->count, sizeof(struct elem), key_compare);
+	return err;
+}
+
 static int family_load(struct check *check)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < LOOKED_AT; i++) {
-		struct elems *elems = &check->sets[looked_at[i]];
-
-		err = elem_dump(&check->rules->nl, looked_at[i], check->family, elems);
-		if (!err && elems->count)
-			qsort(elems->list, elems->count, sizeof(struct elem), key_compare);
-	}
+	for (size_t i = 0; !err && i < LOOKED_AT; i++)
+		err = set_load(check, looked_at[i]);
 	return err;
 }
 
@@ -252,88 +253,56 @@ static void sets_free(struct check *check)
 	memset(check->sets, 0, sizeof(check->sets));
 }
 
+int check_end(struct check *check)
+{
+	return batch_commit(&check->rules->batch, &check->rules->nl, NULL);
+}
+
 /* A dump of a large set takes the kernel a time that grows with the square of its size. */
-static int whole_check(struct check *check)
+int check_whole(struct check *check)
 {
 	int err = family_load(check);
 
+	check->part = false;
+	batch_clear(&check->rules->batch);
 	if (!err)
 		sets_look(check);
 	sets_free(check);
-	return err;
+	return err ? err : check_end(check);
 }
 
 /* Those of a set that have the keys of `like`, which may be those of other sets. */
 static int set_fetch(struct check *check, enum set_id set, const struct elems *like)
 {
 	struct elems *out = &check->sets[set];
-	struct elem *keys;
-	size_t count = 0;
+	struct elem *keys = calloc(like->count + 1, sizeof(*keys));
 	int err;
 
-	if (!check->counts[set] || !like->count)
-		return 0;
-	keys = calloc(like->count, sizeof(*keys));
 	if (!keys)
 		return -ENOMEM;
 	for (size_t i = 0; i < like->count; i++) {
-		const struct elem *elem = &like->list[i];
-
-		if (is_consent(set) && !consent_is_of(set, &elem->source))
-			continue;
-		keys[count] = *elem;
-		keys[count++].set = set;
+		keys[i] = like->list[i];
+		keys[i].set = set;
 	}
-	err = fetch_elems(&check->rules->nl, keys, count, out);
+	err = fetch_elems(&check->rules->nl, keys, like->count, out);
 	free(keys);
-	check->seen[set] += (uint32_t)out->count;
 	if (!err && out->count)
 		qsort(out->list, out->count, sizeof(*out->list), key_compare);
 	return err;
 }
 
-/* Everything of a few listening endpoints. */
-static int part_check(struct check *check, const struct endpoint *at, size_t count)
-{
-	const struct elems *listens = &check->sets[SET_LISTEN];
-	struct elems keys = {.list = calloc(count, sizeof(struct elem))};
-	int err = keys.list ? 0 : -ENOMEM;
-
-	for (size_t i = 0; !err && i < count; i++)
-		if (at[i].addr.family == check->family)
-			keys.list[keys.count++] = (struct elem){.key = at[i]};
-	if (!err)
-		err = set_fetch(check, SET_LISTEN, &keys);
-	if (!err)
-		err = set_fetch(check, SET_INGRESS, &keys);
-	if (!err)
-		err = set_fetch(check, SET_MARK, listens);
-	for (const enum set_id *set = consent_sets; !err && *set != SET_COUNT; set++)
-		err = set_fetch(check, *set, listens);
-	if (!err)
-		err = set_fetch(check, SET_RATE, listens);
-	if (!err)
-		sets_look(check);
-	sets_free(check);
-	free(keys.list);
-	return err;
-}
-
-static const enum set_id few[] = {SET_CONSENT, SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
-
 /* Peers, which are few beside the streams of a large relay. */
-static int peers_check(struct check *check)
+int check_begin(struct check *check)
 {
+	static const enum set_id sets[] = {SET_CONSENT, SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
 	int err = 0;
 
-	for (size_t i = 0; !err && i < sizeof(few) / sizeof(few[0]); i++) {
-		struct elems *elems = &check->sets[few[i]];
-
-		err = elem_dump(&check->rules->nl, few[i], check->family, elems);
-		check->seen[few[i]] = (uint32_t)elems->count;
-		if (!err && elems->count)
-			qsort(elems->list, elems->count, sizeof(struct elem), key_compare);
-	}
+	check->part = true;
+	check->unsure = false;
+	check->marks = 0;
+	batch_clear(&check->rules->batch);
+	for (size_t i = 0; !err && i < sizeof(sets) / sizeof(sets[0]); i++)
+		err = set_load(check, sets[i]);
 	if (!err)
 		err = set_fetch(check, SET_EGRESS, &check->sets[SET_CONSENT]);
 	if (!err)
@@ -342,70 +311,60 @@ static int peers_check(struct check *check)
 	return err;
 }
 
-static int counts_read(struct check *check)
+/* Of one listening endpoint there is one consent, so the order stays. */
+static int consents_sort(struct check *check, const struct elems *consents)
 {
-	int err = 0;
+	for (size_t i = 0; i < consents->count; i++) {
+		const struct elems one = {.list = &consents->list[i], .count = 1};
 
-	for (size_t i = 0; !err && i < LOOKED_AT; i++)
-		err = fetch_count(&check->rules->nl, looked_at[i], check->family,
-			&check->counts[looked_at[i]]);
+		if (!elems_append(&check->sets[one.list->set], &one))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int check_part(struct check *check, const struct check_part *part)
+{
+	int err = set_fetch(check, SET_MARK, part->listening);
+
+	check->marks += (uint32_t)check->sets[SET_MARK].count;
+	if (!err)
+		err = consents_sort(check, part->consents);
+	check->sets[SET_LISTEN] = *part->listening;
+	check->sets[SET_INGRESS] = *part->ingress;
+	check->sets[SET_RATE] = *part->rates;
+	if (!err)
+		sets_look(check);
+	check->sets[SET_LISTEN] = check->sets[SET_INGRESS] = check->sets[SET_RATE] =
+		(struct elems){0};
+	sets_free(check);
 	return err;
 }
 
-/* All that there is has been looked at; of EGRESS nothing is said. */
-static bool counts_agree(const struct check *check)
+bool check_is_complete(const struct check *check)
 {
-	for (size_t i = 0; i < LOOKED_AT; i++)
-		if (looked_at[i] != SET_EGRESS &&
-			check->seen[looked_at[i]] != check->counts[looked_at[i]])
-			return false;
-	return true;
+	struct nl *nl = &check->rules->nl;
+	uint32_t marks = 0, prefixes = 0;
+
+	return !check->unsure && !fetch_count(nl, SET_MARK, check->family, &marks) &&
+	       !fetch_count(nl, SET_PREFIX, check->family, &prefixes) && !prefixes &&
+	       marks == check->marks;
 }
 
-/* By the keys that are known; *sure: they are all there are, and enough to judge by. */
-static int parts_check(struct check *check, bool *sure)
+void check_family(struct check *check, uint8_t family)
 {
-	const struct rules *rules = check->rules;
-	size_t part;
-	int err;
-
-	*sure = false;
-	/* A kernel that does not count cannot say that this is all. */
-	if (rules->hint_count < PARTS_MIN || counts_read(check) ||
-		check->counts[SET_LISTEN] < PARTS_MIN || check->counts[SET_PREFIX])
-		return 0;
-	check->part = true;
-	err = peers_check(check);
-	for (size_t i = 0; !err && !check->unsure && i < rules->hint_count; i += part) {
-		part = rules->hint_count - i < PART ? rules->hint_count - i : PART;
-		err = part_check(check, rules->hints + i, part);
-	}
-	*sure = !err && !check->unsure && counts_agree(check);
-	check->part = false;
-	return err;
+	check->family = family;
 }
 
-/* What the parts have told is true, if perhaps not all; it may be told again. */
-static int family_check(struct rules *rules, uint8_t family,
-	void (*torn)(void *data, const struct rules_torn *torn), void *data)
-{
-	struct check check = {.rules = rules, .family = family, .torn = torn, .data = data};
-	bool sure;
-	int err;
-
-	batch_clear(&rules->batch);
-	err = parts_check(&check, &sure);
-	if (!err && !sure) {
-		batch_clear(&rules->batch);
-		err = whole_check(&check);
-	}
-	return err ? err : batch_commit(&rules->batch, &rules->nl, NULL);
-}
-
-int rules_check(
+struct check *check_new(
 	struct rules *rules, void (*torn)(void *data, const struct rules_torn *torn), void *data)
 {
-	int err = family_check(rules, AF_INET, torn, data);
+	struct check *check = calloc(1, sizeof(*check));
 
-	return err ? err : family_check(rules, AF_INET6, torn, data);
+	if (!check)
+		return NULL;
+	check->rules = rules;
+	check->torn = torn;
+	check->data = data;
+	return check;
 }

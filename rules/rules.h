@@ -124,6 +124,12 @@ struct rules_reader {
 	void (*flow)(void *data, const struct rules_flow *flow);
 	void (*peer)(void *data, const struct rules_peer *peer);
 	void *data;
+	/* What was told is void, and is told anew; NULL: that cannot be, and reading a large table
+	 * takes longer. */
+	void (*again)(void *data);
+	/* rules_apply and rules_sample may be called from here, in the midst of a large table; may
+	 * be NULL. */
+	void (*pause)(void *data);
 };
 
 /* What is there, but not all that belongs to it. */
@@ -226,11 +232,11 @@ int rules_changes(struct rules *rules, struct rules_change *change);
 int rules_mend(struct rules *rules, bool *mended, struct rules_error *error);
 
 /*
- * Looks whether the elements that belong together are there, tells of those that lack some, and
- * deletes those that belong to none. It reads more than rules_read does.
+ * Reads as rules_read, and looks whether the elements that belong together are there: tells of
+ * those that lack some, perhaps twice, and deletes those that belong to none.
  */
-int rules_check(
-	struct rules *rules, void (*torn)(void *data, const struct rules_torn *torn), void *data);
+int rules_check(struct rules *rules, const struct rules_reader *reader,
+	void (*torn)(void *data, const struct rules_torn *torn));
 
 /* The log group's socket, readable when there are events; reads up to 64, calls back for each. */
 int rules_watch_fd(const struct rules *rules);

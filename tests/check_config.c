@@ -436,6 +436,26 @@ START_TEST(test_everything)
 }
 END_TEST
 
+/* One of the relay's addresses, or all of them. */
+START_TEST(test_listen_at)
+{
+	static const char elsewhere[] =
+		HOME "stream a {\nlisten = \"203.0.113.9:9099\"\n" KEY "}\n";
+	static const char taken[] = HOME A "stream b {\nlisten = \"127.0.0.1:9099\"\n" KEY "}\n";
+	struct config *config = read_good(HOME "stream a { listen = \"127.0.0.1:9099-9100\" " KEY
+					       "}\nstream c { listen = 9101 " KEY "}\n");
+	char text[ADDR_TEXT];
+
+	ck_assert_uint_eq(config->stream_count, 2);
+	ck_assert_str_eq(addr_format(&config->streams[0].at, text), "127.0.0.1");
+	ck_assert_uint_eq(config->streams[0].listen.count, 2);
+	ck_assert_uint_eq(config->streams[1].at.family, 0);
+	config_free(config);
+	assert_refused(make_file(elsewhere, strlen(elsewhere)), 2, "203.0.113.9", -EINVAL);
+	assert_refused(make_file(taken, strlen(taken)), 4, "9099", -EINVAL);
+}
+END_TEST
+
 START_TEST(test_peers)
 {
 	struct config *config = read_good(HOME "stream a {\npeers = 16\n" KEY "}\n");
@@ -641,6 +661,7 @@ static Suite *config_suite(void)
 	tcase_add_test(good, test_defaults);
 	tcase_add_test(good, test_everything);
 	tcase_add_test(good, test_peers);
+	tcase_add_test(good, test_listen_at);
 	tcase_add_test(good, test_public);
 	tcase_add_test(good, test_print);
 	tcase_add_test(good, test_auto);

@@ -88,6 +88,60 @@ START_TEST(rules_held)
 }
 END_TEST
 
+/* A reading of everything, and an answer that nobody reads: only of one stream, where there are
+ * very many. */
+START_TEST(rules_of_many)
+{
+	int fd = dial();
+
+	granted(fd, ADD "}");
+	t.net.table.count += 20000;
+	refused(fd, "{\"do\":\"rules\"}", "name one");
+	granted(fd, "{\"do\":\"rules\",\"name\":\"cam1\"}");
+	t.net.table.count -= 20000;
+	granted(fd, "{\"do\":\"rules\"}");
+	close(fd);
+}
+END_TEST
+
+#define MANY                                                                                       \
+	"{\"do\":\"add-many\",\"streams\":[{\"name\":\"a\",\"listen\":\"9001\"},"                  \
+	"{\"name\":\"b\",\"listen\":\"9002\"%s}]%s}"
+
+static json_t *ask_many(int fd, const char *more, const char *options)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), MANY, more, options);
+	return ask(fd, text);
+}
+
+/* All or none, unless it is to keep going. */
+START_TEST(add_many)
+{
+	int fd = dial();
+	char text[512];
+	json_t *answer;
+
+	snprintf(text, sizeof(text), MANY, ",\"source\":\"nobody\"", "");
+	refused(fd, text, "\"source\": ");
+	ck_assert_ptr_null(stream_find(&t.net.table, "b"));
+	answer = ask_many(fd, ",\"source\":\"nobody\"", ",\"keep_going\":true");
+	ck_assert(json_is_true(json_object_get(answer, "ok")));
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "streams")), 2);
+	json_decref(answer);
+	ck_assert_ptr_nonnull(stream_find(&t.net.table, "a"));
+	ck_assert_ptr_null(stream_find(&t.net.table, "b"));
+	granted(fd, "{\"do\":\"remove-many\",\"streams\":[\"a\"]}");
+	ck_assert_ptr_null(stream_find(&t.net.table, "a"));
+	answer = ask_many(fd, "", "");
+	ck_assert(json_is_true(json_object_get(answer, "ok")));
+	json_decref(answer);
+	ck_assert_uint_eq(t.net.table.count, 2);
+	close(fd);
+}
+END_TEST
+
 START_TEST(metrics_text)
 {
 	int fd = dial();
@@ -199,6 +253,8 @@ int main(void)
 	tcase_add_test(all, add_show_remove);
 	tcase_add_test(all, key_stays);
 	tcase_add_test(all, rules_held);
+	tcase_add_test(all, rules_of_many);
+	tcase_add_test(all, add_many);
 	tcase_add_test(all, metrics_text);
 	tcase_add_test(all, flush_and_reload);
 	tcase_add_test(all, kernel_refuses);

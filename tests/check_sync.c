@@ -370,6 +370,94 @@ START_TEST(test_read)
 }
 END_TEST
 
+static void settle_note(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	ck_assert_ptr_null(snapshot);
+	note(data, error);
+}
+
+static void settle(const char *name)
+{
+	ck_assert_int_eq(sync_settle(&sync_, settle_note, (void *)(uintptr_t)name), 0);
+}
+
+/* Who waits until everything is settled waits for what was dirty before, and causes no reading. */
+START_TEST(test_settle)
+{
+	struct slot *slot = stream("cam", "9099")->slots;
+
+	settle("a");
+	assert_verdicts("");
+	sync_turn(&sync_);
+	assert_sent("cam ");
+	settle("b");
+	slot_mark(&table, slot);
+	settle("c");
+	sync_turn(&sync_);
+	assert_verdicts("");
+	answer(0, -1);
+	/* c's came too late for that transaction. */
+	ck_assert_ptr_null(strstr(verdicts, "c:"));
+	sync_turn(&sync_);
+	if (sync_.busy)
+		answer(0, -1);
+	sync_turn(&sync_);
+	assert_verdicts("a:0 b:0 c:0 ");
+	ck_assert_uint_eq(reads, 0);
+	settle("d");
+	sync_forget(&sync_, (void *)(uintptr_t) "d");
+	sync_turn(&sync_);
+}
+END_TEST
+
+/* What was refused goes again, and who waits waits for that. */
+START_TEST(test_settle_refused)
+{
+	stream("cam", "9099");
+	stream("box", "9100");
+	settle("a");
+	sync_turn(&sync_);
+	ck_assert_uint_eq(message.count, 2);
+	answer(-ENOSPC, 0);
+	assert_verdicts("");
+	sync_turn(&sync_);
+	ck_assert_uint_eq(applied, 2);
+	assert_verdicts("");
+	answer(0, -1);
+	sync_turn(&sync_);
+	assert_verdicts("a:0 ");
+	ck_assert_uint_eq(reads, 0);
+}
+END_TEST
+
+static size_t told;
+
+static void count_records(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	(void)data;
+	ck_assert_int_eq(error, 0);
+	told = snapshot->count;
+}
+
+/* Parts of a large table were not all that there is: the kernel side begins anew. */
+START_TEST(test_read_again)
+{
+	const struct ipc_record records[] = {
+		{.kind = IPC_PUNCH}, {.kind = IPC_PUNCH}, {.kind = IPC_AGAIN}, {.kind = IPC_PUNCH}};
+	struct ipc part = {.kind = IPC_RECORDS}, end = {.kind = IPC_END, .error.op = -1};
+
+	ck_assert_int_eq(sync_read(&sync_, count_records, NULL), 0);
+	sync_turn(&sync_);
+	part.id = end.id = message.id;
+	part.count = 2;
+	sync_message(&sync_, &part, records);
+	part.count = COUNT(records);
+	sync_message(&sync_, &part, records);
+	sync_message(&sync_, &end, NULL);
+	ck_assert_uint_eq(told, 1);
+}
+END_TEST
+
 static Suite *sync_suite(void)
 {
 	Suite *suite = suite_create("sync");
@@ -385,6 +473,9 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_many_idle);
 	tcase_add_test(tcase, test_again);
 	tcase_add_test(tcase, test_read);
+	tcase_add_test(tcase, test_settle);
+	tcase_add_test(tcase, test_settle_refused);
+	tcase_add_test(tcase, test_read_again);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

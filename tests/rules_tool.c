@@ -156,7 +156,7 @@ static void peer_print(void *data, const struct rules_peer *p)
 static void tool_read(struct tool *tool)
 {
 	const struct rules_reader reader = {listening_print, punch_print, ingress_print,
-		client_print, flow_print, peer_print, tool};
+		client_print, flow_print, peer_print, tool, NULL, NULL};
 	int err = rules_read(tool->rules, &reader);
 
 	if (err)
