@@ -28,7 +28,7 @@ hosts() {
 configure() {
 	local i key
 	key=$(head -c 32 /dev/urandom | base64 -w 0)
-	relayd_conf
+	relayd_conf 'consent = 300' # that of clients that stand still does not run out on a slow machine
 	for i in $(seq 0 $((STREAMS - 1))); do
 		printf '%s' "$key" >"$T/s$i.key"
 		stream_conf "s$i" "listen = \"$((10000 + i))\"" "source = \"$SENDER4\""
