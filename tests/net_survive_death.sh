@@ -169,7 +169,7 @@ log_says() { # PATTERN
 # The flow of the sender is that of the client before, and would be as long as it sends.
 pinned() {
 	start sender sending "$MANY" send --from "$SENDER4:7099" --to "$RELAY4:10000" \
-		--streams 1 --rate 200 --packets 2000 --run 20
+		--streams 1 --rate 200 --packets 100000 --run 20
 	wait_for 5 flow_leads_to 20000 || return
 	kill -USR1 "$(pid_of relayd)"
 	start client late "$MANY" recv --relay "$RELAY4:3478" --from "$NAT4:21000" \
