@@ -112,10 +112,10 @@ void sync_forget(struct sync *sync, void *data)
 				reader->done = NULL;
 }
 
-static void reader_finish(struct sync_readers *readers, struct sync_reader *reader, int error,
-	const struct sync_snapshot *snapshot)
+/* It is in no list any more. */
+static void reader_finish(
+	struct sync_reader *reader, int error, const struct sync_snapshot *snapshot)
 {
-	TAILQ_REMOVE(readers, reader, link);
 	if (reader->done)
 		reader->done(reader->data, error, snapshot);
 	free(reader);
@@ -126,8 +126,10 @@ static void settle_readers(struct sync *sync)
 {
 	struct sync_reader *reader;
 
-	while ((reader = TAILQ_FIRST(&sync->settling)) && reader->sent)
-		reader_finish(&sync->settling, reader, 0, NULL);
+	while ((reader = TAILQ_FIRST(&sync->settling)) && reader->sent) {
+		TAILQ_REMOVE(&sync->settling, reader, link);
+		reader_finish(reader, 0, NULL);
+	}
 }
 
 /* What was refused goes again behind everything else. */
@@ -418,8 +420,10 @@ static void read_done(struct sync *sync, int error)
 	sync->read_id = 0;
 	if (!error && sync->sample)
 		sync->sample(sync->sample_data, &snapshot);
-	while ((reader = TAILQ_FIRST(&sync->asking)))
-		reader_finish(&sync->asking, reader, error, &snapshot);
+	while ((reader = TAILQ_FIRST(&sync->asking))) {
+		TAILQ_REMOVE(&sync->asking, reader, link);
+		reader_finish(reader, error, &snapshot);
+	}
 	/* Of 100,000 streams it is 60 MB, which the next reading may find elsewhere. */
 	if (sync->record_room > RECORDS_KEPT) {
 		free(sync->records);
