@@ -124,9 +124,10 @@ static void reader_finish(
 /* The verdict on a transaction: whose changes were in it, or in one before, is settled. */
 static void settle_readers(struct sync *sync)
 {
-	struct sync_reader *reader;
+	struct sync_reader *reader = TAILQ_FIRST(&sync->settling), *next;
 
-	while ((reader = TAILQ_FIRST(&sync->settling)) && reader->sent) {
+	for (; reader && reader->sent; reader = next) {
+		next = TAILQ_NEXT(reader, link);
 		TAILQ_REMOVE(&sync->settling, reader, link);
 		reader_finish(reader, 0, NULL);
 	}
