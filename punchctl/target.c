@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/key_file.h"
 #include "common/log.h"
 #include "common/mac.h"
 
@@ -121,41 +122,12 @@ int target_resolve(struct target *target, char why[static TARGET_WHY])
 	return -ENOENT;
 }
 
-static int key_read(FILE *file, const char *path, char *key, char why[static TARGET_WHY])
-{
-	struct stat st;
-	size_t len;
-
-	if (!fgets(key, TARGET_KEY, file))
-		return why_set(why, "%.180s is empty; the key is its first line", path);
-	len = strcspn(key, "\r\n");
-	if (key[len] == '\0' && len == TARGET_KEY - 1 && fgetc(file) != EOF)
-		return why_set(why, "the first line of %.180s is too long for a key", path);
-	key[len] = '\0';
-	if (!mac_key_valid(key))
-		return why_set(why,
-			"the first line of %.100s is not a key; `punchctl key` at the relay makes "
-			"one",
-			path);
-	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
-		log_warning("%s can be read by everybody; chmod 600 mends it", path);
-	return 0;
-}
-
 int target_read_key(const char *path, char key[static TARGET_KEY], char why[static TARGET_WHY])
 {
-	FILE *file = fopen(path, "re");
-	int ret;
+	bool exposed;
+	int ret = key_file_read(path, key, &exposed, why);
 
-	if (!file) {
-		ret = -errno;
-		snprintf(why, TARGET_WHY, "%.180s: %.60s", path, strerror(errno));
-		return ret;
-	}
-	setvbuf(file, NULL, _IONBF, 0); /* the key is not to stay in a buffer */
-	ret = key_read(file, path, key, why);
-	fclose(file);
-	if (ret < 0)
-		mac_wipe(key, TARGET_KEY);
+	if (ret == 0 && exposed)
+		log_warning("%s can be read by everybody; chmod 600 mends it", path);
 	return ret;
 }

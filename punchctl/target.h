@@ -10,13 +10,14 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "common/key_file.h"
 
 #define TARGET_NAME	 64
 #define TARGET_HOST	 254
 #define TARGET_ADDRESSES 8
 #define TARGET_PUNCH	 3478
-#define TARGET_KEY	 129
-#define TARGET_WHY	 256
+#define TARGET_KEY	 KEY_FILE_KEY
+#define TARGET_WHY	 KEY_FILE_WHY
 
 struct target {
 	char name[TARGET_NAME];

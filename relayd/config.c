@@ -55,6 +55,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	const struct config_option *options =
 		cfg->title ? config_reader_stream_options : config_reader_options;
 	int *seen = cfg->title ? reader->spec_seen : reader->seen, i = 0;
+	char place[CONFIG_TEXT_PLACE];
 
 	*(const char **)result = ""; /* for libConfuse to keep */
 	if (!cfg->title)
@@ -71,7 +72,8 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	/* The first value of a list, or the only one. */
 	if (seen[i] && opt->nvalues == 1)
 		return config_reader_error(reader, cfg->line,
-			"%s stands here again, after line %d; remove one", opt->name, seen[i]);
+			"%s stands here again, after %s; remove one", opt->name,
+			config_text_place(&reader->text, seen[i], place));
 	if (opt->nvalues == 1)
 		seen[i] = cfg->line;
 	reader->option = &options[i];
@@ -98,13 +100,14 @@ static int claim(struct config_reader *reader, unsigned int port, int line)
 {
 	const struct config *config = reader->config;
 	unsigned int owner = port_owner(reader, port);
+	char place[CONFIG_TEXT_PLACE];
 
 	if (owner)
 		return config_reader_error(reader, line,
-			"stream \"%s\": port %u belongs to stream \"%s\" of line %d; choose "
-			"another",
+			"stream \"%s\": port %u belongs to stream \"%s\" of %s; choose another",
 			reader->spec.name, port, config->streams[owner - 1].name,
-			config_text_line(&reader->text, owner - 1));
+			config_text_place(
+				&reader->text, config_text_line(&reader->text, owner - 1), place));
 	reader->owner[port] = (uint16_t)(config->stream_count + 1);
 	return 0;
 }
@@ -140,6 +143,10 @@ static int on_stream(cfg_t *cfg, cfg_opt_t *opt)
 
 	if (reader->section != section && stream_begin(reader, section) < 0)
 		return -1;
+	line = stream_line(reader, "key-file", 0);
+	if (line && stream_line(reader, "key", 0))
+		return config_reader_error(reader, line,
+			"stream \"%s\": key-file and key; one of them is enough", spec->name);
 	if (spec_check(spec, why) < 0) {
 		line = config_text_line(&reader->text, config->stream_count);
 		/* With ports and a key, it can only be the raw punch ports. */
@@ -277,6 +284,29 @@ static int reader_run(struct config_reader *reader)
 	return ret;
 }
 
+static void warn_of_readers(const struct config_text *text)
+{
+	for (size_t i = 0; i < text->file_count; i++) {
+		const struct config_file *file = &text->files[i];
+
+		if (file->mode & S_IROTH)
+			log_warning("%s: everybody on this host may read its keys; chmod o-r %s",
+				file->path, file->path);
+	}
+}
+
+/* The mistake is in the file that was read last. */
+static void refuse_text(struct config_reader *reader, int line, const char *why)
+{
+	const struct config_text *text = &reader->text;
+	const struct config_file *last =
+		text->file_count ? &text->files[text->file_count - 1] : NULL;
+
+	if (last && !line)
+		reader->path = last->path;
+	config_reader_error(reader, last && line ? last->first + line - 1 : 0, "%s", why);
+}
+
 static int reader_open(struct config_reader *reader)
 {
 	char why[CONFIG_TEXT_WHY];
@@ -284,16 +314,14 @@ static int reader_open(struct config_reader *reader)
 
 	ret = config_text_read(reader->path, &reader->text, &line, why);
 	if (ret < 0) {
-		config_reader_error(reader, line, "%s", why);
+		refuse_text(reader, line, why);
 		return ret;
 	}
 	ret = reader_run(reader);
 	if (ret < 0)
 		config_reader_error(reader, 0, "%s; try again later", strerror(-ret));
-	if (ret == 0 && reader->config->stream_count && (reader->text.mode & S_IROTH))
-		log_warning("%s: everybody on this host may read its keys; chmod o-r %s",
-			reader->path, reader->path);
-	config_text_free(&reader->text);
+	if (ret == 0 && reader->config->stream_count)
+		warn_of_readers(&reader->text);
 	return ret;
 }
 
@@ -318,6 +346,8 @@ int config_read(const char *path, struct config **out, char error[static CONFIG_
 	}
 out:
 	config_free(config);
+	if (reader)
+		config_text_free(&reader->text);
 	free(reader);
 	return ret;
 }

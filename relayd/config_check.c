@@ -126,12 +126,16 @@ static bool has_family(const struct config *config, uint8_t family)
 static int check_partner(struct config_reader *reader)
 {
 	const struct config *config = reader->config;
-	bool partner = is_set(reader, "partner"), key = is_set(reader, "partner-key");
-	int line = root_line(reader, partner ? "partner" : "partner-key");
+	bool partner = is_set(reader, "partner"), file = is_set(reader, "partner-key-file");
+	const char *key = file ? "partner-key-file" : "partner-key";
+	int line = root_line(reader, partner ? "partner" : key);
 
-	if (partner != key)
+	if (file && is_set(reader, "partner-key"))
+		return config_reader_error(reader, root_line(reader, key),
+			"partner-key-file and partner-key; one of them is enough");
+	if (partner != is_set(reader, key))
 		return config_reader_error(reader, line, "%s stands alone; write %s as well",
-			partner ? "partner" : "partner-key", partner ? "partner-key" : "partner");
+			partner ? "partner" : key, partner ? key : "partner");
 	if (!partner)
 		return 0;
 	if (is_own(config, &config->partner.addr))

@@ -8,21 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/key_file.h"
 #include "common/mac.h"
 #include "relayd/config_host.h"
 
 __attribute__((format(printf, 3, 4))) int config_reader_error(
 	struct config_reader *reader, int line, const char *format, ...)
 {
+	char place[CONFIG_TEXT_PLACE];
 	va_list args;
 	int len;
 
 	if (reader->error[0])
 		return -EINVAL;
-	if (line > 0)
-		len = snprintf(reader->error, CONFIG_ERROR, "%.200s:%d: ", reader->path, line);
-	else
-		len = snprintf(reader->error, CONFIG_ERROR, "%.200s: ", reader->path);
+	len = snprintf(reader->error, CONFIG_ERROR, "%.220s: ",
+		line > 0 ? config_text_place(&reader->text, line, place) : reader->path);
 	va_start(args, format);
 	vsnprintf(reader->error + len, CONFIG_ERROR - (size_t)len, format, args);
 	va_end(args);
@@ -204,6 +204,33 @@ static int set_partner_key(struct config_reader *reader, const char *text)
 	return 0;
 }
 
+/* A key that stands by itself is somebody's secret, so unlike a whole file its modes are law. */
+static int key_file(struct config_reader *reader, const char *path, char key[static KEY_FILE_KEY])
+{
+	char why[KEY_FILE_WHY];
+	bool exposed;
+
+	if (path[0] != '/')
+		return refuse(
+			reader, "\"%.60s\" is not a path; write one that begins with /", path);
+	if (key_file_read(path, key, &exposed, why) < 0)
+		return refuse(reader, "%s", why);
+	if (!exposed)
+		return 0;
+	mac_wipe(key, KEY_FILE_KEY);
+	return refuse(reader, "everybody on this host may read it; chmod o-r %.100s", path);
+}
+
+static int set_partner_key_file(struct config_reader *reader, const char *path)
+{
+	return key_file(reader, path, reader->config->partner_key);
+}
+
+static int set_key_file(struct config_reader *reader, const char *path)
+{
+	return key_file(reader, path, reader->spec.key);
+}
+
 /* Ports in a row: a word has room for the first and the last. */
 static int set_share(struct config_reader *reader, const char *text)
 {
@@ -300,6 +327,7 @@ const struct config_option config_reader_options[] = {
 	{.name = "share", .set = set_share},
 	{.name = "partner", .set = set_partner},
 	{.name = "partner-key", .set = set_partner_key},
+	{.name = "partner-key-file", .set = set_partner_key_file},
 	{.name = "realm", .set = set_realm},
 	{.name = "consent", .set = set_consent},
 	{.name = "database", .set = set_database},
@@ -312,6 +340,7 @@ const struct config_option config_reader_stream_options[] = {
 	{.name = "listen", .set_text = spec_set_listen},
 	{.name = "source", .set_text = spec_set_source},
 	{.name = "key", .set_text = spec_set_key},
+	{.name = "key-file", .set = set_key_file},
 	{.name = "clients", .set_text = spec_set_clients},
 	{.name = "rate", .set_number = spec_set_rate},
 	{.name = "raw-punch", .set_number = spec_set_raw_punch},

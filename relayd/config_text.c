@@ -7,6 +7,7 @@
  */
 #include "relayd/config_text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -148,24 +149,27 @@ static bool scan_step(struct scan *scan, const char *begin)
 	return false;
 }
 
-static int text_check(struct config_text *text, int *line, char why[static CONFIG_TEXT_WHY])
+/* The text from `begin` on, which is one file's; *line counts from its beginning. */
+static int text_check(
+	struct config_text *text, size_t begin, int *line, char why[static CONFIG_TEXT_WHY])
 {
-	struct scan scan = {.p = text->data, .line = 1};
+	char *data = text->data + begin;
+	struct scan scan = {.p = data, .line = 1};
 
-	if (text->data[strspn(text->data, " \t\r\n")] == '\0' && strlen(text->data) == text->len)
+	if (!begin && data[strspn(data, " \t\r\n")] == '\0' && strlen(data) == text->len)
 		scan_refuse(&scan, 1, "the file is empty; write at least a setting or a comment");
 	while (*scan.p && !scan.why)
-		scan_step(&scan, text->data);
+		scan_step(&scan, data);
 	/* Here a zero ends the text too early. */
 	if (!scan.why && scan.p != text->data + text->len)
 		scan_refuse(&scan, scan.line, forbidden(scan.p));
 	if (!scan.why && scan.depth > 0)
 		scan_refuse(&scan, scan.open, "a brace opens here and is never closed; add a }");
+	*line = scan.why ? scan.found : scan.line;
 	if (!scan.why) {
-		text->sections = scan.sections;
+		text->sections += scan.sections;
 		return 0;
 	}
-	*line = scan.found;
 	snprintf(why, CONFIG_TEXT_WHY, "%s", scan.why);
 	return -EINVAL;
 }
@@ -181,37 +185,50 @@ int config_text_line(const struct config_text *text, size_t section)
 	return 1;
 }
 
+const char *config_text_place(
+	const struct config_text *text, int line, char out[static CONFIG_TEXT_PLACE])
+{
+	const struct config_file *file = &text->files[0];
+
+	for (size_t i = 1; i < text->file_count && text->files[i].first <= line; i++)
+		file = &text->files[i];
+	snprintf(out, CONFIG_TEXT_PLACE, "%.*s:%d", CONFIG_TEXT_PLACE - 16, file->path,
+		line - file->first + 1);
+	return out;
+}
+
 /* To the end and not to st_size, so that a pipe will do. */
 static int text_fill(int fd, struct config_text *text)
 {
-	size_t room = 0;
+	size_t begin = text->len;
 	ssize_t got;
-	char *data;
 
 	for (;;) {
-		if (text->len + 1 >= room) {
-			room = room ? room * 2 : 65536;
-			data = realloc(text->data, room);
+		if (text->len + 1 >= text->room) {
+			size_t room = text->room ? text->room * 2 : 65536;
+			char *data = realloc(text->data, room);
+
 			if (!data)
 				return -ENOMEM;
 			text->data = data;
+			text->room = room;
 		}
-		got = read(fd, text->data + text->len, room - text->len - 1);
+		got = read(fd, text->data + text->len, text->room - text->len - 1);
 		if (got < 0 && errno != EINTR)
 			return -errno;
 		if (got == 0)
 			break;
 		text->len += got > 0 ? (size_t)got : 0;
-		if (text->len > CONFIG_TEXT_MAX)
+		if (text->len - begin > CONFIG_TEXT_MAX)
 			return -EFBIG;
 	}
 	text->data[text->len] = '\0';
 	return 0;
 }
 
-static int text_load(const char *path, struct config_text *text)
+static int text_load(struct config_file *file, struct config_text *text)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), ret;
+	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY), ret;
 	struct stat st;
 
 	if (fd < 0)
@@ -220,7 +237,7 @@ static int text_load(const char *path, struct config_text *text)
 		ret = -errno;
 	else
 		ret = text_fill(fd, text);
-	text->mode = ret < 0 ? 0 : st.st_mode;
+	file->mode = ret < 0 ? 0 : st.st_mode;
 	close(fd);
 	return ret;
 }
@@ -240,22 +257,90 @@ static const char *load_advice(int error)
 	return "name another with --config";
 }
 
+static int text_short(char why[static CONFIG_TEXT_WHY])
+{
+	snprintf(why, CONFIG_TEXT_WHY, "%s; try again later", strerror(ENOMEM));
+	return -ENOMEM;
+}
+
+/* Takes the path. */
+static int text_add(struct config_text *text, char *path, int first, int *line,
+	char why[static CONFIG_TEXT_WHY])
+{
+	struct config_file *files =
+		reallocarray(text->files, text->file_count + 1, sizeof(*text->files));
+	size_t begin = text->len;
+	int ret;
+
+	if (!files || !path) {
+		free(path);
+		return text_short(why);
+	}
+	text->files = files;
+	files += text->file_count++;
+	*files = (struct config_file){.path = path, .first = first};
+	ret = text_load(files, text);
+	if (ret == 0)
+		return text_check(text, begin, line, why);
+	snprintf(why, CONFIG_TEXT_WHY, "cannot be read: %s; %s", strerror(-ret), load_advice(-ret));
+	return ret;
+}
+
+/* As run-parts(8) and systemd have it: what an editor or a package leaves is not configuration. */
+static int is_part(const struct dirent *entry)
+{
+	const char *end = strrchr(entry->d_name, '.');
+
+	return *entry->d_name != '.' && end && strcmp(end, ".conf") == 0;
+}
+
+static int text_add_folder(
+	struct config_text *text, const char *folder, int *line, char why[static CONFIG_TEXT_WHY])
+{
+	struct dirent **parts;
+	int count = scandir(folder, &parts, is_part, alphasort), ret = 0, first = *line;
+
+	if (count < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (count < 0) {
+		ret = -errno;
+		snprintf(why, CONFIG_TEXT_WHY, "%.100s cannot be read: %s; let this user read it",
+			folder, strerror(errno));
+		*line = 0;
+		return ret;
+	}
+	for (int i = 0; i < count; i++) {
+		char *path = NULL;
+
+		if (ret == 0) {
+			/* Each file begins on a line of its own. */
+			text->data[text->len++] = '\n';
+			if (asprintf(&path, "%s/%s", folder, parts[i]->d_name) < 0)
+				path = NULL;
+			*line = 0;
+			ret = text_add(text, path, ++first, line, why);
+			first += *line - 1;
+		}
+		free(parts[i]);
+	}
+	free(parts);
+	return ret;
+}
+
 int config_text_read(
 	const char *path, struct config_text *out, int *line, char why[static CONFIG_TEXT_WHY])
 {
-	struct config_text text = {0};
-	int ret = text_load(path, &text);
+	char *folder = NULL;
+	int ret;
 
+	*out = (struct config_text){0};
 	*line = 0;
-	if (text.data && ret == 0)
-		ret = text_check(&text, line, why);
-	else
-		snprintf(why, CONFIG_TEXT_WHY, "cannot be read: %s; %s", strerror(-ret),
-			load_advice(-ret));
-	if (ret < 0)
-		config_text_free(&text);
-	else
-		*out = text;
+	ret = text_add(out, strdup(path), 1, line, why);
+	if (ret == 0 && asprintf(&folder, "%s" CONFIG_TEXT_FOLDER, path) < 0)
+		ret = text_short(why);
+	if (ret == 0)
+		ret = text_add_folder(out, folder, line, why);
+	free(folder);
 	return ret;
 }
 
@@ -264,5 +349,8 @@ void config_text_free(struct config_text *text)
 	if (text->data)
 		mac_wipe(text->data, text->len);
 	free(text->data);
+	for (size_t i = 0; i < text->file_count; i++)
+		free(text->files[i].path);
+	free(text->files);
 	*text = (struct config_text){0};
 }

@@ -1,30 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* config_text: a configuration file's text, checked for what libConfuse would read in silence. */
+/*
+ * config_text: the text of a configuration file and of those in its folder, joined, and checked for
+ * what libConfuse would read in silence.
+ */
 #ifndef RELAYD_CONFIG_TEXT_H
 #define RELAYD_CONFIG_TEXT_H
 
 #include <stddef.h>
 #include <sys/types.h>
 
-#define CONFIG_TEXT_WHY 200
-#define CONFIG_TEXT_MAX ((size_t)32 << 20)
+#define CONFIG_TEXT_WHY	  200
+#define CONFIG_TEXT_MAX	  ((size_t)32 << 20) /* of a file */
+#define CONFIG_TEXT_PLACE 300
+/* Behind the path of "relayd.conf": the folder whose *.conf follow it, in the order of names. */
+#define CONFIG_TEXT_FOLDER ".d"
+
+struct config_file {
+	char *path; /* owned */
+	int first;  /* the line of the whole text on which it begins, from 1 */
+	mode_t mode;
+};
 
 struct config_text {
 	char *data; /* zero-terminated, without a zero inside; comments are blanked */
-	size_t len;
-	size_t sections; /* braces that open a section and not a list */
-	mode_t mode;	 /* of the file */
+	size_t len, room;
+	size_t sections;	   /* braces that open a section and not a list */
+	struct config_file *files; /* owned */
+	size_t file_count;
 };
 
 /*
- * Reads and checks the file. 0, or -errno and the reason in why, with the line in *line or 0 there
- * when it concerns the whole file.
+ * Reads and checks the files. 0, or -errno and the reason in why, with the line in *line, or 0
+ * there when it concerns the whole file: the last one of *out, which is to be freed either way.
  */
 int config_text_read(
 	const char *path, struct config_text *out, int *line, char why[static CONFIG_TEXT_WHY]);
 /* Wipes it: there are keys in it. */
 void config_text_free(struct config_text *text);
-/* The line on which section number `section` (from 0) opens. */
+/* The line of the whole text on which section number `section` (from 0) opens. */
 int config_text_line(const struct config_text *text, size_t section);
+/* "FILE:LINE" of a line of the whole text. */
+const char *config_text_place(
+	const struct config_text *text, int line, char out[static CONFIG_TEXT_PLACE]);
 
 #endif
