@@ -16,6 +16,8 @@ static struct {
 	enum log_level level;
 	const char *ident, *place;
 	bool journal;
+	char *kept;
+	size_t kept_size;
 } log_state = {.level = LOG_LEVEL_INFO};
 
 void log_set_level(enum log_level level)
@@ -46,6 +48,12 @@ void log_open(const char *ident)
 void log_set_place(const char *place)
 {
 	log_state.place = place;
+}
+
+void log_keep(char *line, size_t size)
+{
+	log_state.kept = line;
+	log_state.kept_size = size;
 }
 
 static size_t log_prefix(enum log_level level, char *out, size_t size)
@@ -80,6 +88,11 @@ __attribute__((format(printf, 2, 0))) static void log_write(
 	for (size_t i = start; i < len; i++) {
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
+	}
+	if (log_state.kept) {
+		snprintf(log_state.kept, log_state.kept_size, "%s", line + start);
+		errno = error;
+		return;
 	}
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)

@@ -3,6 +3,8 @@
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
+#include <stddef.h>
+
 enum log_level {
 	LOG_LEVEL_ERROR = 3,
 	LOG_LEVEL_WARNING = 4,
@@ -17,6 +19,8 @@ void log_set_level(enum log_level level);
 void log_open(const char *ident);
 /* From now on lines say where in a file the mistake is, "FILE:3"; NULL: no more. */
 void log_set_place(const char *place);
+/* From now on the last line is kept there instead of written; NULL: no more. */
+void log_keep(char *line, size_t size);
 
 __attribute__((format(printf, 1, 2))) void log_error(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_warning(const char *format, ...);

@@ -2,48 +2,28 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "punchctl/args.h"
 #include "punchctl/daemon.h"
 #include "punchctl/out.h"
-
-/*
- * Each of the relay's addresses has a row for a port, one after the other, and all of them show
- * the counters of the one client that the port has in this family.
- */
-static int same_port(const json_t *port, const json_t *before)
-{
-	const char *a = out_member(port, "listen"), *b = out_member(before, "listen");
-	const char *x = strrchr(a, ':'), *y = strrchr(b, ':');
-
-	return x && y && !strcmp(x, y) && (*a == '[') == (*b == '[');
-}
+#include "punchctl/summary.h"
 
 static void add_row(struct out_table *table, const json_t *stream)
 {
-	const json_t *ports = json_object_get(stream, "ports"), *port,
-		     *best = json_array_get(ports, 0);
-	json_int_t rate = 0;
+	struct summary summary;
 	char text[OUT_UNIT];
-	size_t i;
 
-	/* The port that has most to tell stands for the stream. */
-	json_array_foreach(ports, i, port) {
-		if (!i || !same_port(port, json_array_get(ports, i - 1)))
-			rate += out_number(port, "rate");
-		if (out_number(port, "packets") > out_number(best, "packets") ||
-			(json_is_null(json_object_get(best, "client")) &&
-				json_is_string(json_object_get(port, "client"))))
-			best = port;
-	}
-	out_cell(table, "%s", out_member(stream, "name"));
-	out_cell(table, "%s", out_member(stream, "state"));
-	out_cell(table, "%s", out_member(stream, "listen"));
-	out_cell(table, "%s", out_member(best, "sender"));
-	out_cell(table, "%s", out_member(best, "client"));
-	out_cell(table, "%s", out_bytes(rate, 1, text));
-	out_cell(table, "%s", out_seconds(best, "idle", text));
+	summary_read(&summary, stream);
+	out_cell(table, "%s", summary.name);
+	out_cell(table, "%s", summary.state);
+	out_cell(table, "%s", summary.listen);
+	out_cell(table, "%s", summary.sender);
+	out_cell(table, "%s", summary.client);
+	out_cell(table, "%s", out_bytes(summary.rate, 1, text));
+	if (summary.idle < 0)
+		out_cell(table, "-");
+	else
+		out_cell(table, "%.1f s", summary.idle);
 }
 
 struct listing {

@@ -129,7 +129,7 @@ int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply)
 	}
 }
 
-static int check_ok(json_t **reply)
+int daemon_check(json_t **reply)
 {
 	const char *error;
 
@@ -148,7 +148,7 @@ int daemon_request(struct daemon *daemon, json_t *request, json_t **reply)
 
 	if (!status)
 		status = daemon_receive(daemon, DAEMON_REPLY_MS, reply);
-	return status ? status : check_ok(reply);
+	return status ? status : daemon_check(reply);
 }
 
 int daemon_ask(const struct cmd_context *context, json_t *request, json_t **reply)
@@ -286,7 +286,7 @@ int daemon_ask_streams(const struct cmd_context *context, json_t *request,
 	if (status == -1) {
 		status = daemon_receive(&daemon, DAEMON_REPLY_MS, &reply);
 		if (!status)
-			status = check_ok(&reply);
+			status = daemon_check(&reply);
 		json_decref(reply);
 	}
 	free(streams.text);

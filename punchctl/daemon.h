@@ -29,6 +29,8 @@ int daemon_send(struct daemon *daemon, json_t *request);
 int daemon_send_line(struct daemon *daemon, char *line, size_t len);
 /* Waits for the next object; -1 in timeout_ms waits for ever. CMD_FAILED when relayd hangs up. */
 int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply);
+/* CMD_DONE if it is {"ok":true,..}; otherwise the reply is released. */
+int daemon_check(json_t **reply);
 /* Sends, and waits for {"ok":true,..}; anything else is CMD_FAILED. */
 int daemon_request(struct daemon *daemon, json_t *request, json_t **reply);
 /*

@@ -20,6 +20,7 @@ static const struct cmd *const commands[] = {
 	&cmd_flush,
 	&cmd_reload,
 	&cmd_monitor,
+	&cmd_top,
 	&cmd_rules,
 	&cmd_metrics,
 	&cmd_doctor,

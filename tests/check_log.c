@@ -141,6 +141,23 @@ START_TEST(test_errno)
 }
 END_TEST
 
+START_TEST(test_keep)
+{
+	char line[16];
+
+	unsetenv("JOURNAL_STREAM");
+	log_open("relayd");
+	log_keep(line, sizeof(line));
+	log_error("one");
+	log_error("two\nand much more than that");
+	log_keep(NULL, 0);
+	ck_assert_str_eq(line, "two?and much mo");
+	ck_assert_str_eq(written(), "");
+	log_error("three");
+	ck_assert_str_eq(written(), "relayd: three\n");
+}
+END_TEST
+
 static Suite *log_suite(void)
 {
 	Suite *suite = suite_create("log");
@@ -154,6 +171,7 @@ static Suite *log_suite(void)
 	tcase_add_test(tcase, test_one_line);
 	tcase_add_test(tcase, test_long);
 	tcase_add_test(tcase, test_errno);
+	tcase_add_test(tcase, test_keep);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

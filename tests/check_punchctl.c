@@ -34,6 +34,8 @@ static const struct said usage[] = {
 	{"reload -x", "reload has no option \"-x\""},
 	{"monitor cam1", "\"cam1\" is a word too many"},
 	{"monitor -f", "monitor has no option \"-f\""},
+	{"top cam1", "\"cam1\" is a word too many"},
+	{"--json top", "`punchctl --json list` has it"},
 	{"metrics cam1", "\"cam1\" is a word too many"},
 	{"metrics --text", "metrics has no option \"--text\""},
 	{"key cam1", "\"cam1\" is a word too many"},
@@ -164,7 +166,7 @@ END_TEST
 START_TEST(test_help)
 {
 	static const char *const commands[] = {"add", "remove", "list", "show", "key", "flush",
-		"reload", "monitor", "rules", "metrics", "punch", "serve", "connect"};
+		"reload", "monitor", "top", "rules", "metrics", "punch", "serve", "connect"};
 	char line[32], start[48];
 
 	ck_assert_int_eq(shell_run("--help"), CMD_DONE);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,8 +111,8 @@ int shell_run(const char *line)
 	return shell_run_to("out", line);
 }
 
-/* One request is noted, answered and hung up on. */
-static void serve(int listening, const char *reply)
+/* A request is read, noted if it is the first one, answered and hung up on. */
+static void answer(int listening, bool first, const char *reply)
 {
 	char text[SHELL_TEXT];
 	int fd = accept(listening, NULL, NULL);
@@ -125,9 +126,17 @@ static void serve(int listening, const char *reply)
 		len += (size_t)n;
 	}
 	text[len - 1] = '\0';
-	shell_write("request", text);
+	if (first)
+		shell_write("request", text);
 	send(fd, reply, strlen(reply), MSG_NOSIGNAL);
 	close(fd);
+}
+
+/* Whoever comes back is turned away. */
+static void serve(int listening, const char *reply)
+{
+	answer(listening, true, reply);
+	answer(listening, false, "{\"ok\":false,\"error\":\"once is enough\"}\n");
 	_exit(0);
 }
 

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# What follows relayd for long: punchctl monitor, and top on a terminal: rates as media flow, order,
+# filter, why a stream flows or does not, a new size, a relayd that goes and comes back. tmux is the
+# terminal, and says what is on it.
+#
+#   sender --- net --- nat --- client
+#               |
+#             relay: tmux with punchctl top
+. "$(dirname "$0")/lib.sh"
+plan 31
+command -v tmux >/dev/null || bail "no tmux"
+
+TOP_COMMAND="$PUNCHCTL --socket $T/relayd/relayd.sock top"
+
+mux() {
+	in_ns relay tmux -S "$T/tmux" -f /dev/null "$@"
+}
+
+keys() {
+	mux send-keys -t top "$@"
+}
+
+on_screen() { # PATTERN
+	mux capture-pane -p -t top >"$T/screen" && contains "$T/screen" "$1"
+}
+
+line_of() { # PATTERN; which line of the screen has it
+	mux capture-pane -p -t top | grep -nE -m 1 -- "$1" | cut -d : -f 1
+}
+
+is_above() { # PATTERN PATTERN
+	[ "$(line_of "$1")" -lt "$(line_of "$2")" ]
+}
+
+shows() { # DESCRIPTION PATTERN
+	ok "$1" wait_for 5 on_screen "$2"
+}
+
+# What is on the screen, as the reason of a test that fails.
+tap_log() {
+	[ -S "$T/tmux" ] && mux capture-pane -p -t top | sed 's/^/# /'
+}
+
+clears() { # of the whole screen, since the terminal is watched
+	grep -c $'\e\\[H\e\\[J\\|\e\\[2J' "$T/watched"
+}
+
+has_written_since() { # BYTES
+	[ "$(stat -c %s "$T/watched")" -gt "$1" ]
+}
+
+lab_up
+relayd_conf
+stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\""
+stream_conf cam2 'listen = "9101"' "source = \"$SENDER4\""
+stream_conf door 'listen = "9103"' "source = \"$SENDER4\""
+ok "relayd starts" relayd_start
+start relay monitor "$PUNCHCTL" --socket "$T/relayd/relayd.sock" monitor
+start relay monitor-json "$PUNCHCTL" --socket "$T/relayd/relayd.sock" --json monitor
+
+is "without a terminal it says so" "$(pctl top 2>&1 </dev/null)" \
+	"punchctl: top needs a terminal; \`punchctl list\` prints the same once"
+mux new-session -d -s top -x 120 -y 20 "env TERM=nonesuch $TOP_COMMAND; sleep 60"
+shows "what cannot be drawn on is named" 'cannot draw on a terminal of the type "nonesuch"'
+mux kill-session -t top
+
+mux new-session -d -s top -x 120 -y 20 "LC_ALL=C.UTF-8 $TOP_COMMAND; echo status \$?; sleep 60"
+mux pipe-pane -t top "exec cat >$T/watched"
+shows "streams that wait" '^3 streams: 0 live, 0 ready, 3 waiting, 0 stale'
+shows "where they do" '^cam2 +waiting +9101 '
+
+start client punch "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 5004 --to 9099
+shows "a client" '^cam1 +ready .*192\.0\.2\.9:'
+start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 30000 --rate 500 \
+	--size 1000
+shows "media, with a rate" "^cam1 +live .*$SENDER4:7000 .* [0-9.]+ kB/s"
+shows "and its curve" '^cam1 +live .*[▁▂▃▄▅▆▇█]{3}'
+shows "in the sum too" '1 live, 0 ready, 2 waiting, 0 stale +[0-9.]+ kB/s .*[▁▂▃▄▅▆▇█]{3}'
+shows "the highest rate is first" 'RATEv'
+ok "and above the others" wait_for 5 is_above '^cam1' '^cam2'
+size=$(stat -c %s "$T/watched")
+ok "the screen follows" wait_for 5 has_written_since "$((size + 100))"
+ok "without being cleared" test "$(clears)" -le 1
+
+keys r
+ok "the other way round" wait_for 5 is_above '^door' '^cam1'
+keys r '<' '<' '<' '<' '<'
+shows "by another column" 'NAMEv'
+
+keys / d o o
+ok "a filter holds as it is typed" wait_for 5 not on_screen '^cam'
+shows "and is told" '^door'
+keys Escape
+shows "without it all are back" '^cam1'
+
+keys Home Enter
+shows "why a stream flows" 'a packet would arrive'
+shows "step by step" '^ +ok +consent'
+keys Escape
+shows "and back" '^NAME'
+
+mux resize-window -t top -x 60 -y 12
+shows "a narrow terminal has name, state, client and rate" '^cam1 +live +192[0-9.:]+ +[0-9.]+ kB/s'
+ok "and no sender" not on_screen SENDER
+
+stop relayd KILL
+wait_for 5 not pctl list
+shows "a relayd that is gone is named" "^no relayd at $T"
+ok "relayd comes back" relayd_start
+ok "and is found" wait_for 5 not on_screen '^no relayd'
+
+ok "by those who monitor too" wait_for 5 contains "$T/monitor.err" 'relayd is back'
+ok "which JSON tells" wait_for 5 contains "$T/monitor-json.log" '"event":"reconnected"'
+is "and of its end they say one line" "$(grep -c 'relayd hung up' "$T/monitor.err")" 1
+pctl add late --listen 9105 >/dev/null
+ok "they go on" wait_for 5 contains "$T/monitor.log" 'late added'
+
+keys q
+shows "the end leaves the terminal as it was" '^status 0'
+mux kill-server
