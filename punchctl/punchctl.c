@@ -19,6 +19,7 @@ static const struct cmd *const commands[] = {
 	&cmd_key,
 	&cmd_flush,
 	&cmd_reload,
+	&cmd_drain,
 	&cmd_monitor,
 	&cmd_top,
 	&cmd_rules,

@@ -185,6 +185,7 @@ const char *broker_count_text(enum broker_count count)
 		[BROKER_FAILED] = "failed",
 		[BROKER_HOPELESS] = "hopeless",
 		[BROKER_CROWDED] = "crowded",
+		[BROKER_DRAINING] = "draining",
 		[BROKER_HASTY] = "hasty",
 		[BROKER_FULL] = "full",
 		[BROKER_FOREIGN] = "foreign",

@@ -30,7 +30,8 @@ enum broker_count {
 	BROKER_CROWDED, /* hellos refused: more offers, callers or pairs than the stream may have */
 	BROKER_HASTY,	/* more new lanes and moves of one stream than are done in a second */
 	BROKER_FULL,	/* no room for any stream */
-	BROKER_FOREIGN, /* a lane or a hole of somebody else */
+	BROKER_DRAINING, /* somebody new, while nobody new is taken */
+	BROKER_FOREIGN,	 /* a lane or a hole of somebody else */
 	BROKER_UNSERVED, /* a client called while no service was there */
 	BROKER_UNHEARD,	 /* pairs of which one has never heard: it was not there any more */
 	BROKER_COUNTS,

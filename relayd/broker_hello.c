@@ -172,6 +172,10 @@ static int hello_new(
 		refuse(broker, crowd, BROKER_FOREIGN);
 		return err;
 	}
+	if (broker->config.table->draining && !is_paired(hello->hello)) {
+		refuse(broker, crowd, BROKER_DRAINING);
+		return -ESHUTDOWN;
+	}
 	if (!has_room(broker, crowd, hello->hello))
 		return refuse(broker, crowd, BROKER_CROWDED);
 	if (!crowd_take(crowd, broker->now_ms))

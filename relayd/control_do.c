@@ -9,6 +9,7 @@
 
 #include "common/ctl.h"
 #include "relayd/control_explain.h"
+#include "relayd/drain.h"
 #include "relayd/sampler.h"
 #include "relayd/view.h"
 #include "relayd/view_rules.h"
@@ -114,6 +115,11 @@ static int flush_begin(struct job *job, char why[static CONFIG_ERROR])
 static int reload_begin(struct job *job, char why[static CONFIG_ERROR])
 {
 	return net_reload(job->net, &job->changes, why);
+}
+
+static int drain_begin(struct job *job, char why[static CONFIG_ERROR])
+{
+	return job->request.set ? drain_set(job->net, job->request.on, why) : 0;
 }
 
 /* Those that only look need no more than the name. */
@@ -254,6 +260,17 @@ static char *reload_end(struct job *job, const struct sync_snapshot *snapshot, s
 		len);
 }
 
+static char *drain_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
+{
+	const struct drain_count count = drain_count(job->net);
+
+	(void)snapshot;
+	return format(
+		json_pack("{s:b, s:b, s:I, s:I}", "ok", 1, "draining", job->net->table.draining,
+			"clients", (json_int_t)count.clients, "pairs", (json_int_t)count.pairs),
+		len);
+}
+
 static char *show_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
 {
 	const struct net *net = job->net;
@@ -365,6 +382,7 @@ static const struct doing {
 	[REQUEST_FLUSH] = {flush_begin, flush_end, false, 1, SETTLE},
 	/* New streams are added after the first one, when the ports of old ones are free. */
 	[REQUEST_RELOAD] = {reload_begin, reload_end, false, 2, SETTLE},
+	[REQUEST_DRAIN] = {drain_begin, drain_end, false, 1, SETTLE},
 	[REQUEST_RULES] = {rules_begin, streams_end, true, 1, READ},
 	[REQUEST_METRICS] = {look_begin, metrics_end, true, 1, READ},
 	[REQUEST_EXPLAIN] = {look_begin, NULL, true, 1, READ},

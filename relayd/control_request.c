@@ -122,6 +122,14 @@ static int set_brief(struct request *request, const json_t *value, char why[stat
 	return 0;
 }
 
+static int set_on(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	(void)why;
+	request->set = true;
+	request->on = json_is_true(value);
+	return 0;
+}
+
 static int set_items(struct request *request, const json_t *value, char why[static SPEC_WHY]);
 
 /* Which requests may have a field, and which must. */
@@ -137,6 +145,7 @@ static const struct field {
 	{"keep_going", JSON_TRUE, BIT(REQUEST_ADD_MANY) | BIT(REQUEST_REMOVE_MANY), 0,
 		set_keep_going},
 	{"brief", JSON_TRUE, BIT(REQUEST_LIST), 0, set_brief},
+	{"on", JSON_TRUE, BIT(REQUEST_DRAIN), 0, set_on},
 	{"name", JSON_STRING,
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
 			BIT(REQUEST_RULES) | BIT(REQUEST_EXPLAIN),
@@ -165,6 +174,7 @@ static const char *const words[REQUEST_COUNT] = {
 	[REQUEST_SHOW] = "show",
 	[REQUEST_FLUSH] = "flush",
 	[REQUEST_RELOAD] = "reload",
+	[REQUEST_DRAIN] = "drain",
 	[REQUEST_RULES] = "rules",
 	[REQUEST_METRICS] = "metrics",
 	[REQUEST_EXPLAIN] = "explain",

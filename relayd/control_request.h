@@ -22,6 +22,7 @@ enum request_do {
 	REQUEST_SHOW,
 	REQUEST_FLUSH,
 	REQUEST_RELOAD,
+	REQUEST_DRAIN,
 	REQUEST_RULES,
 	REQUEST_METRICS,
 	REQUEST_EXPLAIN,
@@ -43,6 +44,7 @@ struct request {
 	bool trace;	      /* REQUEST_EXPLAIN: a packet is followed */
 	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
 	bool brief;	      /* LIST: only what a line of a table shows */
+	bool set, on;	      /* DRAIN: whether to change it, and to what */
 };
 
 /*

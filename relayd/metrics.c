@@ -206,6 +206,8 @@ static void relay_write(FILE *out, const struct net *net)
 		{{"relayd_uptime_seconds", "gauge", "seconds", "Since the network side began."},
 			(uint64_t)(net_now(net) - net->started_ms) / 1000},
 		{{"relayd_holes", "gauge", NULL, "Ports that have a client."}, net->table.holes},
+		{{"relayd_draining", "gauge", NULL, "1 while no new client is taken."},
+			net->table.draining},
 		{{"relayd_partner_alive", "gauge", NULL, "1 while the partner answers."},
 			partner_is_alive(&net->punch.behaviour.partner, net_now(net))},
 		{{"relayd_transactions", "counter", NULL, "Changes sent to the kernel."},

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "relayd/adopt.h"
+#include "relayd/drain.h"
 #include "relayd/net_broker.h"
 #include "relayd/net_trouble.h"
 #include "relayd/notify.h"
@@ -325,6 +326,8 @@ static int start(struct net *net)
 	err = registry_open(net->config->database, &net->registry, why);
 	if (!err)
 		err = net_load(net, why);
+	if (!err)
+		drain_open(net);
 	if (err) {
 		log_error("%s", why);
 		return err;

@@ -47,6 +47,7 @@ const char *punch_count_text(enum punch_count count)
 		[PUNCH_PARTNER] = "partner",
 		[PUNCH_PEER] = "peer",
 		[PUNCH_BUSY] = "busy",
+		[PUNCH_DRAINING] = "draining",
 	};
 
 	return text[count];

@@ -38,9 +38,10 @@ enum punch_count {
 	PUNCH_UNKNOWN_ATTRIBUTE,
 	PUNCH_FAILED, /* the kernel refused, or memory is short */
 	PUNCH_RAW,
-	PUNCH_PARTNER, /* the other relay's */
-	PUNCH_PEER,    /* a hello that was accepted */
-	PUNCH_BUSY,    /* a hello, and no room for it */
+	PUNCH_PARTNER,	/* the other relay's */
+	PUNCH_PEER,	/* a hello that was accepted */
+	PUNCH_BUSY,	/* a hello, and no room for it */
+	PUNCH_DRAINING, /* somebody new, while nobody new is taken */
 	PUNCH_COUNTS,
 };
 

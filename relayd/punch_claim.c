@@ -158,6 +158,10 @@ enum punch_count punch_claim(struct punch *punch, const struct request *request,
 	err = punch_is_lane(punch, &hole.client)
 		      ? -EADDRINUSE
 		      : slot_claim(punch->table, slot, &hole, now_ms, &moved);
+	if (err == -ESHUTDOWN) {
+		answer->len = punch_error(request, 503, "the relay is draining", answer->data);
+		return PUNCH_DRAINING;
+	}
 	if (err) {
 		bool taken = err == -EADDRINUSE;
 

@@ -40,6 +40,8 @@ static enum punch_count refuse_hello(const struct punch *punch, const struct req
 		return PUNCH_REPLAYED;
 	case -EBUSY:
 		return refuse(request, 486, "too many peers", PUNCH_BUSY, answer);
+	case -ESHUTDOWN:
+		return refuse(request, 503, "the relay is draining", PUNCH_DRAINING, answer);
 	case -EADDRINUSE:
 		return refuse(
 			request, 437, "this socket carries another stream", PUNCH_CLAIMED, answer);

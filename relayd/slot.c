@@ -113,6 +113,8 @@ int slot_claim(struct stream_table *table, struct slot *slot, const struct hole 
 	*moved = false;
 	if (owner && owner != slot)
 		return -EADDRINUSE;
+	if (table->draining && !has_hole(slot))
+		return -ESHUTDOWN;
 	slot->stale = false;
 	slot->punched_ms = now_ms;
 	if (owner && endpoint_equal(&slot->want.punch, &hole->punch)) {

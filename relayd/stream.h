@@ -114,7 +114,8 @@ struct stream_table {
 	struct slot_list consents;
 	bool families[STREAM_FAMILIES]; /* those that the relay has an address of */
 	uint32_t consent_ms;
-	void *names; /* tsearch trees */
+	bool draining; /* who has no hole yet does not get one */
+	void *names;   /* tsearch trees */
 	void *clients;
 	struct slot **listens[STREAM_FAMILIES]; /* by port, each with its port_next */
 	void (*event)(void *data, const struct stream_event *event);

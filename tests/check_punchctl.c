@@ -33,6 +33,8 @@ static const struct said usage[] = {
 	{"reload now", "\"now\" is a word too many; usage: punchctl reload\n"},
 	{"reload -x", "reload has no option \"-x\""},
 	{"monitor cam1", "\"cam1\" is a word too many"},
+	{"drain now", "\"now\" is a word too many"},
+	{"drain --on", "drain has no option \"--on\""},
 	{"monitor -f", "monitor has no option \"-f\""},
 	{"top cam1", "\"cam1\" is a word too many"},
 	{"--json top", "`punchctl --json list` has it"},
@@ -136,7 +138,7 @@ START_TEST(test_usage_punch)
 END_TEST
 
 static const char *const asking[] = {"add cam1 --listen 9099", "remove cam1", "list", "show cam1",
-	"flush", "flush cam1", "reload", "monitor", "rules", "rules cam1", "metrics"};
+	"flush", "flush cam1", "reload", "drain", "monitor", "rules", "rules cam1", "metrics"};
 
 START_TEST(test_no_daemon)
 {
@@ -166,7 +168,8 @@ END_TEST
 START_TEST(test_help)
 {
 	static const char *const commands[] = {"add", "remove", "list", "show", "key", "flush",
-		"reload", "monitor", "top", "rules", "metrics", "punch", "serve", "connect"};
+		"reload", "drain", "monitor", "top", "rules", "metrics", "punch", "serve",
+		"connect"};
 	char line[32], start[48];
 
 	ck_assert_int_eq(shell_run("--help"), CMD_DONE);

@@ -128,6 +128,25 @@ START_TEST(test_sparse)
 }
 END_TEST
 
+START_TEST(test_drain)
+{
+	ck_assert_int_eq(
+		shell_ask("{\"ok\":true,\"draining\":true,\"clients\":0,\"pairs\":0}\n", "drain"),
+		CMD_DONE);
+	ck_assert_str_eq(shell.request, "{\"do\":\"drain\",\"on\":true}");
+	ck_assert_str_eq(shell.out, "draining: nobody is left\n");
+	ck_assert_int_eq(shell_ask("{\"ok\":true,\"draining\":true,\"clients\":1,\"pairs\":2}\n",
+				 "drain --no-wait"),
+		CMD_DONE);
+	ck_assert_str_eq(shell.out, "draining: 1 client and 2 pairs of peers are left\n");
+	ck_assert_int_eq(shell_ask("{\"ok\":true,\"draining\":false,\"clients\":1,\"pairs\":2}\n",
+				 "drain --off"),
+		CMD_DONE);
+	ck_assert_str_eq(shell.request, "{\"do\":\"drain\",\"on\":false}");
+	ck_assert_str_eq(shell.out, "new clients are taken again\n");
+}
+END_TEST
+
 START_TEST(test_remove)
 {
 	ck_assert_int_eq(shell_ask("{\"ok\":true}\n", "remove cam1"), CMD_DONE);
@@ -315,6 +334,7 @@ static Suite *ask_suite(void)
 	tcase_add_test(tcase, test_add_options);
 	tcase_add_test(tcase, test_add_key_file);
 	tcase_add_test(tcase, test_add_sdp);
+	tcase_add_test(tcase, test_drain);
 	tcase_add_test(tcase, test_remove);
 	tcase_add_test(tcase, test_list);
 	tcase_add_test(tcase, test_show);
