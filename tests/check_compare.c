@@ -2,11 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "common/log.h"
 #include "relayd/adopt.h"
 #include "relayd/compare.h"
+#include "tests/suite.h"
 
 #define KEY	"MDEyMzQ1Njc4OWFiY2RlZg=="
 #define CONSENT 45000
@@ -422,11 +421,5 @@ static Suite *compare_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(compare_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(compare_suite());
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hellos of peers on their way to the broker, and what they are answered. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/punch.h"
+#include "tests/suite.h"
 
 #define NOW	   ((int64_t)100000000)
 #define CONSENT_MS 45000
@@ -309,11 +307,5 @@ static Suite *punch_peer_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(punch_peer_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(punch_peer_suite());
 }

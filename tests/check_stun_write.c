@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Writing: each attribute is read again, and nothing is written that does not fit. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <check.h>
 
 #include "common/mac.h"
 #include "common/stun.h"
 #include "tests/stun_text.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -378,11 +376,5 @@ static Suite *write_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(write_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(write_suite());
 }
