@@ -9,14 +9,6 @@ struct behaviour behaviour;
 struct behaviour_answer answer;
 uint8_t room[BEHAVIOUR_ANSWER_MAX];
 
-struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
-
 void add_address(const char *text)
 {
 	ck_assert_int_eq(addr_parse(text, &config.addresses[config.address_count++]), 0);

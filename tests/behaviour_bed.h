@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "relayd/behaviour.h"
+#include "tests/endpoint.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)100000000)
@@ -27,7 +28,6 @@ void set_up_one(void);
 void start(void);
 void add_address(const char *text);
 
-struct endpoint endpoint(const char *text);
 void assert_endpoint(const struct endpoint *got, const char *wanted);
 
 #endif

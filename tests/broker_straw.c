@@ -27,14 +27,6 @@ char told[65536];
 
 static char events[4096];
 
-struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
-
 static const char *op_text(const struct rules_op *op)
 {
 	static const char *const kinds[] = {[RULES_CLIENT] = "+c",

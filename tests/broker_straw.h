@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "relayd/broker.h"
+#include "tests/endpoint.h"
 
 #define CONSENT_MS 40000
 #define PEERS	   32
@@ -42,7 +43,6 @@ extern uint16_t port_of_1002;
 void set_up(void);
 void tear_down(void);
 void broker_start(void);
-struct endpoint endpoint(const char *text);
 
 void commit(void);
 /* All that it was told since, and all events. */

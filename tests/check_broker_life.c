@@ -182,6 +182,15 @@ START_TEST(test_forget)
 }
 END_TEST
 
+/* The kernel relays on between them. */
+static void restart(const struct straw *a, const struct straw *b)
+{
+	broker_close(broker);
+	broker_start();
+	adopt(a, b, 7);
+	adopt(b, a, 7);
+}
+
 /* relayd was restarted; the kernel relays on, and both come back. */
 START_TEST(test_restart)
 {
@@ -190,10 +199,7 @@ START_TEST(test_restart)
 	pair_of(&client, &service);
 	client->hello.progress = service->hello.progress = PEER_DIRECT;
 	client->hello.round = service->hello.round = 5;
-	broker_close(broker);
-	broker_start();
-	adopt(client, service, 7);
-	adopt(service, client, 7);
+	restart(client, service);
 	ck_assert(broker_has_hole(broker, &client->hole.client));
 	run(5000);
 	say(client);
@@ -223,10 +229,7 @@ START_TEST(test_restart_moved)
 	struct straw *client, *service;
 
 	pair_of(&client, &service);
-	broker_close(broker);
-	broker_start();
-	adopt(client, service, 7);
-	adopt(service, client, 7);
+	restart(client, service);
 	client->hole.client.port = 1011;
 	say(client);
 	say(service);
@@ -268,10 +271,7 @@ START_TEST(test_restart_alone)
 	struct straw *client, *service;
 
 	pair_of(&client, &service);
-	broker_close(broker);
-	broker_start();
-	adopt(client, service, 7);
-	adopt(service, client, 7);
+	restart(client, service);
 	service->deaf = true;
 	say(client);
 	run(CONSENT_MS - 1000);

@@ -158,18 +158,25 @@ START_TEST(test_hopeless)
 }
 END_TEST
 
+/* Its client wants a direct path, and its service is behind such a NAT. */
+static void seeking_pair(struct straw **client, struct straw **service, enum nat_mapping mapping,
+	enum nat_allocation allocation)
+{
+	pair_of(client, service);
+	(*client)->hello.wants_direct = true;
+	nat_set(*client, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
+	nat_set(*service, mapping, allocation, 0);
+	say(*client);
+	say(*service);
+}
+
 /* What has failed is tried again after half a minute, a minute, ... ten minutes. */
 START_TEST(test_backoff)
 {
 	struct straw *client, *service;
 	uint64_t failed;
 
-	pair_of(&client, &service);
-	client->hello.wants_direct = true;
-	nat_set(client, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
-	nat_set(service, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
-	say(client);
-	say(service);
+	seeking_pair(&client, &service, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN);
 	run(25000);
 	ck_assert_uint_eq(broker_counter(broker, BROKER_FAILED), 2);
 	run(30000);
@@ -191,12 +198,7 @@ START_TEST(test_lost)
 {
 	struct straw *client, *service;
 
-	pair_of(&client, &service);
-	client->hello.wants_direct = true;
-	nat_set(client, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
-	nat_set(service, NAT_MAPPING_PORT, NAT_ALLOCATION_RANDOM, 0);
-	say(client);
-	say(service);
+	seeking_pair(&client, &service, NAT_MAPPING_PORT, NAT_ALLOCATION_RANDOM);
 	wait_round(client, service, PEER_BIRTHDAY, false);
 	report(client, PEER_READY, 0);
 	report(service, PEER_READY, 0);
@@ -220,12 +222,7 @@ START_TEST(test_fickle)
 	struct straw *client, *service;
 	uint64_t first, failed;
 
-	pair_of(&client, &service);
-	client->hello.wants_direct = true;
-	nat_set(client, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
-	nat_set(service, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
-	say(client);
-	say(service);
+	seeking_pair(&client, &service, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN);
 	for (unsigned int i = 0; i < 3600; i++) {
 		service->hello.nat.ports.step = (int32_t)(i % 2);
 		say(service);
@@ -246,12 +243,7 @@ START_TEST(test_boast)
 	unsigned int rounds = 0;
 	uint32_t round = 0;
 
-	pair_of(&client, &service);
-	client->hello.wants_direct = true;
-	nat_set(client, NAT_MAPPING_ENDPOINT, NAT_ALLOCATION_UNKNOWN, 0);
-	nat_set(service, NAT_MAPPING_PORT, NAT_ALLOCATION_RANDOM, 0);
-	say(client);
-	say(service);
+	seeking_pair(&client, &service, NAT_MAPPING_PORT, NAT_ALLOCATION_RANDOM);
 	for (unsigned int i = 0; i < 3600; i++) {
 		run(1000);
 		if (client->word.round.go && client->word.round.number != round) {

@@ -87,11 +87,8 @@ START_TEST(test_shared_again)
 }
 END_TEST
 
-/* relayd was restarted: what it finds is each pair's own. */
-START_TEST(test_shared_restart)
+static void shared_restart(struct straw *clients[static 2], struct straw *services[static 2])
 {
-	struct straw *clients[2], *services[2];
-
 	shared_pairs(clients, services);
 	broker_close(broker);
 	broker_start();
@@ -99,6 +96,14 @@ START_TEST(test_shared_restart)
 		adopt(clients[i], services[i], 7);
 		adopt(services[i], clients[i], 7);
 	}
+}
+
+/* relayd was restarted: what it finds is each pair's own. */
+START_TEST(test_shared_restart)
+{
+	struct straw *clients[2], *services[2];
+
+	shared_restart(clients, services);
 	for (unsigned int i = 0; i < 2; i++) {
 		say(clients[i]);
 		say(services[i]);
@@ -116,13 +121,7 @@ START_TEST(test_shared_restart_alone)
 {
 	struct straw *clients[2], *services[2];
 
-	shared_pairs(clients, services);
-	broker_close(broker);
-	broker_start();
-	for (unsigned int i = 0; i < 2; i++) {
-		adopt(clients[i], services[i], 7);
-		adopt(services[i], clients[i], 7);
-	}
+	shared_restart(clients, services);
 	clients[0]->deaf = services[0]->deaf = true;
 	say(clients[1]);
 	say(services[1]);

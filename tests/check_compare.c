@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "relayd/adopt.h"
 #include "relayd/compare.h"
+#include "tests/endpoint.h"
 #include "tests/suite.h"
 
 #define KEY	"MDEyMzQ1Njc4OWFiY2RlZg=="
@@ -23,14 +24,6 @@ static char why[SPEC_WHY];
 static struct slot *slot;
 
 enum { LISTENING, INGRESS, CLIENT, PUNCH, RECORDS };
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
 
 static int take(void *data, const uint8_t *bytes, size_t len)
 {

@@ -7,19 +7,12 @@
 #include <linux/netfilter.h>
 
 #include "relayd/explain.h"
+#include "tests/endpoint.h"
 #include "tests/suite.h"
 
 static struct explain_path path;
 static struct foreign_chain chains[2];
 static struct trace_event events[2];
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
 
 static struct prefix prefix(const char *text)
 {

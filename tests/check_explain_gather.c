@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "relayd/control_explain.h"
+#include "tests/endpoint.h"
 #include "tests/suite.h"
 
 #define NOW 1000000
@@ -26,14 +27,6 @@ int64_t net_now(const struct net *of)
 {
 	(void)of;
 	return NOW;
-}
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
 }
 
 static int send_question(void *data, const uint8_t *message, size_t len)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "relayd/guard.h"
+#include "tests/endpoint.h"
 #include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -15,15 +16,6 @@ static void set_up(void)
 	config.address_count = 2;
 	ck_assert_int_eq(addr_parse("203.0.113.7", &config.addresses[0]), 0);
 	ck_assert_int_eq(addr_parse("2001:db8::7", &config.addresses[1]), 0);
-}
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out = {0};
-
-	if (text)
-		ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
 }
 
 /* What sync would send. */

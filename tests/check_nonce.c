@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "relayd/nonce.h"
+#include "tests/endpoint.h"
 #include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -11,14 +12,6 @@
 
 static struct nonce nonce;
 static struct nonce_binding binding;
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
 
 static void set_up(void)
 {

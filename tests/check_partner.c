@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "relayd/behaviour.h"
+#include "tests/endpoint.h"
 #include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -30,14 +31,6 @@ static struct relay a, b;
 static struct mail answer;
 static struct stun reply;
 static int64_t now;
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
 
 static void start(struct relay *relay, uint64_t session)
 {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "relayd/punch.h"
+#include "tests/endpoint.h"
 #include "tests/suite.h"
 
 #define NOW	   ((int64_t)100000000)
@@ -40,14 +41,6 @@ static int apply(void *arg, const struct rules_op *ops, size_t count,
 static void push(void *arg, const struct hole *hole, const void *data, size_t len)
 {
 	(void)arg, (void)hole, (void)data, (void)len;
-}
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
 }
 
 static struct stream *stream_make(const char *name, const char *listen, uint16_t pairs)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "relayd/sender.h"
+#include "tests/endpoint.h"
 #include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -30,14 +31,6 @@ static void assert_events(const char *expected)
 {
 	ck_assert_str_eq(events, expected);
 	events[0] = '\0';
-}
-
-static struct endpoint endpoint(const char *from)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(from, 0, &out), 0);
-	return out;
 }
 
 /* As sync does. */

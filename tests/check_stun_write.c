@@ -5,6 +5,7 @@
 
 #include "common/mac.h"
 #include "common/stun.h"
+#include "tests/endpoint.h"
 #include "tests/stun_text.h"
 #include "tests/suite.h"
 
@@ -33,14 +34,6 @@ static size_t end(void)
 	ck_assert_uint_eq(len % 4, 0);
 	ck_assert_int_eq(stun_parse(data, len, &stun), 0);
 	return len;
-}
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
 }
 
 START_TEST(test_types)

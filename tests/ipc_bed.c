@@ -16,15 +16,6 @@ static const struct ipc_room room = {.ops = ops,
 	.fact_room = IPC_FACTS_MAX};
 struct ipc ipc;
 
-struct endpoint endpoint(const char *text)
-{
-	struct endpoint out = {0};
-
-	if (text)
-		ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
-
 int decode(const uint8_t *data, size_t len)
 {
 	uint8_t *copy = malloc(len ? len : 1);

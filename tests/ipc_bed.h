@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "relayd/ipc.h"
+#include "tests/endpoint.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LIST_HEAD    7 /* kind, id, count */
@@ -16,8 +17,6 @@ extern struct ipc_record records[IPC_RECORDS_MAX];
 extern struct ipc_fact facts[IPC_FACTS_MAX];
 extern struct ipc ipc;
 
-/* NULL: zeros. */
-struct endpoint endpoint(const char *text);
 /* In memory that has not a byte more, so that ASan sees each read behind it. */
 int decode(const uint8_t *data, size_t len);
 /* No other length of it is a message. */

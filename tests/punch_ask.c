@@ -34,14 +34,6 @@ struct stun reply;
 size_t asked;
 uint64_t before[PUNCH_COUNTS];
 
-struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
-
 static bool own(void *data, const struct addr *addr)
 {
 	const struct endpoint relay[] = {endpoint(RELAY), endpoint("[2001:db8::7]:3478")};

@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "relayd/punch.h"
+#include "tests/endpoint.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)100000000)
@@ -56,7 +57,6 @@ extern uint64_t before[PUNCH_COUNTS];
 
 void set_up(void);
 void tear_down(void);
-struct endpoint endpoint(const char *text);
 
 /* In memory that has not a byte more, so that ASan sees each read behind it. */
 void handle(const uint8_t *data, size_t len, struct punch_packet *packet);

@@ -63,14 +63,6 @@ struct stream *add(const char *name, const char *listen)
 	return add_spec(&spec);
 }
 
-struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
-
 struct hole hole(const char *client, const char *punch)
 {
 	return (struct hole){endpoint(client), endpoint(punch)};

@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "relayd/stream.h"
+#include "tests/endpoint.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)1000000)
@@ -27,7 +28,6 @@ struct spec make(const char *name, const char *listen);
 struct stream *add_spec(const struct spec *spec);
 struct stream *add(const char *name, const char *listen);
 
-struct endpoint endpoint(const char *text);
 struct hole hole(const char *client, const char *punch);
 int claim(struct slot *slot, const char *client, int64_t now_ms);
 /* As sync does, when the kernel has all of it. */
