@@ -259,21 +259,16 @@ void expr_is_proto(struct expr_rule *rule, uint8_t proto)
 	expr_cmp(rule, NFT_CMP_EQ, &proto, sizeof(proto));
 }
 
-void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key)
+/* The first byte of an IPv4 header without options. */
+static const uint8_t plain_header = 0x45;
+
+static void load_addresses(struct expr_rule *rule, uint8_t family, enum expr_key key)
 {
-	static const uint8_t udp = IPPROTO_UDP;
 	const uint32_t len = family == AF_INET ? 4 : 16;
 	const uint32_t saddr = family == AF_INET ? 12 : 8; /* offsets in the IP header */
 	const uint32_t port = port_register(family);
 	const bool source = key == EXPR_SRC || key == EXPR_SRC_AND_DST;
 
-	expr_is_family(rule, family);
-	if (family == AF_INET) {
-		expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, 9, sizeof(udp), EXPR_REG);
-		expr_cmp(rule, NFT_CMP_EQ, &udp, sizeof(udp));
-	} else {
-		expr_is_proto(rule, udp);
-	}
 	expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, source ? saddr : saddr + len, len, EXPR_REG);
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, source ? 0 : 2, 2, port);
 	if (key == EXPR_DST_AND_SADDR)
@@ -284,16 +279,38 @@ void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key)
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, port + 1 + len / 4);
 }
 
+void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key)
+{
+	static const uint8_t udp = IPPROTO_UDP;
+
+	expr_is_family(rule, family);
+	if (family == AF_INET) {
+		expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, 9, sizeof(udp), EXPR_REG);
+		expr_cmp(rule, NFT_CMP_EQ, &udp, sizeof(udp));
+	} else {
+		expr_is_proto(rule, udp);
+	}
+	load_addresses(rule, family, key);
+}
+
+void expr_load_plain(struct expr_rule *rule)
+{
+	expr_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, 0, sizeof(plain_header), EXPR_REG);
+	expr_cmp(rule, NFT_CMP_EQ, &plain_header, sizeof(plain_header));
+	load_addresses(rule, AF_INET, EXPR_DST_AND_SADDR);
+}
+
 void expr_load_erring(struct expr_rule *rule, uint8_t family)
 {
-	static const uint8_t udp = IPPROTO_UDP, plain = 0x45;
+	static const uint8_t udp = IPPROTO_UDP;
 	const bool v4 = family == AF_INET;
 	const uint32_t packet = 8; /* behind the ICMP header */
 	const uint32_t ports = packet + (v4 ? 20 : 40);
 
 	if (v4) {
-		expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet, 1, EXPR_REG);
-		expr_cmp(rule, NFT_CMP_EQ, &plain, sizeof(plain));
+		expr_payload(
+			rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet, sizeof(plain_header), EXPR_REG);
+		expr_cmp(rule, NFT_CMP_EQ, &plain_header, sizeof(plain_header));
 	}
 	expr_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, packet + (v4 ? 9 : 6), 1, EXPR_REG);
 	expr_cmp(rule, NFT_CMP_EQ, &udp, sizeof(udp));

@@ -57,6 +57,11 @@ enum expr_key { EXPR_DST, EXPR_SRC, EXPR_DST_AND_SADDR, EXPR_SRC_AND_DST };
  */
 void expr_load_key(struct expr_rule *rule, uint8_t family, enum expr_key key);
 /*
+ * As EXPR_DST_AND_SADDR of IPv4, after one test instead of two: without options, and of whatever
+ * protocol that has a port there.
+ */
+void expr_load_plain(struct expr_rule *rule);
+/*
  * In an ICMP error, the source of the UDP packet that it tells of, as EXPR_SRC; one with IP options
  * is not looked at.
  */

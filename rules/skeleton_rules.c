@@ -109,15 +109,30 @@ static void add_errors_jump(struct batch *batch, uint8_t family)
 }
 
 /*
+ * Nearly all media come with a plain IPv4 header. What else than UDP the same sender sends to the
+ * same port is counted too, and passes here either way.
+ */
+static void add_plain_media(struct batch *batch)
+{
+	struct expr_rule rule;
+
+	expr_begin(&rule, CHAIN_RAW_IN);
+	expr_load_plain(&rule);
+	expr_lookup_verdict(&rule, set_name(SET_EXACT, AF_INET));
+	expr_end(&rule, batch);
+}
+
+/*
  * One lookup decides whether media pass, and counts and polices them, before connection tracking
  * sees them; it comes first, for nothing else comes as often. A port has one sender while media
  * flow, so the set with the source in its key is the first one.
  */
 static void add_raw_in(struct batch *batch)
 {
-	FOR_EACH_FAMILY(f)
-	add_verdict(batch, CHAIN_RAW_IN, *f, SET_EXACT);
+	add_plain_media(batch);
+	add_verdict(batch, CHAIN_RAW_IN, AF_INET6, SET_EXACT);
 	add_stun(batch);
+	add_verdict(batch, CHAIN_RAW_IN, AF_INET, SET_EXACT);
 	FOR_EACH_FAMILY(f)
 	{
 		const char *rate = chain_of(*f, CHAIN_RATE4, CHAIN_RATE6);

@@ -11,7 +11,7 @@
 { kill -KILL "$GUARD"; } 2>/dev/null
 P=rl$$
 lab_guard
-plan 100
+plan 102
 
 TOOL=${RULES_TOOL:-$BUILD/tests/rules_tool}
 [ -x "$TOOL" ] || bail "no $TOOL"
@@ -21,7 +21,8 @@ C4=$NAT4:5004 C6=[$NAT6]:5004
 P4=$RELAY4:3478 P6=[$RELAY6]:3478
 
 cat >"$T/udp.py" <<'PYTHON'
-"""ask FROM TO TEXT SECONDS: sends once, prints the answer, "refused" (ICMP) or "silence".
+"""ask FROM TO TEXT SECONDS: sends once ("stun": a request, "options": behind options in the IP
+header), prints the answer, "refused" (ICMP) or "silence".
 echo AT: answers, and prints who asked what. big FROM TO SIZE: prints the MTU learnt within 2 s.
 keep FROM TO: sends ten a second until killed."""
 import socket, struct, sys, time
@@ -43,6 +44,8 @@ def ask(source, to, text, seconds):
     s.connect(endpoint(to))
     s.settimeout(float(seconds))
     try:
+        if text == "options":
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b"\1\1\1\1")
         s.send(STUN if text == "stun" else b"\x80" + text.encode())
         print(s.recv(2048).lstrip(b"\x80").decode())
     except ConnectionRefusedError:
@@ -184,6 +187,7 @@ echo_start c4 client "$C4"
 echo_start c6 client "$C6"
 ok "IPv4: there and back" wait_for 3 reach sender "$S4" "$L4" hello
 ok "IPv6: there and back" wait_for 3 reach sender "$S6" "$L6" hello
+ok "IPv4: with options in its header" reach sender "$S4" "$L4" options
 ok "IPv4: it comes from the hole's end" contains "$T/c4.log" "^$P4 hello"
 ok "IPv6: it comes from the hole's end" contains "$T/c6.log" "^\[$RELAY6\]:3478 hello"
 tool read >"$T/read"
@@ -221,6 +225,7 @@ is "nor one whose stream has no client" "$(ask sender "$SENDER4:7001" "$RELAY4:9
 is "what was refused is counted" "$(value "listening only" refused)" 1
 tool "watch 3 1000" >"$T/events"
 ok "and told" contains "$T/events" "^refused 0 $SENDER4:7001 $RELAY4:9100"
+is "options in the header do not help it" "$(ask sender "$SENDER4:7001" "$RELAY4:9100" options)" silence
 ok "so is who came before a client" contains "$T/events" "^refused 0 $SENDER4:7001 $RELAY4:9101"
 ok "but not as opening" not contains "$T/events" "^open [0-9]+ [0-9.:]+ $RELAY4:910[012]"
 is "nothing of it is tracked" "$(flows --orig-port-src 7001 | grep -c .)" 0

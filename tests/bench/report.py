@@ -140,7 +140,7 @@ def goals(times_of, takeovers, streams):
     if many not in times_of:
         return []
     compared = [
-        ("ours-1", "hand", 1.3), (many, "hand", 1.3), (many + "-all", f"hand-{streams}-all", 1.3),
+        ("ours-1", "hand", 1.15), (many, "hand", 1.15), (many + "-all", f"hand-{streams}-all", 1.3),
         (many, "ours-1", 1.1),
     ]
     found = [goal(f"{a} / {b}, cost above the wire", low_ratio(times_of, (a, b)), limit)
