@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "tests/agent_fake.h"
 #include "tests/stun_text.h"
+#include "tests/suite.h"
 
 START_TEST(test_punch)
 {
@@ -418,11 +418,5 @@ static Suite *agent_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(agent_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(agent_suite());
 }

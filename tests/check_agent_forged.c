@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* check_agent_forged: what reaches the agent from others than its relay is to change nothing. */
-#include <stdlib.h>
-
 #include "tests/agent_fake.h"
+#include "tests/suite.h"
 
 /* Forged by somebody who does not know the key: each is to change nothing. */
 static void forge(const struct sent *sent, uint16_t type, uint16_t error, bool integrity)
@@ -110,11 +109,5 @@ static Suite *forged_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(forged_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(forged_suite());
 }

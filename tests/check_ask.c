@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Questions to the kernel side: one at a time, in order, and answers that belong to none. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/ask.h"
+#include "tests/suite.h"
 
 static struct asker asker;
 static struct ipc sent; /* the last question */
@@ -150,8 +148,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ask");
 	TCase *tcase = tcase_create("ask");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, one_at_a_time);
@@ -160,9 +156,5 @@ int main(void)
 	tcase_add_test(tcase, forgotten);
 	tcase_add_test(tcase, limits);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

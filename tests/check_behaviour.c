@@ -1,70 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Plain STUN: what is answered, from which socket, to whom, and how often. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
+#include "tests/behaviour_bed.h"
+#include "tests/suite.h"
 
-#include "relayd/behaviour.h"
+#define C "203.0.113.9"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define NOW	     ((int64_t)100000000)
-#define HOME	     "192.0.2.9:40123"
-#define A	     "203.0.113.7"
-#define B	     "203.0.113.8"
-#define C	     "203.0.113.9"
-#define SIX	     "2001:db8::7"
-
-static struct config config;
-static struct limit unpadded;
-static struct behaviour behaviour;
-static struct behaviour_answer answer;
 static struct stun reply;
-static uint8_t room[BEHAVIOUR_ANSWER_MAX];
 static size_t asked;
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
-
-static void add_address(const char *text)
-{
-	ck_assert_int_eq(addr_parse(text, &config.addresses[config.address_count++]), 0);
-}
-
-static void start(void)
-{
-	limit_init(&unpadded, 5, 20, 500);
-	behaviour_init(&behaviour, &unpadded);
-	behaviour_configure(&behaviour, &config, 1);
-	/* With this seed no two of the prefixes below share a bucket. */
-	unpadded.seed = behaviour.elsewhere.seed = 1;
-}
-
-static void set_up(void)
-{
-	memset(&config, 0, sizeof(config));
-	config.punch = 3478;
-	config.alternate = 3479;
-	config.rfc3489 = 3480;
-	add_address(A);
-	add_address(SIX);
-	add_address(B);
-	start();
-}
-
-/* One address of a family. */
-static void set_up_one(void)
-{
-	set_up();
-	config.address_count = 2;
-	start();
-}
 
 struct ask {
 	const char *source, *local;
@@ -105,16 +50,6 @@ static enum behaviour_count ask_at(const struct ask *ask, int64_t now_ms)
 static enum behaviour_count ask_now(const struct ask *ask)
 {
 	return ask_at(ask, NOW);
-}
-
-static void assert_endpoint(const struct endpoint *got, const char *wanted)
-{
-	char text[ENDPOINT_TEXT];
-
-	if (!wanted)
-		ck_assert_uint_eq(got->addr.family, 0);
-	else
-		ck_assert_str_eq(endpoint_format(got, text), wanted);
 }
 
 struct served {
@@ -386,104 +321,6 @@ START_TEST(test_texts)
 }
 END_TEST
 
-/* RFC 3489: no cookie, and CHANGE-REQUEST in every request. */
-static enum behaviour_count send_old(const char *local, const uint8_t *data, size_t len)
-{
-	struct behaviour_packet packet = {
-		.source = endpoint(HOME), .local = endpoint(local), .len = len};
-	uint8_t *copy = malloc(len ? len : 1);
-	enum behaviour_count count;
-
-	ck_assert_ptr_nonnull(copy);
-	if (len)
-		memcpy(copy, data, len);
-	packet.data = copy;
-	answer = (struct behaviour_answer){.data = room};
-	count = behaviour_rfc3489(&behaviour, &packet, NOW, &answer);
-	free(copy);
-	return count;
-}
-
-/* A Binding request with RESPONSE-ADDRESS 198.51.100.9:9, which is to change nothing. */
-static const uint8_t old_request[] = {0, 1, 0, 20, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-	15, 0, 3, 0, 4, 0, 0, 0, 0, 0, 2, 0, 8, 0, 1, 0, 9, 198, 51, 100, 9};
-
-static const struct old {
-	const char *local;
-	uint8_t change;
-	const char *from;
-	uint8_t source_port, changed, changed_port; /* the last bytes */
-} olds[] = {
-	{A ":3480", 0, A ":3480", 0x98, 8, 0x99},
-	{A ":3481", 0, A ":3481", 0x99, 8, 0x98},
-	{A ":3480", 2, A ":3481", 0x99, 8, 0x99},
-	{A ":3480", 4, B ":3480", 0x98, 8, 0x99},
-	{B ":3480", 6, A ":3481", 0x99, 7, 0x99},
-};
-
-START_TEST(test_old)
-{
-	const struct old *old = &olds[_i];
-	uint8_t request[sizeof(old_request)];
-	uint8_t wanted[] = {1, 1, 0, 36, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1,
-		0, 8, 0, 1, 0x9c, 0xbb, 192, 0, 2, 9, 0, 4, 0, 8, 0, 1, 0x0d, old->source_port, 203,
-		0, 113, 0, 0, 5, 0, 8, 0, 1, 0x0d, old->changed_port, 203, 0, 113, old->changed};
-
-	memcpy(request, old_request, sizeof(request));
-	request[27] = old->change;
-	ck_assert(behaviour_is_rfc3489(&behaviour, 3480) && behaviour_is_rfc3489(&behaviour, 3481));
-	ck_assert_int_eq(send_old(old->local, request, sizeof(request)),
-		old->change ? BEHAVIOUR_ELSEWHERE : BEHAVIOUR_ANSWERED);
-	assert_endpoint(&answer.from, old->from);
-	assert_endpoint(&answer.to, HOME);
-	wanted[43] = answer.from.addr.bytes[3];
-	ck_assert_uint_eq(answer.len, sizeof(wanted));
-	ck_assert_mem_eq(room, wanted, sizeof(wanted));
-}
-END_TEST
-
-START_TEST(test_old_one)
-{
-	uint8_t request[sizeof(old_request)];
-
-	memcpy(request, old_request, sizeof(request));
-	ck_assert_int_eq(send_old(A ":3480", request, sizeof(request)), BEHAVIOUR_ANSWERED);
-	ck_assert_uint_eq(answer.len, 44);
-	request[27] = 4;
-	ck_assert_int_eq(send_old(A ":3480", request, sizeof(request)), BEHAVIOUR_SILENT);
-	request[27] = 0;
-	for (int i = 1; i < 20; i++)
-		ck_assert_int_eq(send_old(A ":3480", request, sizeof(request)), BEHAVIOUR_ANSWERED);
-	ck_assert_int_eq(send_old(A ":3480", request, sizeof(request)), BEHAVIOUR_UNPADDED);
-}
-END_TEST
-
-/* Cut at every length, of another type, with a CHANGE-REQUEST of another length. */
-START_TEST(test_old_malformed)
-{
-	uint8_t request[sizeof(old_request)];
-
-	for (size_t len = 0; len < sizeof(request); len++) {
-		memcpy(request, old_request, sizeof(request));
-		ck_assert_int_eq(send_old(A ":3480", request, len), BEHAVIOUR_MALFORMED);
-		if (len < 20)
-			continue;
-		request[3] = (uint8_t)(len - 20);
-		ck_assert_int_eq(send_old(A ":3480", request, len) == BEHAVIOUR_MALFORMED,
-			len != 20 && len != 28);
-	}
-	for (size_t i = 0; i < 4; i++) {
-		static const size_t at[] = {1, 0, 23, 31};
-
-		memcpy(request, old_request, sizeof(request));
-		request[at[i]] ^= i == 3 ? 1 : 9;
-		ck_assert_int_eq(
-			send_old(A ":3480", request, sizeof(request)), BEHAVIOUR_MALFORMED);
-		ck_assert_uint_eq(answer.len, 0);
-	}
-}
-END_TEST
-
 static Suite *behaviour_suite(void)
 {
 	Suite *suite = suite_create("behaviour");
@@ -501,25 +338,16 @@ static Suite *behaviour_suite(void)
 	tcase_add_test(tcase, test_response_port);
 	tcase_add_test(tcase, test_bare);
 	tcase_add_test(tcase, test_texts);
-	tcase_add_loop_test(tcase, test_old, 0, COUNT(olds));
-	tcase_add_test(tcase, test_old_malformed);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("one address");
 	tcase_add_checked_fixture(tcase, set_up_one, NULL);
 	tcase_add_loop_test(tcase, test_one, 0, COUNT(one));
 	tcase_add_test(tcase, test_alternate);
-	tcase_add_test(tcase, test_old_one);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
 
 int main(void)
 {
-	SRunner *runner = srunner_create(behaviour_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(behaviour_suite());
 }

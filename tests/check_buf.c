@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "common/buf.h"
+#include "tests/suite.h"
 
 START_TEST(test_read)
 {
@@ -151,11 +149,5 @@ static Suite *buf_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(buf_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(buf_suite());
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
-
-#include <check.h>
-
 #include "relayd/calm.h"
+#include "tests/suite.h"
 
 static struct calm calm;
 
@@ -80,11 +77,5 @@ static Suite *calm_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(calm_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(calm_suite());
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
 #include "rules/internal.h"
+#include "tests/suite.h"
 
 static char request[NL_REQUEST];
 static struct rules_change change;
@@ -139,11 +138,5 @@ static Suite *changes_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(changes_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(changes_suite());
 }

@@ -2,11 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "common/log.h"
 #include "relayd/adopt.h"
 #include "relayd/compare.h"
+#include "tests/endpoint.h"
+#include "tests/suite.h"
 
 #define KEY	"MDEyMzQ1Njc4OWFiY2RlZg=="
 #define CONSENT 45000
@@ -24,14 +24,6 @@ static char why[SPEC_WHY];
 static struct slot *slot;
 
 enum { LISTENING, INGRESS, CLIENT, PUNCH, RECORDS };
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
 
 static int take(void *data, const uint8_t *bytes, size_t len)
 {
@@ -422,11 +414,5 @@ static Suite *compare_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(compare_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(compare_suite());
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control_net.h"
+#include "tests/suite.h"
 
 START_TEST(add_show_remove)
 {
@@ -245,8 +246,6 @@ int main(void)
 {
 	Suite *suite = suite_create("control");
 	TCase *all = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(all, set_up, tear_down);
 	tcase_set_timeout(all, 30);
@@ -260,8 +259,5 @@ int main(void)
 	tcase_add_test(all, kernel_refuses);
 	tcase_add_loop_test(all, refusals, 0, (int)(sizeof(bad) / sizeof(bad[0])));
 	suite_add_tcase(suite, all);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

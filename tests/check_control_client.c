@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "control_net.h"
+#include "tests/suite.h"
 
 #define BIG (4 * 1024 * 1024)
 
@@ -229,8 +230,6 @@ int main(void)
 {
 	Suite *suite = suite_create("control_client");
 	TCase *all = tcase_create("all");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(all, set_up, tear_down);
 	tcase_set_timeout(all, 30);
@@ -244,8 +243,5 @@ int main(void)
 	tcase_add_test(all, asker_does_not_read);
 	tcase_add_test(all, permission);
 	suite_add_tcase(suite, all);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

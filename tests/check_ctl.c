@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "common/ctl.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LINE_SIZE    ((size_t)CTL_LINE_MAX)
@@ -261,11 +260,5 @@ static Suite *ctl_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(ctl_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(ctl_suite());
 }

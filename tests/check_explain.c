@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One fact at a time is made wrong: explain has to name that step, and say whether media stops. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
 #include <linux/neighbour.h>
 #include <linux/netfilter.h>
 
 #include "relayd/explain.h"
+#include "tests/endpoint.h"
+#include "tests/suite.h"
 
 static struct explain_path path;
 static struct foreign_chain chains[2];
 static struct trace_event events[2];
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
 
 static struct prefix prefix(const char *text)
 {
@@ -390,11 +382,5 @@ static Suite *explain_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(explain_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(explain_suite());
 }

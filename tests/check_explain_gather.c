@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/control_explain.h"
+#include "tests/endpoint.h"
+#include "tests/suite.h"
 
 #define NOW 1000000
 
@@ -27,14 +27,6 @@ int64_t net_now(const struct net *of)
 {
 	(void)of;
 	return NOW;
-}
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
 }
 
 static int send_question(void *data, const uint8_t *message, size_t len)
@@ -343,8 +335,6 @@ int main(void)
 {
 	Suite *suite = suite_create("explain_gather");
 	TCase *tcase = tcase_create("explain_gather");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, arrives);
@@ -358,9 +348,5 @@ int main(void)
 	tcase_add_test(tcase, host_told);
 	tcase_add_test(tcase, host_unread);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/guard.h"
+#include "tests/endpoint.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -17,15 +16,6 @@ static void set_up(void)
 	config.address_count = 2;
 	ck_assert_int_eq(addr_parse("203.0.113.7", &config.addresses[0]), 0);
 	ck_assert_int_eq(addr_parse("2001:db8::7", &config.addresses[1]), 0);
-}
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out = {0};
-
-	if (text)
-		ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
 }
 
 /* What sync would send. */
@@ -305,11 +295,5 @@ static Suite *guard_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(guard_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(guard_suite());
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
-
-#include <check.h>
-
 #include "relayd/limit.h"
+#include "tests/suite.h"
 
 #define NOW ((int64_t)10000000)
 
@@ -143,11 +140,5 @@ static Suite *limit_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(limit_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(limit_suite());
 }

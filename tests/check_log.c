@@ -7,9 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <check.h>
-
 #include "common/log.h"
+#include "tests/suite.h"
 
 /* stderr is a pipe; what was written to it since the last call is returned. */
 static int pipe_read, saved_stderr;
@@ -178,11 +177,5 @@ static Suite *log_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(log_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(log_suite());
 }

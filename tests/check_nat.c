@@ -2,9 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "common/nat.h"
+#include "tests/suite.h"
 
 #define ROUNDS 2000
 
@@ -309,8 +308,6 @@ int main(void)
 {
 	Suite *suite = suite_create("nat");
 	TCase *tcase = tcase_create("nat");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, test_too_few);
 	tcase_add_test(tcase, test_preserving);
@@ -326,9 +323,5 @@ int main(void)
 	tcase_add_test(tcase, test_wire);
 	tcase_add_test(tcase, test_nonsense);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "tests/natbox/nat.h"
+#include "tests/suite.h"
 
 #define NOW ((int64_t)1000000)
 
@@ -392,11 +391,5 @@ static Suite *natbox_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(natbox_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(natbox_suite());
 }

@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "tests/natbox/box.h"
 #include "tests/natbox/link.h"
+#include "tests/suite.h"
 
 #define NOW	((int64_t)1000000)
 #define HEADERS 28
@@ -355,11 +354,5 @@ static Suite *box_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(box_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(box_suite());
 }

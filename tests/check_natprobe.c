@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
-
-#include <check.h>
-
 #include "tests/natprobe_sim.h"
+#include "tests/suite.h"
 
 static const struct natprobe_config quick = {.thorough = false};
 static const struct natprobe_config thorough = {.thorough = true};
@@ -380,13 +377,7 @@ static TCase *probe_case(void)
 int main(void)
 {
 	Suite *suite = suite_create("natprobe");
-	SRunner *runner;
-	int failed;
 
 	suite_add_tcase(suite, probe_case());
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
 
-#include <check.h>
-
 #include "punchctl/natreport.h"
+#include "tests/suite.h"
 
 static struct natrun_outcome behind(
 	enum nat_mapping mapping, enum nat_filtering filtering, enum nat_allocation allocation)
@@ -109,16 +108,10 @@ int main(void)
 {
 	Suite *suite = suite_create("natreport");
 	TCase *tcase = tcase_create("natreport");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, test_chances);
 	tcase_add_test(tcase, test_gateway);
 	tcase_add_test(tcase, test_json);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/nonce.h"
+#include "tests/endpoint.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)0x123456789a)
@@ -13,14 +12,6 @@
 
 static struct nonce nonce;
 static struct nonce_binding binding;
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
 
 static void set_up(void)
 {
@@ -245,11 +236,5 @@ static Suite *nonce_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(nonce_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(nonce_suite());
 }

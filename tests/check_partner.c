@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Two relays with one address each that answer for one another, and who would like to be one. */
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/behaviour.h"
+#include "tests/endpoint.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)100000000)
@@ -32,14 +31,6 @@ static struct relay a, b;
 static struct mail answer;
 static struct stun reply;
 static int64_t now;
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
-}
 
 static void start(struct relay *relay, uint64_t session)
 {
@@ -456,11 +447,5 @@ static Suite *partner_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(partner_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(partner_suite());
 }

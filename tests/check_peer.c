@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hellos and words: what is written is read as the same, and nothing that is not whole is read. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "common/peer.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY	     "MDEyMzQ1Njc4OWFiY2RlZg=="
@@ -401,11 +399,5 @@ static Suite *peer_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(peer_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(peer_suite());
 }

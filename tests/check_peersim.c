@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lanes behind NATs of every kind, hundreds of sessions in simulated time. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/peersim.h"
+#include "tests/suite.h"
 
 enum kind {
 	FULL,
@@ -287,8 +287,6 @@ int main(void)
 {
 	Suite *suite = suite_create("peersim");
 	TCase *tcase = tcase_create("pairs");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, test_pairs, 0, KINDS * KINDS);
@@ -298,9 +296,5 @@ int main(void)
 	tcase_add_test(tcase, test_idle);
 	tcase_add_loop_test(tcase, test_renumber, 0, 2);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

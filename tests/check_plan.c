@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which plan, in which order, how large, and what is remembered of it. */
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/plan.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define CONE                                                                                       \
@@ -365,11 +363,5 @@ static Suite *plan_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(plan_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(plan_suite());
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hellos of peers on their way to the broker, and what they are answered. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/punch.h"
+#include "tests/endpoint.h"
+#include "tests/suite.h"
 
 #define NOW	   ((int64_t)100000000)
 #define CONSENT_MS 45000
@@ -42,14 +41,6 @@ static int apply(void *arg, const struct rules_op *ops, size_t count,
 static void push(void *arg, const struct hole *hole, const void *data, size_t len)
 {
 	(void)arg, (void)hole, (void)data, (void)len;
-}
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
 }
 
 static struct stream *stream_make(const char *name, const char *listen, uint16_t pairs)
@@ -309,11 +300,5 @@ static Suite *punch_peer_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(punch_peer_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(punch_peer_suite());
 }

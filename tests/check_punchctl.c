@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* punchctl without a daemon: usage, help, and how words are read and values are printed. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
 #include <jansson.h>
 
 #include "common/mac.h"
 #include "punchctl/args.h"
 #include "punchctl/out.h"
 #include "tests/shell.h"
+#include "tests/suite.h"
 
 #define COUNT(arr) (sizeof(arr) / sizeof((arr)[0]))
 
@@ -358,11 +357,5 @@ static Suite *punchctl_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(punchctl_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(punchctl_suite());
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The operator's commands, as text and as JSON, against a daemon that says what it was told to. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <check.h>
 
 #include "punchctl/cmd.h"
 #include "tests/shell.h"
+#include "tests/suite.h"
 
 #define COUNT(arr) (sizeof(arr) / sizeof((arr)[0]))
 #define KEY	   "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -350,11 +348,5 @@ static Suite *ask_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(ask_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(ask_suite());
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "punchctl/queue.h"
+#include "tests/suite.h"
 
 static struct queue queue;
 static uint64_t dropped;
@@ -123,8 +121,6 @@ int main(void)
 {
 	Suite *suite = suite_create("queue");
 	TCase *tcase = tcase_create("queue");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, test_order);
@@ -133,9 +129,5 @@ int main(void)
 	tcase_add_test(tcase, test_too_large);
 	tcase_add_loop_test(tcase, test_any_sizes, 1, 5);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "rules/elem.h"
 #include "rules/internal.h"
+#include "tests/suite.h"
 
 static struct endpoint at(const char *text)
 {
@@ -235,8 +235,6 @@ int main(void)
 {
 	Suite *suite = suite_create("rules");
 	TCase *tcase = tcase_create("rules");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tcase, test_apply_refuses);
 	tcase_add_test(tcase, test_apply_counts);
@@ -246,8 +244,5 @@ int main(void)
 	tcase_add_test(tcase, test_log_parse_refuses);
 	tcase_add_test(tcase, test_log_parse_random);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "punchctl/sdp.h"
+#include "tests/suite.h"
 
 #define HEAD "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n"
 
@@ -270,11 +269,5 @@ static Suite *sdp_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(sdp_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(sdp_suite());
 }

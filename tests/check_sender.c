@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/sender.h"
+#include "tests/endpoint.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)1000000)
@@ -32,14 +31,6 @@ static void assert_events(const char *expected)
 {
 	ck_assert_str_eq(events, expected);
 	events[0] = '\0';
-}
-
-static struct endpoint endpoint(const char *from)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(from, 0, &out), 0);
-	return out;
 }
 
 /* As sync does. */
@@ -488,11 +479,5 @@ static Suite *sender_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(sender_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(sender_suite());
 }

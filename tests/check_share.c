@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <check.h>
 
 #include "punchctl/share.h"
 #include "punchctl/share_list.h"
 #include "share/steer.h"
+#include "tests/suite.h"
 
 #define SOURCES 16
 #define ROUNDS	25
@@ -366,8 +364,6 @@ int main(void)
 {
 	Suite *suite = suite_create("share");
 	TCase *tcase = tcase_create("share");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tcase, test_programs, 0, PROGRAMS);
 	tcase_add_test(tcase, test_others);
@@ -378,8 +374,5 @@ int main(void)
 	tcase_add_test(tcase, test_notice);
 	tcase_add_test(tcase, test_steer_size);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

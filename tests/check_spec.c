@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "relayd/spec.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY	     "MDEyMzQ1Njc4OWFiY2RlZg=="
@@ -342,11 +340,5 @@ static Suite *spec_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(spec_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(spec_suite());
 }

@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "common/stun.h"
 #include "tests/stun_text.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define BYTES(text)  (const uint8_t *)(text), sizeof(text) - 1
@@ -284,11 +283,5 @@ static Suite *stun_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(stun_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(stun_suite());
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading attributes: their lengths, order and repetition, and those that we do not know. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <check.h>
 
 #include "common/stun.h"
 #include "tests/stun_text.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -291,11 +289,5 @@ static Suite *attrs_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(attrs_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(attrs_suite());
 }

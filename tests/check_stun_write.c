@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Writing: each attribute is read again, and nothing is written that does not fit. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <check.h>
 
 #include "common/mac.h"
 #include "common/stun.h"
+#include "tests/endpoint.h"
 #include "tests/stun_text.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -35,14 +34,6 @@ static size_t end(void)
 	ck_assert_uint_eq(len % 4, 0);
 	ck_assert_int_eq(stun_parse(data, len, &stun), 0);
 	return len;
-}
-
-static struct endpoint endpoint(const char *text)
-{
-	struct endpoint out;
-
-	ck_assert_int_eq(endpoint_parse(text, 0, &out), 0);
-	return out;
 }
 
 START_TEST(test_types)
@@ -378,11 +369,5 @@ static Suite *write_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(write_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(write_suite());
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <check.h>
 
 #include "common/log.h"
 #include "relayd/sync.h"
+#include "tests/suite.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY	     "MDEyMzQ1Njc4OWFiY2RlZg=="
@@ -482,11 +480,5 @@ static Suite *sync_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(sync_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(sync_suite());
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <check.h>
 
 #include "relayd/net_trouble.h"
 #include "relayd/trouble.h"
+#include "tests/suite.h"
 
 static struct troubles troubles;
 static char told[512];
@@ -153,8 +151,6 @@ int main(void)
 {
 	Suite *suite = suite_create("trouble");
 	TCase *tcase = tcase_create("trouble");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up, NULL);
 	tcase_add_test(tcase, test_once);
@@ -164,9 +160,5 @@ int main(void)
 	tcase_add_test(tcase, test_host);
 	tcase_add_test(tcase, test_kernel_and_database);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

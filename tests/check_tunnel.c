@@ -3,11 +3,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <check.h>
 
 #include "common/stun.h"
 #include "punchctl/escape.h"
@@ -15,6 +12,7 @@
 #include "punchctl/source.h"
 #include "punchctl/target.h"
 #include "punchctl/volley.h"
+#include "tests/suite.h"
 
 static const uint8_t binding[20] = {0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x42};
 
@@ -342,8 +340,6 @@ int main(void)
 {
 	Suite *suite = suite_create("tunnel");
 	TCase *tcase = tcase_create("tunnel");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, test_escape);
 	tcase_add_test(tcase, test_sources);
@@ -355,9 +351,5 @@ int main(void)
 	tcase_add_loop_test(tcase, test_refused, 0, 2);
 	tcase_add_loop_test(tcase, test_ttl, 0, 2);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

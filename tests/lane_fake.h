@@ -53,6 +53,8 @@ static struct fake {
 	struct lane_event events[EVENT_MAX];
 } fake;
 
+static const uint8_t media[] = {0x80, 1, 2, 3};
+
 /* A lane that begins shares its socket. */
 static bool fake_shared;
 

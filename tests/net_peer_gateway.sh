@@ -9,6 +9,7 @@
 #
 # The router's address is a public one, as miniupnpd maps nothing where its outside is reserved.
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/events.sh"
 plan 14
 
 UPNPD=$(command -v miniupnpd)
@@ -43,18 +44,6 @@ maps() { # how many ports the router maps now
 
 maps_are() { # N
 	[ "$(maps)" -eq "$1" ]
-}
-
-events() { # NAME EVENT: how often
-	grep -c "\"event\": *\"$2\"" "$T/$1.log"
-}
-
-happened() { # N NAME EVENT
-	[ "$(events "$2" "$3")" -ge "$1" ]
-}
-
-event() { # NAME EVENT FIELD: of the newest one
-	grep "\"event\": *\"$2\"" "$T/$1.log" | tail -n 1 >"$T/event.json" && json "$T/event.json" "d[\"$3\"]"
 }
 
 serve() { # [OPTION...]

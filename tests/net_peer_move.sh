@@ -9,18 +9,11 @@
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
+. "$TOP/tests/events.sh"
 plan 51
 
 RATE=1000
 DUPLEX=$TOP/tests/duplex.py
-
-events() { # NAME EVENT: how often
-	grep -c "\"event\": *\"$2\"" "$T/$1.log"
-}
-
-happened() { # N NAME EVENT
-	[ "$(events "$2" "$3")" -ge "$1" ]
-}
 
 talk() { # N NAME: both begin, and wait until they hear each other
 	start "service$1" "$2-s" "$DUPLEX" --bind 127.0.0.1:8000 --rate "$RATE" &&

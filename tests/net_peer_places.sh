@@ -14,22 +14,11 @@
 # check: timeout 180
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
+. "$TOP/tests/events.sh"
 plan 82
 
 DUPLEX=$TOP/tests/duplex.py
 RATE=100
-
-events() { # NAME EVENT: how often
-	grep -c "\"event\": *\"$2\"" "$T/$1.log"
-}
-
-happened() { # N NAME EVENT
-	[ "$(events "$2" "$3")" -ge "$1" ]
-}
-
-event() { # NAME EVENT FIELD: of the newest one
-	grep "\"event\": *\"$2\"" "$T/$1.log" | tail -n 1 >"$T/event.json" && json "$T/event.json" "d[\"$3\"]"
-}
 
 serve() { # NAME HOST RELAY
 	[[ $3 = *:* ]] && set -- "$1" "$2" "[$3]"

@@ -10,6 +10,7 @@
 # check: timeout 170
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
+. "$TOP/tests/events.sh"
 plan 35
 
 # Answers everything with itself; a line for each new source: echo.py ADDRESS PORT
@@ -79,14 +80,6 @@ connect() { # HOST NAME STREAM PORT
 
 talk() { # HOST NAME PORT COUNT
 	start "$1" "$2" "$PYTHON" "$T/talk.py" "$3" "$4"
-}
-
-events() { # NAME EVENT: how often
-	grep -Ec "\"event\": ?\"$2\"" "$T/$1.log"
-}
-
-happened() { # N NAME EVENT
-	[ "$(events "$2" "$3")" -ge "$1" ]
 }
 
 # Where the service saw datagrams come from: each address once, with the number of its ports.

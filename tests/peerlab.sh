@@ -9,6 +9,8 @@
 #                         +   +--- nat2   198.18.4.9 or   --- service  10.0.2.2 or 10.0.0.2
 #                                  servicenat                 punchctl serve
 
+. "$TOP/tests/events.sh"
+
 # Only NAT2 is this file's, and other scripts read it.
 # shellcheck disable=SC2034
 NAT2=198.18.4.9
@@ -49,18 +51,6 @@ connect() { # STREAM PORT [OPTION...]
 	start client "connect-$1" "$PUNCHCTL" connect "$1@$RELAY4" --key-file "$T/$1.key" \
 		--listen "127.0.0.1:$2" --json "${@:3}"
 	wait_for 10 happened 1 "connect-$1" ready
-}
-
-events() { # NAME EVENT: how often
-	grep -c "\"event\": *\"$2\"" "$T/$1.log"
-}
-
-happened() { # N NAME EVENT
-	[ "$(events "$2" "$3")" -ge "$1" ]
-}
-
-event() { # NAME EVENT FIELD: of the newest one
-	grep "\"event\": *\"$2\"" "$T/$1.log" | tail -n 1 >"$T/event.json" && json "$T/event.json" "d[\"$3\"]"
 }
 
 # Has the session of a program's port a direct path?
