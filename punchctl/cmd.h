@@ -21,8 +21,8 @@ struct cmd {
 	int (*run)(const struct cmd_context *context, int argc, char **argv);
 };
 
-extern const struct cmd cmd_add, cmd_connect, cmd_doctor, cmd_drain, cmd_explain, cmd_flush, cmd_key, cmd_list,
-	cmd_metrics, cmd_monitor;
+extern const struct cmd cmd_add, cmd_connect, cmd_doctor, cmd_drain, cmd_explain, cmd_flush,
+	cmd_key, cmd_list, cmd_metrics, cmd_monitor;
 extern const struct cmd cmd_nat, cmd_punch, cmd_reload, cmd_remove, cmd_rules, cmd_serve, cmd_show,
 	cmd_top;
 
