@@ -14,6 +14,7 @@
 #include "relayd/adopt.h"
 #include "relayd/drain.h"
 #include "relayd/net_broker.h"
+#include "relayd/net_event.h"
 #include "relayd/net_trouble.h"
 #include "relayd/notify.h"
 #include "relayd/sampler.h"
@@ -36,54 +37,6 @@ static int send_message(void *data, const uint8_t *message, size_t len)
 	log_error("the kernel side is gone: %s", strerror(errno));
 	uv_stop(&net->loop);
 	return -EPIPE;
-}
-
-/* Of a sender that has not got the stream. */
-static bool is_refusal(const char *what)
-{
-	return !strcmp(what, "refused") || !strcmp(what, "loop");
-}
-
-static void log_happened(const struct stream_event *event, const struct control_event *out)
-{
-	char client[ENDPOINT_TEXT] = "", sender[ENDPOINT_TEXT] = "", port[8] = "";
-	bool of_sender = !strcmp(event->what, "sender") || is_refusal(event->what);
-
-	if (event->slot)
-		snprintf(port, sizeof port, ":%u", event->slot->port);
-	if (out->client && !of_sender)
-		endpoint_format(out->client, client);
-	if (out->sender && of_sender)
-		endpoint_format(out->sender, sender);
-	log_info("%s%s %s%s%s%s%s%s", out->name, port, event->what, *client || *sender ? " " : "",
-		client, sender, event->text ? ": " : "", event->text ? event->text : "");
-}
-
-static void stream_happened(void *data, const struct stream_event *event)
-{
-	struct net *net = data;
-	const struct slot *slot = event->slot;
-	struct control_event out = {
-		.event = event->what, .name = event->stream->spec.name, .text = event->text};
-	struct endpoint listen;
-
-	if (slot) {
-		const struct endpoint *punch = &slot->want.punch;
-		bool refused = is_refusal(event->what);
-
-		if (punch->addr.family) {
-			listen = (struct endpoint){
-				config_public(net->config, &punch->addr), slot->port};
-			out.listen = &listen;
-			out.client = &slot->want.client;
-		}
-		if (refused || slot->sender.addr.family)
-			out.sender = refused ? &slot->refused_sender : &slot->sender;
-	}
-	if (!net->quiet)
-		log_happened(event, &out);
-	if (net->control)
-		control_event(net->control, &out);
 }
 
 static bool own_address(void *data, const struct addr *addr)
@@ -181,6 +134,7 @@ static void every_second(uv_timer_t *timer)
 	tell_partner(net, now);
 	restore_tick(net);
 	sampler_tick(net);
+	net_event_tick(net);
 }
 
 static void on_hangup(uv_signal_t *signal, int number)
@@ -259,7 +213,7 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 		uv_stop(&net->loop);
 		return;
 	}
-	net->table.event = stream_happened;
+	net->table.event = net_event_of_table;
 	net->table.event_data = net;
 	if (control_open(net, net->setup->control_fd, &net->control)) {
 		log_error("the control socket cannot be served");

@@ -21,6 +21,7 @@
 #include "relayd/restore.h"
 #include "relayd/stream.h"
 #include "relayd/sync.h"
+#include "relayd/tally.h"
 #include "relayd/trouble.h"
 #include "relayd/udp.h"
 
@@ -57,6 +58,7 @@ struct net {
 	uv_prepare_t turn;
 	uv_timer_t second;
 	uv_signal_t hangup, terminate;
+	struct tally tally; /* events of this second */
 	bool quiet;	    /* many are added or removed: one line of the log for all */
 	bool partner_alive; /* as was last said */
 	bool sampling;	    /* the counters are being read; */
