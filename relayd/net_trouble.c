@@ -4,14 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 
-/* A clock that is kept by NTP moves by less in a second. */
-#define CLOCK_STEP_MS 2000
 /* Of the conntrack table's size; entries that end are counted until they are collected. */
 #define FLOWS_FULL_PERCENT 98
 
@@ -47,23 +44,17 @@ static void check_files(struct net *net)
 			"(LimitNOFILE= of its unit) or end those that keep the control socket");
 }
 
-static void check_clock(struct net *net, int64_t wall_ms)
+/* Whether there is room again is not known before somebody writes. */
+static void check_database(struct net *net)
 {
-	int64_t ahead = wall_ms - net_now(net), step = ahead - net->clock_ahead_ms;
-
-	net->clock_ahead_ms = ahead;
-	if (net->clock_known && llabs(step) >= CLOCK_STEP_MS)
-		trouble_tell(&net->troubles, TROUBLE_CLOCK, net_now(net),
-			"the clock was set %s by %" PRId64
-			" s: streams expire by the new time, all else goes on",
-			step < 0 ? "back" : "forward", (int64_t)llabs(step) / 1000);
-	net->clock_known = true;
+	if (net->troubles.list[TROUBLE_DISK].now && !registry_try(net->registry))
+		trouble_end(&net->troubles, TROUBLE_DISK);
 }
 
-void net_trouble_tick(struct net *net, int64_t wall_ms)
+void net_trouble_tick(struct net *net)
 {
 	check_files(net);
-	check_clock(net, wall_ms);
+	check_database(net);
 	trouble_tick(&net->troubles, net_now(net));
 }
 
@@ -103,7 +94,9 @@ void net_trouble_database(struct net *net, int error, const char *why)
 {
 	switch (error) {
 	case 0:
-		trouble_end(&net->troubles, TROUBLE_DISK);
+		/* Of many, nothing is written before the last one. */
+		if (!net->quiet)
+			trouble_end(&net->troubles, TROUBLE_DISK);
 		return;
 	case -EEXIST:
 	case -ENOENT:

@@ -6,8 +6,8 @@
 #include "relayd/net.h"
 
 void net_trouble_open(struct net *net);
-/* Once a second: descriptors and the clock. */
-void net_trouble_tick(struct net *net, int64_t wall_ms);
+/* Once a second: descriptors, and what is over. */
+void net_trouble_tick(struct net *net);
 /* What the kernel side has seen of the host. */
 void net_trouble_health(struct net *net, const struct rules_health *health);
 /* The kernel refused a change, or a reading failed: data is the struct net. */
