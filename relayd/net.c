@@ -80,7 +80,7 @@ static void stream_happened(void *data, const struct stream_event *event)
 		if (refused || slot->sender.addr.family)
 			out.sender = refused ? &slot->refused_sender : &slot->sender;
 	}
-	if (!net->quiet)
+	if (!net->quiet && !(net_trouble_of_kernel(net) && !strcmp(event->what, "failed")))
 		log_happened(event, &out);
 	if (net->control)
 		control_event(net->control, &out);
@@ -317,7 +317,7 @@ static int start(struct net *net)
 	net->asker.send_data = net;
 	net_trouble_open(net);
 	net_clock(net);
-	net->sync.failed = net_trouble_kernel;
+	net->sync.failed = net_trouble_refused;
 	net->sync.failed_data = net;
 	net->sync.send = send_message;
 	net->sync.send_data = net;

@@ -150,8 +150,7 @@ int registry_remove(struct registry *registry, const char *name, char error[stat
 	return 0;
 }
 
-int registry_shift(
-	struct registry *registry, int64_t seconds, char error[static REGISTRY_ERROR])
+int registry_shift(struct registry *registry, int64_t seconds, char error[static REGISTRY_ERROR])
 {
 	int ret = -ENOMEM;
 

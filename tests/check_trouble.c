@@ -198,15 +198,24 @@ START_TEST(test_host)
 	net_trouble_health(&net, &(struct rules_health){.lost = 2});
 	ck_assert(buffer->now);
 	ck_assert_uint_eq(buffer->count, 1);
+	ck_assert(!net.troubles.list[TROUBLE_SET].now);
+	net_trouble_health(&net, &(struct rules_health){.lost = 2, .unheard = true});
+	ck_assert(net.troubles.list[TROUBLE_SET].now);
 }
 END_TEST
 
 START_TEST(test_kernel_and_database)
 {
 	memset(&net, 0, sizeof(net));
-	net_trouble_kernel(&net, -ENFILE);
-	ck_assert(net.troubles.list[TROUBLE_SET].now);
-	net_trouble_kernel(&net, -EEXIST);
+	ck_assert(!net_trouble_of_kernel(&net));
+	net_trouble_refused(
+		&net, "cam1", &(struct rules_error){.code = -EEXIST, .text = "it is there"});
+	ck_assert(!net_trouble_of_kernel(&net));
+	net_trouble_refused(&net, "cam1", &(struct rules_error){.code = -ENFILE});
+	ck_assert(net.troubles.list[TROUBLE_SET].now && net_trouble_of_kernel(&net));
+	ck_assert_ptr_nonnull(strstr(net.troubles.list[TROUBLE_SET].text, "cam1: a set "));
+	net_trouble_read(&net, -ENOBUFS);
+	ck_assert(net.troubles.list[TROUBLE_BUFFER].now);
 	net_trouble_database(&net, -EEXIST, "the name is taken");
 	ck_assert(!net.troubles.list[TROUBLE_DISK].now);
 	net_trouble_database(&net, -ENOSPC, "no room");
