@@ -97,6 +97,7 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		buf_put_u32(buf, record->health.flows);
 		buf_put_u32(buf, record->health.flows_max);
 		buf_put_u64(buf, record->health.lost);
+		buf_put_u8(buf, record->health.unheard);
 		break;
 	case IPC_AGAIN:
 		break;
@@ -167,6 +168,7 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		record->health.flows = buf_get_u32(buf);
 		record->health.flows_max = buf_get_u32(buf);
 		record->health.lost = buf_get_u64(buf);
+		record->health.unheard = get_bool(buf);
 		break;
 	case IPC_AGAIN:
 		break;

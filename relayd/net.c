@@ -14,6 +14,7 @@
 #include "relayd/adopt.h"
 #include "relayd/drain.h"
 #include "relayd/net_broker.h"
+#include "relayd/net_clock.h"
 #include "relayd/net_event.h"
 #include "relayd/net_trouble.h"
 #include "relayd/notify.h"
@@ -96,13 +97,14 @@ static void remove_expired(struct net *net)
 {
 	struct stream *stream, *next;
 	char why[SPEC_WHY];
-	int64_t now = (int64_t)time(NULL);
+	int64_t now = net_clock(net);
 
-	for (stream = LIST_FIRST(&net->table.streams); stream; stream = next) {
+	/* They stay until the database can be written; that is told already. */
+	for (stream = LIST_FIRST(&net->table.streams);
+		stream && !net->troubles.list[TROUBLE_DISK].now; stream = next) {
 		next = LIST_NEXT(stream, link);
-		if (!stream->gone && stream->expires && stream->expires <= now &&
-			net_remove(net, stream->spec.name, why))
-			log_warning("%s: %s", stream->spec.name, why);
+		if (!stream->gone && stream->expires && stream->expires <= now)
+			net_remove(net, stream->spec.name, why);
 	}
 }
 
@@ -124,10 +126,8 @@ static void every_second(uv_timer_t *timer)
 {
 	struct net *net = timer->data;
 	int64_t now = net_now(net);
-	struct timespec wall;
 
-	clock_gettime(CLOCK_REALTIME, &wall);
-	net_trouble_tick(net, (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000);
+	net_trouble_tick(net);
 	slot_expire(&net->table, now);
 	sender_tick(&net->table, now);
 	remove_expired(net);
@@ -271,7 +271,8 @@ static int start(struct net *net)
 	net->asker.send = send_message;
 	net->asker.send_data = net;
 	net_trouble_open(net);
-	net->sync.failed = net_trouble_kernel;
+	net_clock(net);
+	net->sync.failed = net_trouble_refused;
 	net->sync.failed_data = net;
 	net->sync.send = send_message;
 	net->sync.send_data = net;

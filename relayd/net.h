@@ -64,8 +64,9 @@ struct net {
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
 	struct troubles troubles;
-	bool clock_known; /* how far the wall clock is ahead of net_now: */
+	bool clock_known; /* how far the wall clock is ahead of that since the boot: */
 	int64_t clock_ahead_ms;
+	int64_t clock_owed;   /* seconds by which what expires in the database is to be moved */
 	uint64_t events_lost; /* by the kernel side, as was last said */
 	struct ipc_record records[IPC_RECORDS_MAX];
 	struct ipc_fact facts[IPC_FACTS_MAX];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "relayd/net_trouble.h"
 
 /* Of a sender that has not got the stream. */
 static bool is_refusal(const char *what)
@@ -39,7 +40,10 @@ static void log_event(const struct control_event *event, uint16_t port)
 
 void net_event_tell(struct net *net, const struct control_event *event, uint16_t port)
 {
-	if (!net->quiet && tally_take(&net->tally, event->event))
+	/* What the kernel refuses has been named as a whole. */
+	bool named = net_trouble_of_kernel(net) && strcmp(event->event, "failed") == 0;
+
+	if (!net->quiet && !named && tally_take(&net->tally, event->event))
 		log_event(event, port);
 	if (net->control)
 		control_event(net->control, event);

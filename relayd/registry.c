@@ -150,6 +150,25 @@ int registry_remove(struct registry *registry, const char *name, char error[stat
 	return 0;
 }
 
+int registry_shift(struct registry *registry, int64_t seconds, char error[static REGISTRY_ERROR])
+{
+	int ret = -ENOMEM;
+
+	if (!sqlite3_bind_int64(registry->statements[REGISTRY_SHIFT], 1, seconds))
+		ret = registry_db_run(registry, REGISTRY_SHIFT, NULL);
+	return ret < 0 ? registry_db_fail(registry, ret, "cannot move what expires", error) : 0;
+}
+
+int registry_try(struct registry *registry)
+{
+	int ret;
+
+	sqlite3_busy_timeout(registry->db, 0);
+	ret = registry_db_run(registry, REGISTRY_TRY, NULL);
+	sqlite3_busy_timeout(registry->db, REGISTRY_BUSY_TIMEOUT);
+	return ret;
+}
+
 static const char *column(sqlite3_stmt *stmt, int i)
 {
 	const unsigned char *text = sqlite3_column_text(stmt, i);

@@ -42,6 +42,10 @@ int registry_add(struct registry *registry, const struct spec *spec, int64_t exp
 	char error[static REGISTRY_ERROR]);
 /* -ENOENT: no such stream. */
 int registry_remove(struct registry *registry, const char *name, char error[static REGISTRY_ERROR]);
+/* Moves the time at which streams expire, of those that do. */
+int registry_shift(struct registry *registry, int64_t seconds, char error[static REGISTRY_ERROR]);
+/* Writes nothing new, to see whether the file can be written; does not wait for others. */
+int registry_try(struct registry *registry);
 /* Calls back for each stored stream, in the order of names, until it returns non-zero, which is
  * returned. */
 int registry_each(struct registry *registry,

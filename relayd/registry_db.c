@@ -12,7 +12,6 @@
 
 #define REGISTRY_VERSION 2	    /* user_version, as in sql_schema */
 #define APPLICATION	 0x50524c59 /* application_id: "PRLY" */
-#define BUSY_TIMEOUT	 1000	    /* milliseconds; the loop stands still */
 
 static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_BEGIN] = "BEGIN IMMEDIATE",
@@ -20,6 +19,9 @@ static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_ROLLBACK] = "ROLLBACK",
 	[REGISTRY_INSERT] = "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[REGISTRY_REMOVE] = "DELETE FROM stream WHERE name = ?",
+	[REGISTRY_SHIFT] = "UPDATE stream SET expires = expires + ? WHERE expires",
+	/* The same values in a table would not be written. */
+	[REGISTRY_TRY] = "PRAGMA user_version = 2",
 	[REGISTRY_NUMBER] = "SELECT number FROM number WHERE name = ?",
 	/* Counts what was ever given out, so that a forgotten number rests as long as possible. */
 	[REGISTRY_NUMBER_NEXT] = "UPDATE last SET number = number + 1 WHERE number < 0xffffff",
@@ -278,7 +280,7 @@ static int set_up(struct registry *registry, char *error)
 {
 	int file, ret = 0;
 
-	sqlite3_busy_timeout(registry->db, BUSY_TIMEOUT);
+	sqlite3_busy_timeout(registry->db, REGISTRY_BUSY_TIMEOUT);
 	file = identify(registry, error);
 	if (file < 0)
 		return file;

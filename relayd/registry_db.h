@@ -10,12 +10,16 @@
 
 #include "relayd/registry.h"
 
+#define REGISTRY_BUSY_TIMEOUT 1000 /* milliseconds; the loop stands still */
+
 enum registry_statement {
 	REGISTRY_BEGIN,
 	REGISTRY_COMMIT,
 	REGISTRY_ROLLBACK,
 	REGISTRY_INSERT,
 	REGISTRY_REMOVE,
+	REGISTRY_SHIFT,
+	REGISTRY_TRY,
 	REGISTRY_NUMBER,
 	REGISTRY_NUMBER_NEXT,
 	REGISTRY_NUMBER_TAKE,

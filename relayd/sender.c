@@ -10,6 +10,8 @@
 #define REMATCH_MS 2000
 /* Less than a flow lives: who opens one twice in that time has not got it. */
 #define OPENED_MS 5000
+/* Media whose flow's opening we were not told of for so long have it opened again. */
+#define UNHEARD_MS 3000
 /* A lock is firm after so many packets; until then a stray one (a port scan) has it only shortly.
  */
 #define FIRM_PACKETS 16
@@ -56,10 +58,25 @@ static void let_go(struct stream_table *table, struct slot *slot, int64_t now_ms
 	slot_mark(table, slot);
 }
 
+/* What the log has no room for is lost, and a flow that is there opens no more. */
+static void unheard(struct stream_table *table, struct slot *slot, int64_t now_ms)
+{
+	if (!slot->unheard_ms)
+		slot->unheard_ms = now_ms;
+	if (now_ms - slot->unheard_ms < UNHEARD_MS)
+		return;
+	slot->unheard_ms = now_ms;
+	slot->flush = true;
+	slot_mark(table, slot);
+}
+
 void sender_heard(struct stream_table *table, struct slot *slot, int64_t now_ms)
 {
-	if (slot->media_ms == now_ms && slot->sender.addr.family && !slot->holder.family &&
-		now_ms - slot->free_ms > SILENT_MS)
+	if (slot->media_ms != now_ms)
+		return;
+	if (!slot->sender.addr.family)
+		unheard(table, slot, now_ms);
+	else if (!slot->holder.family && now_ms - slot->free_ms > SILENT_MS)
 		hold(table, slot);
 }
 
@@ -171,6 +188,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	}
 	slot->opened_ms = slot->flush ? 0 : now_ms;
 	slot->sender = event->sender;
+	slot->unheard_ms = 0;
 	slot->handed_ms = now_ms;
 	hold(table, slot);
 	stream_tell(table, "sender", slot, NULL);

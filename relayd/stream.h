@@ -63,9 +63,10 @@ struct slot {
 	struct endpoint sender; /* who has the flow; family 0: nobody yet */
 	struct endpoint rival;	/* who lost it last, and when */
 	int64_t handed_ms;
-	int64_t free_ms;   /* since then it is kept for nobody */
-	int64_t opened_ms; /* it has wanted to open a flow, and nothing was deleted since; or 0 */
-	int64_t media_ms;  /* the last time that the counters had moved; 0: never */
+	int64_t free_ms;    /* since then it is kept for nobody */
+	int64_t unheard_ms; /* media flow since, or a flow was deleted, and no sender is known; 0 */
+	int64_t opened_ms;  /* it has wanted to open a flow, and nothing was deleted since; or 0 */
+	int64_t media_ms;   /* the last time that the counters had moved; 0: never */
 	int64_t sampled_ms;
 	bool live; /* as last told to those who watch */
 	uint64_t packets, bytes, byte_rate;

@@ -218,8 +218,8 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 	}
 	if (!failed)
 		return;
-	log_warning(
-		"the kernel refused a change for %s: %s", failed->stream->spec.name, error->text);
+	if (sync->failed)
+		sync->failed(sync->failed_data, failed->stream->spec.name, error);
 	settle_waiters(sync, failed, error->code);
 	stream_tell(sync->table, "failed", failed, error->text);
 	if (failed->stream->gone || hole_equal(&failed->want, &failed->have))
@@ -383,8 +383,6 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 		revert(sync, NULL, error);
 		return;
 	}
-	if (sync->failed)
-		sync->failed(sync->failed_data, error->code);
 	if (!sync_batch_refuse(sync, error) && sync->slot_count)
 		failed = sync->slots[sync->op_slot[op]];
 	revert(sync, failed, error);

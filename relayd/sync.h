@@ -68,8 +68,8 @@ struct sync {
 	/* Something was refused, and the kernel may hold what it should not; may be NULL. Of
 	 * send_data. */
 	void (*doubt)(void *data);
-	/* The kernel refused a transaction with this error; may be NULL. */
-	void (*failed)(void *data, int error);
+	/* The kernel refused a change for the stream of this name, or ""; may be NULL. */
+	void (*failed)(void *data, const char *name, const struct rules_error *error);
 	void *failed_data;
 
 	int64_t now_ms; /* of this turn of the loop; the owner sets it */

@@ -114,6 +114,7 @@ struct rules_spot {
 struct rules_health {
 	uint32_t flows, flows_max; /* entries of the conntrack table; max 0: not told */
 	uint64_t lost;		   /* times that events were lost since rules_open */
+	bool unheard;		   /* so many ports are opened at once that not all make events */
 };
 /* Called for each; a callback may be NULL when that part is not wanted and is then not read. */
 struct rules_reader {

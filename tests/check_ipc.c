@@ -253,7 +253,7 @@ static size_t records_make(struct ipc_record *out)
 	out[5].kind = IPC_PEER;
 	out[5].peer = (struct rules_peer){v4, v6, v4, 0xfffffe, "cam2", v6};
 	out[6].kind = IPC_HEALTH;
-	out[6].health = (struct rules_health){7, 8, 1ULL << 40};
+	out[6].health = (struct rules_health){7, 8, 1ULL << 40, true};
 	return RECORDS;
 }
 
@@ -296,6 +296,7 @@ START_TEST(test_records)
 	ck_assert_uint_eq(records[6].health.flows, 7);
 	ck_assert_uint_eq(records[6].health.flows_max, 8);
 	ck_assert_uint_eq(records[6].health.lost, 1ULL << 40);
+	ck_assert(records[6].health.unheard);
 	ck_assert_uint_eq(ipc_encode_records(again, 9, records, count), len);
 	ck_assert_mem_eq(again, message, len);
 }

@@ -8,6 +8,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)1000000)
 #define SILENT_MS    2000
+#define UNHEARD_MS   3000
 #define A	     "198.51.100.1:7000"
 #define A2	     "198.51.100.1:7001"
 #define B	     "198.51.100.2:7000"
@@ -299,6 +300,32 @@ START_TEST(test_holder_again)
 }
 END_TEST
 
+/* Nobody told of the flow: it is opened again, until somebody does. */
+START_TEST(test_unheard)
+{
+	const int64_t later = NOW + UNHEARD_MS;
+
+	slot->media_ms = NOW;
+	sender_heard(&table, slot, NOW);
+	sender_heard(&table, slot, later);
+	slot->media_ms = later - 1;
+	sender_heard(&table, slot, later - 1);
+	ck_assert_uint_eq(dirty_count(), 0);
+	for (int64_t now = later; now <= later + UNHEARD_MS; now += UNHEARD_MS) {
+		slot->media_ms = now;
+		sender_heard(&table, slot, now);
+		ck_assert(slot->flush);
+		ck_assert_uint_eq(dirty_count(), 1);
+		settle();
+	}
+	packet(A, false, later + UNHEARD_MS);
+	settle();
+	slot->media_ms = later + 3 * UNHEARD_MS;
+	sender_heard(&table, slot, slot->media_ms);
+	ck_assert(!slot->flush);
+}
+END_TEST
+
 /* Another port of the same address changes nothing for the kernel. */
 START_TEST(test_holder_restart)
 {
@@ -464,6 +491,7 @@ static Suite *sender_suite(void)
 	tcase_add_test(tcase, test_rival_handed);
 	tcase_add_test(tcase, test_holder);
 	tcase_add_test(tcase, test_holder_again);
+	tcase_add_test(tcase, test_unheard);
 	tcase_add_test(tcase, test_holder_restart);
 	tcase_add_test(tcase, test_lock);
 	tcase_add_test(tcase, test_lock_race);

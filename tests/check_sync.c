@@ -32,9 +32,10 @@ static int take(void *data, const uint8_t *bytes, size_t len)
 	return 0;
 }
 
-static void refuse_told(void *data, int error)
+static void refuse_told(void *data, const char *name, const struct rules_error *error)
 {
-	*(int *)data = error;
+	(void)name;
+	*(int *)data = error->code;
 }
 
 static void set_up(void)
