@@ -286,7 +286,8 @@ void stream_table_unpin(struct stream_table *table)
 		free_all(&table->graves);
 }
 
-int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec)
+int stream_change(
+	struct stream_table *table, struct stream *stream, const struct spec *spec, uint32_t number)
 {
 	if (memcmp(&stream->spec.listen, &spec->listen, sizeof spec->listen) ||
 		!addr_equal(&stream->spec.at, &spec->at) ||
@@ -308,6 +309,7 @@ int stream_change(struct stream_table *table, struct stream *stream, const struc
 		slot_mark(table, slot);
 	}
 	stream->spec = *spec;
+	stream->number = number;
 	emit(table, "changed", stream);
 	return 0;
 }

@@ -18,6 +18,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY	     "MDEyMzQ1Njc4OWFiY2RlZg=="
+#define OTHER_KEY    "ZmVkY2JhOTg3NjU0MzIxMA=="
 #define LAST	     0xffffff /* the highest number */
 
 static char dir[] = "/tmp/check_registry.XXXXXX";
@@ -93,9 +94,10 @@ static void add_good(struct registry *registry, const char *name)
 static uint32_t number_of(struct registry *registry, const char *name)
 {
 	char error[REGISTRY_ERROR] = "";
+	struct spec spec = make(name);
 	uint32_t number = 0;
 
-	ck_assert_msg(registry_number(registry, name, &number, error) == 0, "%s", error);
+	ck_assert_msg(registry_number(registry, &spec, &number, error) == 0, "%s", error);
 	ck_assert_uint_ge(number, 1);
 	ck_assert_uint_le(number, LAST);
 	return number;
@@ -273,6 +275,39 @@ START_TEST(test_number)
 }
 END_TEST
 
+static uint32_t number_with_key(struct registry *registry, const char *name, const char *key)
+{
+	struct spec spec = make(name);
+	char error[REGISTRY_ERROR], why[SPEC_WHY];
+	uint32_t number = 0;
+
+	ck_assert_int_eq(spec_set_key(&spec, key, why), 0);
+	ck_assert_int_eq(registry_number(registry, &spec, &number, error), 0);
+	return number;
+}
+
+/* With another key it is another one, also after a death. */
+START_TEST(test_number_key)
+{
+	struct registry *registry = open_good();
+	uint32_t a = number_of(registry, "a"), b = number_of(registry, "b");
+	uint32_t changed = number_with_key(registry, "a", OTHER_KEY);
+
+	ck_assert_uint_gt(changed, b);
+	registry_close(registry);
+	registry = open_good();
+	ck_assert_uint_eq(number_with_key(registry, "a", OTHER_KEY), changed);
+	ck_assert_uint_eq(number_of(registry, "b"), b);
+	/* Nor is it what it was when the key comes back, */
+	ck_assert_uint_gt(number_of(registry, "a"), changed);
+	/* or when all numbers have been given out. */
+	execute("UPDATE last SET number = 0xffffff");
+	ck_assert_uint_eq(number_with_key(registry, "b", OTHER_KEY), a);
+	ck_assert_uint_eq(number_of(registry, "b"), b);
+	registry_close(registry);
+}
+END_TEST
+
 /* When all have been given out once, the lowest free one is next. */
 START_TEST(test_number_full)
 {
@@ -344,9 +379,9 @@ END_TEST
 START_TEST(test_version)
 {
 	registry_close(open_good());
-	execute("PRAGMA user_version = 3");
+	execute("PRAGMA user_version = 4");
 	open_bad(-EINVAL, "a later relayd");
-	execute("PRAGMA user_version = 2");
+	execute("PRAGMA user_version = 3");
 	registry_close(open_good());
 }
 END_TEST
@@ -358,10 +393,19 @@ START_TEST(test_migrate)
 	struct spec old = make("old"), peers = make("peers");
 	char error[REGISTRY_ERROR];
 	struct list list;
+	uint32_t number;
 
 	ck_assert_int_eq(registry_add(registry, &old, 7, error), 0);
+	number = number_of(registry, "old");
 	registry_close(registry);
-	execute("ALTER TABLE stream DROP COLUMN peers; PRAGMA user_version = 1");
+	execute("ALTER TABLE number DROP COLUMN proof; PRAGMA user_version = 2");
+	registry = open_good();
+	/* It is not known what its key was, but from now on it is. */
+	ck_assert_uint_eq(number_of(registry, "old"), number);
+	ck_assert_uint_ne(number_with_key(registry, "old", OTHER_KEY), number);
+	registry_close(registry);
+	execute("ALTER TABLE stream DROP COLUMN peers; ALTER TABLE number DROP COLUMN proof;"
+		"PRAGMA user_version = 1");
 	registry = open_good();
 	peers.peers = SPEC_PEERS_MAX;
 	peers.listen.count = 0;
@@ -493,7 +537,7 @@ START_TEST(test_locked)
 	ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	ck_assert_int_eq(registry_add(registry, &spec, 0, error), -EBUSY);
 	assert_sentence(error, "end the program that holds it");
-	ck_assert_int_eq(registry_number(registry, "a", &number, error), -EBUSY);
+	ck_assert_int_eq(registry_number(registry, &spec, &number, error), -EBUSY);
 	ck_assert_int_eq(registry_forget(registry, NULL, 0), -EBUSY);
 	ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
@@ -656,6 +700,7 @@ static Suite *registry_suite(void)
 	tcase_add_test(tcase, test_remove);
 	tcase_add_test(tcase, test_each);
 	tcase_add_test(tcase, test_number);
+	tcase_add_test(tcase, test_number_key);
 	tcase_add_test(tcase, test_number_full);
 	tcase_add_test(tcase, test_add_numbers);
 	tcase_add_test(tcase, test_mode);

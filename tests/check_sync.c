@@ -248,6 +248,7 @@ START_TEST(test_flush_kept)
 	slot_adopt(&table, slot, &hole, 0);
 	slot->listening = true;
 	slot->listening_source = slot_source(slot);
+	slot->listening_number = slot->stream->number;
 	slot->flush = true;
 	stream("other", "9100");
 	sync_turn(&sync_);
@@ -265,6 +266,26 @@ START_TEST(test_flush_kept)
 END_TEST
 
 /* What does not fit waits, whole, and slots wait behind it. */
+/* With another number its flows get another mark. */
+START_TEST(test_renumbered)
+{
+	struct slot *slot = stream("cam", "9099")->slots;
+
+	sync_turn(&sync_);
+	answer(0, -1);
+	slot->stream->number = 2;
+	slot_mark(&table, slot);
+	sync_turn(&sync_);
+	assert_sent("cam ");
+	ck_assert_int_eq(ops[0].kind, RULES_LISTEN);
+	ck_assert_uint_eq(ops[0].number, 2);
+	answer(0, -1);
+	slot_mark(&table, slot);
+	sync_turn(&sync_);
+	ck_assert(!sync_.busy);
+}
+END_TEST
+
 START_TEST(test_many)
 {
 	const size_t full = RULES_OPS_MAX / 7;
@@ -296,6 +317,7 @@ START_TEST(test_many_idle)
 		slot = stream(name, port)->slots;
 		slot->listening = true;
 		slot->listening_source = slot_source(slot);
+		slot->listening_number = slot->stream->number;
 	}
 	stream("cam", "9099");
 	batch("a", 1);
@@ -469,6 +491,7 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_refused_unknown);
 	tcase_add_test(tcase, test_slots);
 	tcase_add_test(tcase, test_flush_kept);
+	tcase_add_test(tcase, test_renumbered);
 	tcase_add_test(tcase, test_many);
 	tcase_add_test(tcase, test_many_idle);
 	tcase_add_test(tcase, test_again);

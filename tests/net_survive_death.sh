@@ -188,6 +188,27 @@ killed_at() { # WHERE PUNCHCTL-OPTION...
 	restarted_with_stop "$1" && kill_in_the_midst "${@:2}"
 }
 
+key_changed() { # STREAM
+	sed -i "/stream \"s$1\"/,/}/s|key = .*|key = \"$(head -c 32 /dev/urandom | base64 -w 0)\"|" \
+		"$T/relayd.conf"
+}
+
+key_changed_dead() { # STREAM
+	relayd_kill
+	key_changed "$1"
+	relayd_start
+}
+
+key_changed_killed() { # STREAM
+	restarted_with_stop commit && holds egress4 "$NAT4" $((20000 + $1)) && key_changed "$1" &&
+		kill_in_the_midst reload
+}
+
+only_closed() { # STREAM, of which the next one is open
+	not holds ingress4 "$RELAY4" $((10000 + $1)) && not holds egress4 "$NAT4" $((20000 + $1)) &&
+		holds ingress4 "$RELAY4" $((10001 + $1)) && holds egress4 "$NAT4" $((20001 + $1))
+}
+
 both_listen() {
 	pctl show more && pctl show most && holds listen4 "$RELAY4" 12001 &&
 		holds listen4 "$RELAY4" 12002
@@ -215,7 +236,7 @@ handed_over() { # WHERE OLD NEW TABLE FLOW; the last four are ports
 	table_leads_to "$3" && wait_for 5 not holds egress4 "$NAT4" "$2" && running sending
 }
 
-plan 21
+plan 25
 hosts || bail "no network"
 configure
 ok "relayd starts" relayd_start
@@ -241,6 +262,13 @@ in_ns relay nft delete element inet relayd ingress4 "{ $RELAY4 . 10007 }"
 ok "an element is taken away while relayd is dead" witnessed_start
 is "it is put back, with its consent, and nothing else is touched" \
 	"$(grep -v 10007 "$T/witness")|$(grep -c "^add element.* ingress4 .*10007" "$T/witness")" "|1"
+
+# --- a key that changes
+
+ok "a key is changed while relayd is dead" key_changed_dead 1
+ok "its client is let go, and no other" only_closed 1
+ok "a key is changed, and relayd killed before the kernel hears of it" key_changed_killed 2
+ok "that client is let go too" only_closed 2
 
 # --- wherever a change was
 
