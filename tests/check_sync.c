@@ -265,7 +265,6 @@ START_TEST(test_flush_kept)
 }
 END_TEST
 
-/* What does not fit waits, whole, and slots wait behind it. */
 /* With another number its flows get another mark. */
 START_TEST(test_renumbered)
 {
@@ -286,6 +285,7 @@ START_TEST(test_renumbered)
 }
 END_TEST
 
+/* What does not fit waits, whole, and slots wait behind it. */
 START_TEST(test_many)
 {
 	const size_t full = RULES_OPS_MAX / 7;
