@@ -74,6 +74,10 @@ static int add_stream(
 		snprintf(why, SPEC_WHY, "port %u is %s", own, config_port_text(net->config, own));
 		return -EEXIST;
 	}
+	/* Who is refused must not change the number of the one that has the name. */
+	err = stream_check(&net->table, spec, why);
+	if (err)
+		return err;
 	err = number_find(net, spec, &number, why);
 	if (err)
 		return err;

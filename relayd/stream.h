@@ -127,7 +127,10 @@ int stream_table_init(struct stream_table *table, const bool families[static STR
 	uint32_t consent_ms);
 void stream_table_fini(struct stream_table *table);
 
-/* -EEXIST: the name or a port is taken, and `why` by whom; -ENOMEM. */
+/* -EEXIST: the name or a port is taken, and `why` by whom. */
+int stream_check(
+	const struct stream_table *table, const struct spec *spec, char why[static SPEC_WHY]);
+/* As stream_check; or -ENOMEM. */
 int stream_add(struct stream_table *table, const struct spec *spec, uint32_t number,
 	struct stream **out, char why[static SPEC_WHY]);
 /* Its holes and elements go with the next sync; then it is freed, without ports at once. */

@@ -236,7 +236,7 @@ handed_over() { # WHERE OLD NEW TABLE FLOW; the last four are ports
 	table_leads_to "$3" && wait_for 5 not holds egress4 "$NAT4" "$2" && running sending
 }
 
-plan 25
+plan 26
 hosts || bail "no network"
 configure
 ok "relayd starts" relayd_start
@@ -253,6 +253,7 @@ across "kill -9 between commit and flush" kill_in_the_midst --json add extra --l
 # --- a start changes only what differs
 
 kill -STOP "$(pid_of media)" # its punches would begin consent anew
+ok "who wants a name that is taken changes nothing either" not pctl add s3 --listen 12003
 relayd_kill
 ok "relayd starts, and nft watches" witnessed_start
 is "nothing differs: nothing is changed" "$(cat "$T/witness")" ""
