@@ -43,7 +43,20 @@ static void adopt_listening(const struct net *net, const struct rules_listening 
 		return;
 	slot->listening = true;
 	slot->listening_source = listening->source;
+	slot->listening_number = listening->number;
 	adopt_source(net, slot, &listening->source);
+}
+
+/*
+ * Another number is that of the name with another key, or of another stream: whoever has the hole
+ * punched for that. Where the number has gone missing, the name has to do.
+ */
+static bool is_foreign(
+	const struct compare *compare, const struct slot *slot, const struct endpoint *listen)
+{
+	const struct rules_listening *listening = compare_listening(compare, listen);
+
+	return listening && listening->number != slot->stream->number;
 }
 
 static void adopt_client(
@@ -55,6 +68,7 @@ static void adopt_client(
 	int64_t left = client->consent_ms;
 
 	if (!slot || strcmp(slot->stream->spec.name, client->name) || !left ||
+		is_foreign(compare, slot, &ingress->listen) ||
 		!config_is_local(net->config, &client->punch.addr) ||
 		!spec_admits(&slot->stream->spec, &client->client.addr) ||
 		broker_has_hole(net->broker, &client->client))

@@ -40,9 +40,11 @@ struct slot {
 	struct hole want, have;
 	struct hole doing; /* what the transaction under way makes of it */
 	struct prefix doing_source;
+	uint32_t doing_number;
 	bool doing_gone, doing_flush;
-	bool listening; /* the kernel has our listen elements, with this source: */
+	bool listening; /* the kernel has our listen elements, with this source and number: */
 	struct prefix listening_source;
+	uint32_t listening_number;
 	bool raw_open;	     /* and the raw punch port */
 	bool refresh, flush; /* consent is to begin anew; the flow is to be deleted */
 	bool dirty, busy;    /* in the dirty list; in the transaction that is under way */
@@ -78,7 +80,7 @@ struct slot {
 
 struct stream {
 	struct spec spec;
-	uint32_t number;
+	uint32_t number; /* of the name with this key */
 	enum stream_origin origin;
 	int64_t expires;  /* wall clock seconds, 0: never */
 	bool gone;	  /* removed; freed when the kernel has forgotten it */
@@ -127,14 +129,18 @@ int stream_table_init(struct stream_table *table, const bool families[static STR
 	uint32_t consent_ms);
 void stream_table_fini(struct stream_table *table);
 
-/* -EEXIST: the name or a port is taken, and `why` by whom; -ENOMEM. */
+/* -EEXIST: the name or a port is taken, and `why` by whom. */
+int stream_check(
+	const struct stream_table *table, const struct spec *spec, char why[static SPEC_WHY]);
+/* As stream_check; or -ENOMEM. */
 int stream_add(struct stream_table *table, const struct spec *spec, uint32_t number,
 	struct stream **out, char why[static SPEC_WHY]);
 /* Its holes and elements go with the next sync; then it is freed, without ports at once. */
 void stream_remove(struct stream_table *table, struct stream *stream);
-/* Takes over what may change while it lives (all but the ports); -EBUSY when ports or raw punch
- * differ. */
-int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec);
+/* Takes over what may change while it lives (all but the ports), and the number that goes with it;
+ * -EBUSY when ports or raw punch differ. */
+int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec,
+	uint32_t number);
 /* Frees a stream that is gone, once the kernel has nothing of it any more. */
 void stream_reap(struct stream_table *table, struct stream *stream);
 /* Between these two no stream is freed; those that go have `gone` set. */

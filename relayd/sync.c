@@ -182,6 +182,7 @@ static void commit(struct sync *sync)
 		slot->have = slot->doing;
 		slot->listening = !slot->doing_gone;
 		slot->listening_source = slot->doing_source;
+		slot->listening_number = slot->doing_number;
 		slot->raw_open = slot->listening && slot->stream->spec.raw_punch;
 	}
 	settle_waiters(sync, NULL, 0);

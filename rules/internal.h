@@ -22,8 +22,6 @@ struct rules {
 	struct flush flush;
 	struct endpoint *hints; /* for the next reading */
 	size_t hint_count, hint_room;
-	/* Called between commit and flush, for tests. */
-	void (*committed)(void);
 	bool peers;    /* their chain exists */
 	uint64_t lost; /* times that events were */
 };

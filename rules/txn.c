@@ -367,8 +367,6 @@ int rules_apply(
 		err = batch_commit(&rules->batch, &rules->nl, error);
 	if (err)
 		return err;
-	if (rules->committed)
-		rules->committed();
 	peers_tidy(rules, ops, count);
 	flush_holes(&rules->flush, &rules->nl, ops, count);
 	return 0;

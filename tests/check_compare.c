@@ -331,6 +331,32 @@ START_TEST(test_other_source)
 }
 END_TEST
 
+/* With another number it is a stream of that name with another key: who has the hole knows the old.
+ */
+START_TEST(test_other_number)
+{
+	const struct endpoint client = slot->want.client;
+
+	records[LISTENING].listening.number = 2;
+	start_again(0, 2);
+	ck_assert_uint_eq(sent(RULES_LISTEN)->number, 1);
+	ck_assert(endpoint_equal(&sent(RULES_UNCLIENT)->client, &client));
+	ck_assert_ptr_nonnull(sent(RULES_UNINGRESS));
+	ck_assert_uint_eq(net.table.holes, 0);
+}
+END_TEST
+
+/* Where somebody has taken away what the number stands in, the name has to do. */
+START_TEST(test_no_number)
+{
+	records[LISTENING] = (struct ipc_record){.kind = IPC_HEALTH};
+	start_again(0, 0);
+	ck_assert_ptr_nonnull(sent(RULES_LISTEN));
+	ck_assert_ptr_null(sent(RULES_UNCLIENT));
+	ck_assert_uint_eq(net.table.holes, 1);
+}
+END_TEST
+
 START_TEST(test_other_clients)
 {
 	ck_assert_int_eq(spec_set_clients(&slot->stream->spec, "198.51.100.0/24", why), 0);
@@ -405,6 +431,8 @@ static Suite *compare_suite(void)
 	tcase_add_test(tcase, test_flow);
 	tcase_add_test(tcase, test_adopt);
 	tcase_add_test(tcase, test_other_source);
+	tcase_add_test(tcase, test_other_number);
+	tcase_add_test(tcase, test_no_number);
 	tcase_add_test(tcase, test_other_clients);
 	tcase_add_loop_test(tcase, test_other_rate, 0, 3);
 	tcase_add_test(tcase, test_many);

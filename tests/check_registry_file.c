@@ -32,9 +32,9 @@ END_TEST
 START_TEST(test_version)
 {
 	registry_close(open_good());
-	execute("PRAGMA user_version = 3");
+	execute("PRAGMA user_version = 4");
 	open_bad(-EINVAL, "a later relayd");
-	execute("PRAGMA user_version = 2");
+	execute("PRAGMA user_version = 3");
 	registry_close(open_good());
 }
 END_TEST
@@ -46,10 +46,19 @@ START_TEST(test_migrate)
 	struct spec old = make("old"), peers = make("peers");
 	char error[REGISTRY_ERROR];
 	struct list list;
+	uint32_t number;
 
 	ck_assert_int_eq(registry_add(registry, &old, 7, error), 0);
+	number = number_of(registry, "old");
 	registry_close(registry);
-	execute("ALTER TABLE stream DROP COLUMN peers; PRAGMA user_version = 1");
+	execute("ALTER TABLE number DROP COLUMN proof; PRAGMA user_version = 2");
+	registry = open_good();
+	/* It is not known what its key was, but from now on it is. */
+	ck_assert_uint_eq(number_of(registry, "old"), number);
+	ck_assert_uint_ne(number_with_key(registry, "old", OTHER_KEY), number);
+	registry_close(registry);
+	execute("ALTER TABLE stream DROP COLUMN peers; ALTER TABLE number DROP COLUMN proof;"
+		"PRAGMA user_version = 1");
 	registry = open_good();
 	peers.peers = SPEC_PEERS_MAX;
 	peers.listen.count = 0;
@@ -181,7 +190,7 @@ START_TEST(test_locked)
 	ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	ck_assert_int_eq(registry_add(registry, &spec, 0, error), -EBUSY);
 	assert_sentence(error, "end the program that holds it");
-	ck_assert_int_eq(registry_number(registry, "a", &number, error), -EBUSY);
+	ck_assert_int_eq(registry_number(registry, &spec, &number, error), -EBUSY);
 	ck_assert_int_eq(registry_forget(registry, NULL, 0), -EBUSY);
 	ck_assert_int_eq(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);

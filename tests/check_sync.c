@@ -247,6 +247,7 @@ START_TEST(test_flush_kept)
 	slot_adopt(&table, slot, &hole, 0);
 	slot->listening = true;
 	slot->listening_source = slot_source(slot);
+	slot->listening_number = slot->stream->number;
 	slot->flush = true;
 	stream("other", "9100");
 	sync_turn(&sync_);
@@ -260,6 +261,26 @@ START_TEST(test_flush_kept)
 	answer(0, -1);
 	sync_turn(&sync_);
 	ck_assert_uint_eq(applied, 2);
+}
+END_TEST
+
+/* With another number its flows get another mark. */
+START_TEST(test_renumbered)
+{
+	struct slot *slot = stream("cam", "9099")->slots;
+
+	sync_turn(&sync_);
+	answer(0, -1);
+	slot->stream->number = 2;
+	slot_mark(&table, slot);
+	sync_turn(&sync_);
+	assert_sent("cam ");
+	ck_assert_int_eq(ops[0].kind, RULES_LISTEN);
+	ck_assert_uint_eq(ops[0].number, 2);
+	answer(0, -1);
+	slot_mark(&table, slot);
+	sync_turn(&sync_);
+	ck_assert(!sync_.busy);
 }
 END_TEST
 
@@ -295,6 +316,7 @@ START_TEST(test_many_idle)
 		slot = stream(name, port)->slots;
 		slot->listening = true;
 		slot->listening_source = slot_source(slot);
+		slot->listening_number = slot->stream->number;
 	}
 	stream("cam", "9099");
 	batch("a", 1);
@@ -468,6 +490,7 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_refused_unknown);
 	tcase_add_test(tcase, test_slots);
 	tcase_add_test(tcase, test_flush_kept);
+	tcase_add_test(tcase, test_renumbered);
 	tcase_add_test(tcase, test_many);
 	tcase_add_test(tcase, test_many_idle);
 	tcase_add_test(tcase, test_again);
