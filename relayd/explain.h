@@ -70,6 +70,7 @@ struct explain_path {
 	bool raw, stale;
 	int64_t punched_ms;
 	uint64_t moves;
+	struct endpoint loop; /* a client that was closed as a loop, not long ago; or family 0 */
 
 	/* What our table has. */
 	bool listens;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relayd/loop.h"
+
 /* Who stands for a sender and a client that nobody knows yet (RFC 5737, RFC 3849). */
 #define MADE_UP_SENDER4                                                                            \
 	{                                                                                          \
@@ -110,6 +112,8 @@ static void set_slot(struct explain_path *path, const struct slot *slot, int64_t
 	path->stale = slot->stale;
 	path->punched_ms = ago(slot->punched_ms, now_ms);
 	path->moves = slot->moves;
+	if (loop_is_known(slot, &slot->loop, now_ms))
+		path->loop = slot->loop;
 }
 
 static void take_record(struct explain_path *path, const struct ipc_record *record)

@@ -182,6 +182,12 @@ void step_ingress(struct steps *steps)
 			"a "
 			"restart of relayd, makes it",
 			client.s);
+	else if (path->loop.addr.family)
+		step(steps, "map", BROKEN_STOPS, NULL,
+			"a loop: what was sent to %s came back here, so its hole was closed: it is "
+			"another relay, or sends on what it gets; take it out there, or start "
+			"'punchctl punch %s@RELAY' where the stream is to end",
+			step_endpoint(&path->loop).s, path->name);
 	else if (path->stale)
 		step(steps, "map", WAITS_STOPS, NULL,
 			"it is sent nowhere until the client punches again");

@@ -250,6 +250,7 @@ size_t ipc_encode_event(uint8_t *out, const struct rules_event *event)
 	buf_put_u32(&buf, event->number);
 	put_endpoint(&buf, &event->sender);
 	put_endpoint(&buf, &event->listen);
+	buf_put(&buf, event->first, sizeof event->first);
 	return buf.at;
 }
 
@@ -350,6 +351,7 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		out->event.number = buf_get_u32(&buf);
 		get_endpoint(&buf, &out->event.sender);
 		get_endpoint(&buf, &out->event.listen);
+		buf_get(&buf, out->event.first, sizeof out->event.first);
 		break;
 	case IPC_CHANGED:
 		get_changed(&buf, out);

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "relayd/adopt.h"
+#include "relayd/loop.h"
 #include "relayd/net_broker.h"
 #include "relayd/net_trouble.h"
 #include "relayd/notify.h"
@@ -83,6 +84,14 @@ static void stream_happened(void *data, const struct stream_event *event)
 		log_happened(event, &out);
 	if (net->control)
 		control_event(net->control, &out);
+}
+
+static void send_probe(void *data, const struct slot *slot)
+{
+	struct net *net = data;
+	uint8_t probe[STUN_HEADER];
+
+	udp_send(&net->udp, &slot->want.punch, &slot->want.client, probe, loop_probe(slot, probe));
 }
 
 static bool own_address(void *data, const struct addr *addr)
@@ -259,6 +268,7 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 		return;
 	}
 	net->table.event = stream_happened;
+	net->table.probe = send_probe;
 	net->table.event_data = net;
 	if (control_open(net, net->setup->control_fd, &net->control)) {
 		log_error("the control socket cannot be served");

@@ -145,11 +145,13 @@ struct rules_torn {
 };
 
 /* A packet that wants to open a flow to a stream, seen by the log group. */
+#define RULES_FIRST 20
 struct rules_event {
 	bool refused;	 /* by `source`, or because nobody has punched */
 	uint32_t number; /* of the stream; 0 when refused */
 	struct endpoint sender;
 	struct endpoint listen;
+	uint8_t first[RULES_FIRST]; /* bytes of what it carries; zero behind its end */
 };
 
 /* What somebody else did to the table, the worst last. */
