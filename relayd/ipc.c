@@ -262,6 +262,7 @@ size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64
 	buf_put_u8(&buf, (uint8_t)change->cause);
 	buf_put_u32(&buf, change->pid);
 	put_text(&buf, change->process, sizeof change->process);
+	buf_put_u32(&buf, change->removed);
 	buf_put_u64(&buf, (uint64_t)since_ms);
 	return buf.at;
 }
@@ -275,6 +276,7 @@ static void get_changed(struct buf *buf, struct ipc *out)
 	out->change.cause = (enum rules_cause)cause;
 	out->change.pid = buf_get_u32(buf);
 	get_text(buf, out->change.process, sizeof out->change.process);
+	out->change.removed = buf_get_u32(buf);
 	out->since_ms = (int64_t)buf_get_u64(buf);
 	if (out->since_ms < 0)
 		buf->bad = true;

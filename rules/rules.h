@@ -169,6 +169,7 @@ struct rules_change {
 	enum rules_cause cause;
 	uint32_t pid; /* who it was, 0: the kernel did not say */
 	char process[RULES_PROCESS];
+	uint32_t removed; /* see struct rules_mended */
 };
 const char *rules_cause_text(enum rules_cause cause);
 /* Two are one: the worse cause, the newer process. */
@@ -227,11 +228,15 @@ int rules_read(struct rules *rules, const struct rules_reader *reader);
  */
 int rules_changes_fd(const struct rules *rules);
 int rules_changes(struct rules *rules, struct rules_change *change);
+struct rules_mended {
+	bool changed;	  /* something was not as it should be */
+	uint32_t removed; /* chains, sets, flowtables and objects that were not ours */
+};
 /*
- * Makes the table, its chains, rules and sets as they should be, without its elements. *mended says
- * that something was not. When the table is somebody else's: -EEXIST, -EBUSY.
+ * Makes the table, its chains, rules and sets as they should be, without its elements. When the
+ * table is somebody else's: -EEXIST, -EBUSY.
  */
-int rules_mend(struct rules *rules, bool *mended, struct rules_error *error);
+int rules_mend(struct rules *rules, struct rules_mended *mended, struct rules_error *error);
 
 /*
  * Reads as rules_read, and looks whether the elements that belong together are there: tells of

@@ -559,7 +559,7 @@ END_TEST
 
 START_TEST(test_changed)
 {
-	const struct rules_change change = {RULES_CAUSE_TABLE, 1234, "nft"};
+	const struct rules_change change = {RULES_CAUSE_TABLE, 1234, "nft", 5};
 	size_t len = ipc_encode_changed(message, &change, 123456);
 
 	assert_whole(len);
