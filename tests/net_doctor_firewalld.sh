@@ -92,6 +92,7 @@ is "in that zone" "$(firewall --permanent --zone=dmz --query-port=3478/udp)" "ye
 stop punch-cam
 ok "punches come through" punches cam "$RELAY4" 5004
 note "$(firewall --permanent --delete-policy=relayd)"
+note "$(firewall --permanent --zone=dmz --remove-forward)"
 note "$(firewall --reload)"
 ok "without the rule for what is translated" strict
 in_ns relay conntrack -D -p udp --orig-port-dst 9099 >"$T/flows.out" 2>&1
