@@ -38,13 +38,15 @@ relay_streams() { # N
 	done
 }
 
+another_config() { # NAME ADDRESS N: all of it in a folder of its own
+	local T=$T/$1
+	mkdir "$T"
+	relayd_conf 'consent = 60' "address = { \"$2\" }" "punch = 34$3"
+	relay_streams "$3"
+}
+
 another_relay() { # NAME ADDRESS N
-	(
-		T=$T/$1
-		mkdir "$T"
-		relayd_conf 'consent = 60' "address = { \"$2\" }" "punch = 34$3"
-		relay_streams "$3"
-	)
+	another_config "$@"
 	start "$1" "$1" "$RELAYD" --config "$T/$1/relayd.conf"
 	wait_for 5 asked "$1" list
 }
