@@ -82,8 +82,10 @@ struct explain_path {
 	uint64_t packets, bytes, rate;
 
 	/* And what else the kernel has. */
-	bool legacy; /* rules of iptables-legacy, which nobody can read here */
+	const char *full; /* the conntrack table is: what mends it; or NULL */
+	bool legacy;	  /* rules of iptables-legacy, which nobody can read here */
 	struct explain_route route, back;
+	uint32_t mark; /* that rules of others give the packet before it is routed */
 	struct explain_entry flow, hole; /* of the sender; whatever occupies the hole */
 	struct explain_walk walks[EXPLAIN_WAYS];
 	struct explain_trace trace;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/neighbour.h>
@@ -72,23 +73,28 @@ void step_route(struct steps *steps)
 	const struct explain_path *path = steps->path;
 	const struct path_route *route = &path->route.route;
 	struct words client = step_endpoint(&path->client), gateway = step_addr(&route->gateway);
+	char mark[24] = "";
 
 	if (!path->punched || !path->route.known)
 		return;
+	if (path->mark)
+		snprintf(mark, sizeof mark, " mark 0x%x", path->mark);
 	if (route->local)
 		step(steps, "route", OK, view_route(route), "%s is on this host", client.s);
 	else if (route->error)
 		step(steps, "route", BROKEN_STOPS, view_route(route),
-			"%s to %s: mend it, 'ip route get %s' shows what applies",
-			route_trouble(route->error), client.s, step_addr(&path->client.addr).s);
+			"%s to %s: mend it, 'ip route get %s%s' shows what applies",
+			route_trouble(route->error), client.s, step_addr(&path->client.addr).s,
+			mark);
 	else if (!route->up)
 		step(steps, "route", BROKEN_STOPS, view_route(route),
 			"%s is reached by %s, which is down or has no carrier: 'ip link set %s up'",
 			client.s, route->out, route->out);
 	else
-		step(steps, "route", OK, view_route(route), "%s is reached by %s%s%s, mtu %u",
+		step(steps, "route", OK, view_route(route), "%s is reached by %s%s%s%s%s, mtu %u",
 			client.s, route->out, route->gateway.family ? " via " : "",
-			route->gateway.family ? gateway.s : "", route->mtu);
+			route->gateway.family ? gateway.s : "", *mark ? " with" : "", mark,
+			route->mtu);
 }
 
 void step_neighbour(struct steps *steps)

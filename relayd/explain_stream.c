@@ -159,6 +159,9 @@ void step_conntrack(struct steps *steps)
 			"--orig-src %s --orig-port-src %u' ends it",
 			step_endpoint(&hole->orig_src).s, step_endpoint(&hole->orig_dst).s,
 			step_addr(&hole->orig_src.addr).s, hole->orig_src.port);
+	else if (path->full)
+		step(steps, "conntrack", BROKEN_STOPS, NULL, "there is no entry, and %s",
+			path->full);
 	else
 		step(steps, "conntrack", WAITS, NULL,
 			"there is no entry yet: the next packet that gets through makes it");

@@ -303,6 +303,24 @@ START_TEST(neighbour_wrong)
 }
 END_TEST
 
+START_TEST(table_full)
+{
+	path.full = "the conntrack table is full (9 of 9)";
+	flows("conntrack", "ok", "leads to");
+	path.flow.found = false;
+	stopped("conntrack", "broken", "there is no entry, and the conntrack table is full");
+}
+END_TEST
+
+START_TEST(route_marked)
+{
+	path.mark = 5;
+	flows("route", "ok", "via 203.0.113.1 with mark 0x5,");
+	path.route.route.error = -EINVAL;
+	stopped("route", "broken", "'ip route get 192.0.2.9 mark 0x5'");
+}
+END_TEST
+
 START_TEST(chains_foreign)
 {
 	chains[1].verdict = FOREIGN_DROPS;
@@ -422,6 +440,8 @@ static Suite *explain_suite(void)
 	tcase_add_test(tcase, conntrack_counts);
 	tcase_add_test(tcase, route_wrong);
 	tcase_add_test(tcase, neighbour_wrong);
+	tcase_add_test(tcase, table_full);
+	tcase_add_test(tcase, route_marked);
 	tcase_add_test(tcase, chains_foreign);
 	tcase_add_test(tcase, trace_settles);
 	tcase_add_test(tcase, trace_told);

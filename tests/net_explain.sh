@@ -6,7 +6,7 @@
 #   other  198.51.101.66  --net --- nat --- client
 #   relay  203.0.113.7    ---+
 . "$(dirname "$0")/lib.sh"
-plan 67
+plan 72
 
 OTHER4=198.51.101.66
 FROM=7000  # the sender's port
@@ -177,6 +177,15 @@ in_ns relay ip route replace unreachable 192.0.2.0/24
 broken "an unreachable route" route
 in_ns relay ip route del 192.0.2.0/24
 mended "the route"
+
+foreign 'table inet fw { chain pre { type filter hook prerouting priority mangle; udp dport 9101 meta mark set 5; }; }'
+ip -n "${P}relay" route add blackhole default table 77
+ip -n "${P}relay" rule add fwmark 5 table 77
+broken "a black hole for what others have marked" route
+ok "the command that it prints shows it" not in_ns relay bash -c "$(text_of route | sed -n "s/.*'\(ip route get [^']*\)'.*/\1/p")"
+ip -n "${P}relay" rule del fwmark 5 table 77
+foreign 'delete table inet fw'
+mended "the rule for the mark"
 
 in_ns relay sysctl -qw net.ipv4.ip_forward=0
 broken "forwarding is off" forwarding
