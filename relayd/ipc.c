@@ -252,6 +252,7 @@ size_t ipc_encode_event(uint8_t *out, const struct rules_event *event)
 	buf_put_u32(&buf, event->number);
 	put_endpoint(&buf, &event->sender);
 	put_endpoint(&buf, &event->listen);
+	buf_put(&buf, event->first, sizeof event->first);
 	return buf.at;
 }
 
@@ -263,6 +264,7 @@ size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64
 	buf_put_u8(&buf, (uint8_t)change->cause);
 	buf_put_u32(&buf, change->pid);
 	put_text(&buf, change->process, sizeof change->process);
+	buf_put_u32(&buf, change->removed);
 	buf_put_u64(&buf, (uint64_t)since_ms);
 	return buf.at;
 }
@@ -276,6 +278,7 @@ static void get_changed(struct buf *buf, struct ipc *out)
 	out->change.cause = (enum rules_cause)cause;
 	out->change.pid = buf_get_u32(buf);
 	get_text(buf, out->change.process, sizeof out->change.process);
+	out->change.removed = buf_get_u32(buf);
 	out->since_ms = (int64_t)buf_get_u64(buf);
 	if (out->since_ms < 0)
 		buf->bad = true;
@@ -352,6 +355,7 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		out->event.number = buf_get_u32(&buf);
 		get_endpoint(&buf, &out->event.sender);
 		get_endpoint(&buf, &out->event.listen);
+		buf_get(&buf, out->event.first, sizeof out->event.first);
 		break;
 	case IPC_CHANGED:
 		get_changed(&buf, out);

@@ -86,6 +86,7 @@ struct ipc_ask {
 	enum ipc_ask_kind kind;
 	struct endpoint source, dest; /* ROUTE, FLOW, TRACE */
 	bool resolve;		      /* ROUTE: an unknown next hop is asked for */
+	uint32_t mark;		      /* ROUTE: of the packet */
 	bool any;		      /* TRACE: anybody's packet will do */
 	struct foreign_packet packet; /* WALK */
 };

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "relayd/adopt.h"
 #include "relayd/drain.h"
+#include "relayd/loop.h"
 #include "relayd/net_broker.h"
 #include "relayd/net_clock.h"
 #include "relayd/net_event.h"
@@ -38,6 +39,14 @@ static int send_message(void *data, const uint8_t *message, size_t len)
 	log_error("the kernel side is gone: %s", strerror(errno));
 	uv_stop(&net->loop);
 	return -EPIPE;
+}
+
+static void send_probe(void *data, const struct slot *slot)
+{
+	struct net *net = data;
+	uint8_t probe[STUN_HEADER];
+
+	udp_send(&net->udp, &slot->want.punch, &slot->want.client, probe, loop_probe(slot, probe));
 }
 
 static bool own_address(void *data, const struct addr *addr)
@@ -214,6 +223,7 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 		return;
 	}
 	net->table.event = net_event_of_table;
+	net->table.probe = send_probe;
 	net->table.event_data = net;
 	if (control_open(net, net->setup->control_fd, &net->control)) {
 		log_error("the control socket cannot be served");

@@ -71,9 +71,12 @@ static void compared(void *data, int error, const struct sync_snapshot *snapshot
 		compare_close(compare);
 		uv_update_time(&net->loop);
 		restore->missing += count.missing;
+		/* Also what was in the table and is of no stream. */
+		count.orphans += restore->change.removed;
 		restore->orphans += count.orphans;
 		log_restored(net, &restore->change, &count);
 		restore->change.cause = RULES_CAUSE_NONE;
+		restore->change.removed = 0;
 	}
 	spent_ms = net_now(net) - restore->since_ms;
 	restore->doubt_ms = net_now(net) +

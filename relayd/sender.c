@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "relayd/loop.h"
+
 /* A sender from another address gets the hole when the one before has been silent this long. */
 #define SILENT_MS 2000
 /* The loser of a hand-over may not have it back sooner: two programs on one host would take turns.
@@ -116,21 +118,26 @@ static void refused(struct stream_table *table, struct slot *slot, const struct 
 	stream_tell(table, "refused", slot, why);
 }
 
-/*
- * NULL, or why what this sender sends would come back to us: it is the client, which we would send
- * its own to, or another relay whose listening endpoint somebody has punched with. The TTL ends
- * each packet's way, but dozens of rounds later. Behind one NAT both have one address, so only the
- * port tells.
- */
-static const char *loop_reason(const struct slot *slot, const struct endpoint *sender)
+static void close_loop(struct stream_table *table, struct slot *slot, const struct endpoint *sender,
+	const char *why)
 {
-	const struct hole *hole = &slot->want;
+	slot->refused_sender = *sender;
+	stream_tell(table, "loop", slot, why);
+	slot_release(table, slot);
+}
 
-	if (endpoint_equal(&hole->client, sender))
-		return "a loop: the sender is the client";
-	if (addr_equal(&hole->client.addr, &sender->addr) && sender->port == hole->punch.port)
-		return "a loop: the client is another relay, which sends it back";
-	return NULL;
+/* The TTL ends each packet's way, but dozens of rounds later. */
+static bool ends_loop(struct stream_table *table, struct slot *slot,
+	const struct rules_event *event, int64_t now_ms)
+{
+	if (!loop_is_proven(slot, event)) {
+		loop_suspect(table, slot, event, now_ms);
+		return false;
+	}
+	slot->loop = slot->want.client;
+	slot->loop_ms = now_ms;
+	close_loop(table, slot, &event->sender, "a loop: what is sent to the client comes back");
+	return true;
 }
 
 /*
@@ -152,9 +159,8 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 {
 	struct slot *slot = slot_by_listen(table, &event->listen);
 	struct prefix source;
-	const char *loop;
 
-	if (!slot || slot->stream->gone)
+	if (!slot || slot->stream->gone || ends_loop(table, slot, event, now_ms))
 		return;
 	if (event->refused) {
 		refused(table, slot, event, now_ms);
@@ -165,11 +171,8 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	if (!slot->want.client.addr.family ||
 		(source.bits && !prefix_contains(&source, &event->sender.addr)))
 		return;
-	loop = loop_reason(slot, &event->sender);
-	if (loop) {
-		slot->refused_sender = event->sender;
-		stream_tell(table, "loop", slot, loop);
-		slot_release(table, slot);
+	if (endpoint_equal(&slot->want.client, &event->sender)) {
+		close_loop(table, slot, &event->sender, "a loop: the sender is the client");
 		return;
 	}
 	if (slot->stream->spec.source == SPEC_FIRST && !slot->stream->lock.family)

@@ -76,6 +76,12 @@ struct slot {
 	uint64_t refused;    /* packets, of the kernel's counter */
 	struct endpoint refused_sender;
 	int64_t refused_ms; /* when it was last refused */
+
+	/* See loop.h; times are 0 for never. */
+	uint8_t probe[STUN_TID];
+	int64_t probe_ms;     /* when it was sent */
+	struct endpoint loop; /* a client whose hole was closed for it */
+	int64_t loop_ms;
 };
 
 struct stream {
@@ -122,7 +128,8 @@ struct stream_table {
 	void *clients;
 	struct slot **listens[STREAM_FAMILIES]; /* by port, each with its port_next */
 	void (*event)(void *data, const struct stream_event *event);
-	void *event_data;
+	void (*probe)(void *data, const struct slot *slot); /* sends loop_probe to its client */
+	void *event_data;				    /* of both */
 };
 
 int stream_table_init(struct stream_table *table, const bool families[static STREAM_FAMILIES],

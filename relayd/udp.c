@@ -68,7 +68,7 @@ void udp_send(struct udp *udp, const struct endpoint *from, const struct endpoin
 	const struct udp_socket *sock;
 
 	LIST_FOREACH(sock, &udp->sockets, link) {
-		if (!sock->raw && endpoint_equal(&sock->local, from)) {
+		if (endpoint_equal(&sock->local, from)) {
 			send_one(udp, sock->fd, to, data, len);
 			return;
 		}

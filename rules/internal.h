@@ -55,6 +55,12 @@ int table_has_peers(struct nl *nl, bool *out);
  */
 int skeleton_verify(struct rules *rules, bool *same);
 
+/*
+ * Adds to the batch that chains, sets, flowtables and objects of the table go that are not the
+ * skeleton's: behind the messages that delete the rules of all chains. How many they are.
+ */
+int strangers_delete(struct rules *rules, uint32_t *count);
+
 /* Joins nf_tables' events, but for those that `own` causes. */
 int changes_open(struct nl *events, const struct nl *own);
 /*

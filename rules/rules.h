@@ -146,11 +146,13 @@ struct rules_torn {
 };
 
 /* A packet that wants to open a flow to a stream, seen by the log group. */
+#define RULES_FIRST 20
 struct rules_event {
 	bool refused;	 /* by `source`, or because nobody has punched */
 	uint32_t number; /* of the stream; 0 when refused */
 	struct endpoint sender;
 	struct endpoint listen;
+	uint8_t first[RULES_FIRST]; /* bytes of what it carries; zero behind its end */
 };
 
 /* What somebody else did to the table, the worst last. */
@@ -168,6 +170,7 @@ struct rules_change {
 	enum rules_cause cause;
 	uint32_t pid; /* who it was, 0: the kernel did not say */
 	char process[RULES_PROCESS];
+	uint32_t removed; /* see struct rules_mended */
 };
 const char *rules_cause_text(enum rules_cause cause);
 /* Two are one: the worse cause, the newer process. */
@@ -226,11 +229,15 @@ int rules_read(struct rules *rules, const struct rules_reader *reader);
  */
 int rules_changes_fd(const struct rules *rules);
 int rules_changes(struct rules *rules, struct rules_change *change);
+struct rules_mended {
+	bool changed;	  /* something was not as it should be */
+	uint32_t removed; /* chains, sets, flowtables and objects that were not ours */
+};
 /*
- * Makes the table, its chains, rules and sets as they should be, without its elements. *mended says
- * that something was not. When the table is somebody else's: -EEXIST, -EBUSY.
+ * Makes the table, its chains, rules and sets as they should be, without its elements. When the
+ * table is somebody else's: -EEXIST, -EBUSY.
  */
-int rules_mend(struct rules *rules, bool *mended, struct rules_error *error);
+int rules_mend(struct rules *rules, struct rules_mended *mended, struct rules_error *error);
 
 /*
  * Reads as rules_read, and looks whether the elements that belong together are there: tells of

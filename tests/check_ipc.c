@@ -322,7 +322,7 @@ END_TEST
 START_TEST(test_event)
 {
 	struct rules_event event = {
-		true, 3, endpoint("198.51.100.1:7000"), endpoint("203.0.113.7:9099")};
+		true, 3, endpoint("198.51.100.1:7000"), endpoint("203.0.113.7:9099"), {0x80, 96}};
 	size_t len;
 
 	for (int refused = 0; refused <= 1; refused++) {
@@ -334,6 +334,7 @@ START_TEST(test_event)
 		ck_assert_uint_eq(ipc.event.number, 3);
 		ck_assert(endpoint_equal(&ipc.event.sender, &event.sender));
 		ck_assert(endpoint_equal(&ipc.event.listen, &event.listen));
+		ck_assert_mem_eq(ipc.event.first, event.first, sizeof event.first);
 	}
 	message[5] = 2;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
@@ -354,7 +355,7 @@ END_TEST
 
 START_TEST(test_changed)
 {
-	const struct rules_change change = {RULES_CAUSE_TABLE, 1234, "nft"};
+	const struct rules_change change = {RULES_CAUSE_TABLE, 1234, "nft", 5};
 	size_t len = ipc_encode_changed(message, &change, 123456);
 
 	assert_whole(len);

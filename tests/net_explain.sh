@@ -6,7 +6,7 @@
 #   other  198.51.101.66  --net --- nat --- client
 #   relay  203.0.113.7    ---+
 . "$(dirname "$0")/lib.sh"
-plan 59
+plan 72
 
 OTHER4=198.51.101.66
 FROM=7000  # the sender's port
@@ -28,6 +28,16 @@ verdict() { # [OPTION...]
 
 says() { # STEP [OPTION...]
 	[ "$(verdict "${@:2}")" = "$1" ]
+}
+
+# That it cannot be told, because of the table.
+unknown() { # TABLE
+	pctl explain "$STREAM" >"$T/explained"
+	[ $? = 4 ] || return
+	pctl --json explain "$STREAM" >"$T/explain.json"
+	[ $? = 4 ] && [ "$(json "$T/explain.json" 'd["arrives"]')" = null ] &&
+		text_of "$1" >"$T/sentence" && contains "$T/sentence" "cannot be told" &&
+		contains "$T/explained" "^ +UNKNOWN +chain "
 }
 
 # A sentence of a step, for one who is to read it.
@@ -168,6 +178,15 @@ broken "an unreachable route" route
 in_ns relay ip route del 192.0.2.0/24
 mended "the route"
 
+foreign 'table inet fw { chain pre { type filter hook prerouting priority mangle; udp dport 9101 meta mark set 5; }; }'
+ip -n "${P}relay" route add blackhole default table 77
+ip -n "${P}relay" rule add fwmark 5 table 77
+broken "a black hole for what others have marked" route
+ok "the command that it prints shows it" not in_ns relay bash -c "$(text_of route | sed -n "s/.*'\(ip route get [^']*\)'.*/\1/p")"
+ip -n "${P}relay" rule del fwmark 5 table 77
+foreign 'delete table inet fw'
+mended "the rule for the mark"
+
 in_ns relay sysctl -qw net.ipv4.ip_forward=0
 broken "forwarding is off" forwarding
 in_ns relay sysctl -qw net.ipv4.ip_forward=1
@@ -190,6 +209,19 @@ stop punch KILL
 broken "the client is gone" consent
 ok "it comes back" punch
 mended "consent"
+
+# A rule that drops one of a million packets, and one that drops all: both can only be tried.
+foreign 'table inet fw { chain forward { type filter hook forward priority 0; jump odd; }; chain odd { numgen inc mod 1000000 == 999999 drop; }; }'
+ok "a rule that cannot be evaluated: neither yes nor no" unknown fw
+note "$(text_of fw)"
+ok "chain and rule are named" contains "$T/sentence" 'fw forward .*rule 1: .*numgen.* in odd'
+ok "for people too" contains "$T/explained" "may or may not arrive at .*, see chain"
+ok "with --trace it would arrive" says arrives --trace
+foreign 'flush chain inet fw odd' 'add rule inet fw odd numgen inc mod 1 == 0 drop'
+ok "the same, that drops: neither" unknown fw
+ok "with --trace it would not" says fw --trace
+foreign 'delete table inet fw'
+mended "the rule"
 
 STREAM=six
 start client punch6 "$PUNCHCTL" punch "six@[$RELAY6]" --key-file "$T/six.key" --port 5006 --to 9106

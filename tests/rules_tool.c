@@ -195,12 +195,12 @@ static void tool_changes(struct tool *tool, int64_t ms)
 static void tool_mend(struct tool *tool)
 {
 	struct rules_error error = {0};
-	bool mended;
+	struct rules_mended mended;
 
 	if (rules_mend(tool->rules, &mended, &error))
 		printf("error %d %s\n", error.code, error.text);
 	else
-		puts(mended ? "mended\n." : "whole\n.");
+		puts(mended.changed ? "mended\n." : "whole\n.");
 }
 
 static int tool_commit(struct tool *tool)
