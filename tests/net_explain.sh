@@ -6,7 +6,7 @@
 #   other  198.51.101.66  --net --- nat --- client
 #   relay  203.0.113.7    ---+
 . "$(dirname "$0")/lib.sh"
-plan 72
+plan 74
 
 OTHER4=198.51.101.66
 FROM=7000  # the sender's port
@@ -15,15 +15,15 @@ STREAM=cam # that is explained
 # The step that stops a packet, as explain says; "arrives" when there is none. The exit status
 # has to say the same. Of a chain, its table.
 verdict() { # [OPTION...]
-	local status
+	local status said
 	pctl --json explain "$STREAM" "$@" >"$T/explain.json"
 	status=$?
-	json "$T/explain.json" '([s.get("table", s["step"]) for s in d["paths"][0]["steps"] if s["stops"] and s["step"] == d["paths"][0]["cause"]] + ["arrives"])[0]' >"$T/verdict"
-	case $status:$(json "$T/explain.json" 'd["arrives"]'):$(cat "$T/verdict") in
-	0:true:arrives) ;;
-	1:false:arrives | *:true:* | 0:*) echo "status $status disagrees" ;;
+	said=$(json "$T/explain.json" '"%s " % d["arrives"] + ([s.get("table", s["step"]) for s in d["paths"][0]["steps"] if s["stops"] and s["step"] == d["paths"][0]["cause"]] + ["arrives"])[0]')
+	case "$status $said" in
+	"0 True arrives") ;;
+	"1 False arrives" | *" True "* | "0 "*) echo "status $status disagrees" ;;
 	esac
-	cat "$T/verdict"
+	echo "${said#* }"
 }
 
 says() { # STEP [OPTION...]
@@ -136,7 +136,7 @@ cat >"$T/relayd-tun" <<-RELAYD
 RELAYD
 chmod +x "$T/relayd-tun"
 RELAYD=$T/relayd-tun
-relayd_conf 'consent = 10' "address = { \"$RELAY4\", \"$RELAY6\" }"
+relayd_conf "consent = $(seconds 10)" "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf cam 'listen = "9101"' "source = \"$SENDER4\""
 stream_conf six 'listen = "9106"' 'source = "any"'
 stream_conf game 'peers = 4'
@@ -173,7 +173,9 @@ foreign 'delete table inet fw'
 
 in_ns relay ip route add blackhole 192.0.2.0/24
 broken "a black hole" route
-in_ns relay ip route replace unreachable 192.0.2.0/24
+in_ns relay ip route del 192.0.2.0/24
+mended "the black hole"
+in_ns relay ip route add unreachable 192.0.2.0/24
 broken "an unreachable route" route
 in_ns relay ip route del 192.0.2.0/24
 mended "the route"

@@ -130,7 +130,8 @@ RULES
 start relay monitor "$PUNCHCTL" --socket "$T/relayd/relayd.sock" --json monitor
 ok "a client punches" punches cam1 5004 9101
 start client recv "$UDPTOOL" recv --bind 127.0.0.1:5004
-start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9101" --count 100000 --rate 500 --rtp
+start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9101" --count 100000 \
+	--rate "$(rate 500)" --rtp
 ok "media flow" wait_for 5 stream_is cam1 live
 
 # --- the database's disk
@@ -163,11 +164,11 @@ ok "with a large one the same stream is added" pctl add wide --listen 9300-9363
 passes "a small netlink buffer" netlink_buffer
 
 # The log group's packets do not fit while nobody reads them.
+kill -STOP "$(pid_of relayd)" # no answer to a question may be what does not fit
 "$PYTHON" "$T/sockets.py" "$(pid_of relayd)" SO_RCVBUF 1024
-kill -STOP "$(pid_of relayd)"
 in_ns sender "$UDPTOOL" send --from "$SENDER4:7001" --to "$RELAY4:9200" --count 20 --rate 1000
-kill -CONT "$(pid_of relayd)"
 "$PYTHON" "$T/sockets.py" "$(pid_of relayd)" SO_RCVBUF 8388608
+kill -CONT "$(pid_of relayd)"
 ok "unheard events: show names it" wait_for 10 troubles netlink_buffer
 ok "unheard events: the log says so" wait_for 3 grep -q "netlink_buffer: the kernel told more" "$T/relayd.err"
 
@@ -220,6 +221,8 @@ if [ "$max" -le 600000 ]; then
 			}
 		}
 	RULES
+	# However long it takes to fill it, none of them ends meanwhile.
+	in_ns relay sysctl -qw net.netfilter.nf_conntrack_udp_timeout=600
 	start relay fill "$PYTHON" "$T/fill.py" "$max"
 	named "a full conntrack table" conntrack_full 'nf_conntrack_max=' conntrack_full
 	ok "a full conntrack table: media flow on" heard
