@@ -99,6 +99,7 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		buf_put_u64(buf, record->health.lost);
 		break;
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	}
 }
@@ -169,6 +170,7 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		record->health.lost = buf_get_u64(buf);
 		break;
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	default:
 		buf->bad = true;

@@ -93,12 +93,21 @@ int sync_settle(struct sync *sync, sync_read_fn *done, void *data)
 	return reader_add(sync, &sync->settling, done, data);
 }
 
-int sync_check(struct sync *sync, sync_read_fn *done, void *data)
+int sync_check(struct sync *sync, sync_part_fn *part, sync_read_fn *done, void *data)
 {
 	int err = sync_read(sync, done, data);
 
-	sync->check |= !err;
+	if (!err)
+		TAILQ_LAST(&sync->next, sync_readers)->part = part;
 	return err;
+}
+
+/* The reading under way, if it is one for a comparison: then that is all that asks for it. */
+static struct sync_reader *checker(const struct sync *sync)
+{
+	struct sync_reader *reader = sync->read_id ? TAILQ_FIRST(&sync->asking) : NULL;
+
+	return reader && reader->part ? reader : NULL;
 }
 
 void sync_forget(struct sync *sync, void *data)
@@ -180,6 +189,9 @@ static void commit(struct sync *sync)
 		slot->busy = false;
 		sync_plan_close_old(sync, slot);
 		slot->have = slot->doing;
+		if (!slot->listening || memcmp(&slot->listening_source, &slot->doing_source,
+						sizeof slot->doing_source))
+			slot->seen = sync->table->round;
 		slot->listening = !slot->doing_gone;
 		slot->listening_source = slot->doing_source;
 		slot->raw_open = slot->listening && slot->stream->spec.raw_punch;
@@ -252,6 +264,7 @@ static void send_hints(struct sync *sync)
 
 				if (!slot_is_at(slot, addr))
 					continue;
+				spots[count].client = slot->have.client;
 				spots[count++].listen = (struct endpoint){*addr, slot->port};
 				if (count < RULES_OPS_MAX)
 					continue;
@@ -298,22 +311,24 @@ static bool is_planned(const struct sync *sync, const struct sync_reader *reader
 static void start_read(struct sync *sync)
 {
 	struct sync_reader *reader = TAILQ_FIRST(&sync->next);
+	bool check;
 	size_t len;
 
 	if (sync->read_id || !reader || (!sync->held && !is_planned(sync, reader)))
 		return;
-	while ((reader = TAILQ_FIRST(&sync->next)) && (sync->held || is_planned(sync, reader))) {
+	do {
+		check = reader->part;
 		TAILQ_REMOVE(&sync->next, reader, link);
 		TAILQ_INSERT_TAIL(&sync->asking, reader, link);
-	}
+		reader = TAILQ_FIRST(&sync->next);
+	} while (reader && !check && !reader->part && is_planned(sync, reader));
 	sync->record_count = 0;
 	sync->record_error = 0;
 	if (sync->table->count >= HINTS_MIN)
 		send_hints(sync);
 	sync->read_id = ++sync->id;
-	len = sync->check ? ipc_encode_check(sync->message, sync->read_id)
-			  : ipc_encode_read(sync->message, sync->read_id);
-	sync->check = false;
+	len = check ? ipc_encode_check(sync->message, sync->read_id)
+		    : ipc_encode_read(sync->message, sync->read_id);
 	sync->send(sync->send_data, sync->message, len);
 }
 
@@ -378,9 +393,10 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 	sync->failures++;
 	if (sync->doubt)
 		sync->doubt(sync->send_data);
-	if (sync->held) {
+	if (sync->held || checker(sync)) {
 		sync_batch_again(sync);
 		revert(sync, NULL, error);
+		unsettle_readers(sync);
 		return;
 	}
 	if (sync->failed)
@@ -389,6 +405,21 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 		failed = sync->slots[sync->op_slot[op]];
 	revert(sync, failed, error);
 	unsettle_readers(sync);
+}
+
+/* Who compares has no need of it any more: of 100,000 streams all would be 60 MB. */
+static void tell_part(struct sync *sync)
+{
+	const struct sync_snapshot part = {sync->records, sync->record_count};
+	const struct sync_reader *reader = checker(sync);
+
+	if (!reader || sync->record_error)
+		return;
+	if (sync->sample)
+		sync->sample(sync->sample_data, &part);
+	if (reader->done)
+		reader->part(reader->data, &part);
+	sync->record_count = 0;
 }
 
 static void keep_records(struct sync *sync, const struct ipc_record *records, size_t count)
@@ -406,7 +437,9 @@ static void keep_records(struct sync *sync, const struct ipc_record *records, si
 		sync->record_room = room;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (records[i].kind == IPC_AGAIN)
+		if (records[i].kind == IPC_PART)
+			tell_part(sync);
+		else if (records[i].kind == IPC_AGAIN)
 			sync->record_count = 0;
 		else
 			sync->records[sync->record_count++] = records[i];
@@ -418,14 +451,17 @@ static void read_done(struct sync *sync, int error)
 	const struct sync_snapshot snapshot = {sync->records, sync->record_count};
 	struct sync_reader *reader;
 
-	sync->read_id = 0;
-	if (!error && sync->sample)
+	bool check = checker(sync);
+
+	if (!error && check)
+		tell_part(sync);
+	else if (!error && sync->sample)
 		sync->sample(sync->sample_data, &snapshot);
+	sync->read_id = 0;
 	while ((reader = TAILQ_FIRST(&sync->asking))) {
 		TAILQ_REMOVE(&sync->asking, reader, link);
-		reader_finish(reader, error, &snapshot);
+		reader_finish(reader, error, check ? NULL : &snapshot);
 	}
-	/* Of 100,000 streams it is 60 MB, which the next reading may find elsewhere. */
 	if (sync->record_room > RECORDS_KEPT) {
 		free(sync->records);
 		sync->records = NULL;

@@ -92,32 +92,62 @@ static void flow_tell(void *data, const struct ct *ct)
 		dump->reader->flow(dump->reader->data, &flow);
 }
 
-/* *complete is false when parts were not all; what has been told is void then. */
-static int family_read(struct dump *dump, uint8_t family, bool parts, bool *complete)
+/* What was told until now is true for itself; others have their turn. */
+int dump_pause(const struct dump *dump)
+{
+	int err = dump->check ? check_end(dump->check) : 0;
+
+	if (!err && dump->reader->pause)
+		dump->reader->pause(dump->reader->data);
+	return err;
+}
+
+/* What does not come in parts: of a large table what is not of streams. */
+static int few_read(struct dump *dump, uint8_t family)
 {
 	int err;
 
-	if (dump->check)
-		check_family(dump->check, family);
-	if (parts && dump_parts_begin(dump, family))
-		err = dump_parts(dump, family, complete);
-	else
+	if (!dump->part)
 		err = dump_whole(dump, family);
-	return err || !*complete ? err : others_read(dump, family);
+	else
+		err = dump->check ? check_peers(dump->check) : 0;
+	if (!err && dump->part)
+		err = dump_lanes(dump, family);
+	return err ? err : others_read(dump, family);
 }
 
 static int families_read(struct dump *dump, bool parts, bool *complete)
 {
-	int err;
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	struct dump_sizes sizes[2];
+	bool in_parts[2], any = false;
+	int err = 0;
 
 	*complete = true;
-	err = family_read(dump, AF_INET, parts, complete);
-	return err || !*complete ? err : family_read(dump, AF_INET6, parts, complete);
+	for (size_t i = 0; !err && i < 2; i++) {
+		in_parts[i] = parts && dump_parts_begin(dump, families[i], &sizes[i]);
+		any |= in_parts[i];
+		dump->part = in_parts[i] ? &sizes[i] : NULL;
+		if (dump->check)
+			check_family(dump->check, families[i]);
+		err = few_read(dump, families[i]);
+	}
+	if (!err && any)
+		err = dump_pause(dump);
+	for (size_t i = 0; !err && *complete && i < 2; i++) {
+		dump->part = &sizes[i];
+		if (dump->check)
+			check_family(dump->check, families[i]);
+		if (in_parts[i])
+			err = dump_parts(dump, families[i], complete);
+	}
+	dump->part = NULL;
+	return err;
 }
 
 int rules_hint(struct rules *rules, const struct rules_spot *spots, size_t count)
 {
-	struct endpoint *hints;
+	struct hint *hints;
 
 	if (!count)
 		rules->hint_count = 0;
@@ -133,7 +163,7 @@ int rules_hint(struct rules *rules, const struct rules_spot *spots, size_t count
 		rules->hint_room = room;
 	}
 	for (size_t i = 0; i < count; i++)
-		rules->hints[rules->hint_count++] = spots[i].listen;
+		rules->hints[rules->hint_count++] = (struct hint){spots[i].listen, spots[i].client};
 	return 0;
 }
 
@@ -144,12 +174,24 @@ static void hints_forget(struct rules *rules)
 	rules->hint_count = rules->hint_room = 0;
 }
 
+static bool hints_have_clients(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->hint_count; i++)
+		if (rules->hints[i].client.addr.family)
+			return true;
+	return false;
+}
+
 static int read_all(struct rules *rules, const struct rules_reader *reader, struct check *check)
 {
 	const struct ct_filter ours = {.mark = RULES_MARK, .mask = RULES_MARK_MASK};
 	struct dump dump = {.nl = &rules->nl, .rules = rules, .reader = reader, .check = check};
 	bool complete;
-	int err = families_read(&dump, reader->again, &complete);
+	int err;
+
+	if (check)
+		check_owners(check, hints_have_clients(rules));
+	err = families_read(&dump, reader->again, &complete);
 
 	if (!err && !complete) {
 		reader->again(reader->data);

@@ -10,18 +10,25 @@
 /* Below so many elements, or where the kernel does not count them, sets are dumped. */
 #define FETCH_MIN 4096
 
+/* Of a family that is read part after part: elements that there are, and that were read. */
+struct dump_sizes {
+	uint32_t counts[SET_COUNT], seen[SET_COUNT];
+	uint64_t resized; /* what it was then */
+};
+
 struct dump {
 	struct nl *nl;
 	struct rules *rules;
 	const struct rules_reader *reader;
-	struct check *check;	      /* or NULL */
-	const struct endpoint *hints; /* where streams listen */
+	struct check *check;	  /* or NULL */
+	const struct hint *hints; /* where streams listen */
 	size_t hint_count;
 	struct elems listening, ingress; /* of the family that is being read, in order */
-	/* Part after part: elements that there are, and that were read. */
-	bool part;
-	uint32_t counts[SET_COUNT], seen[SET_COUNT];
+	struct dump_sizes *part;	 /* NULL: it is read at once */
 };
+
+/* dump.c: between two parts. */
+int dump_pause(const struct dump *dump);
 
 /* dump_keys.c: what there is of some keys. A set of which there is nothing is not asked. */
 int dump_part(struct dump *dump, enum set_id set, const struct elems *keys, struct elems *out);
@@ -37,13 +44,11 @@ int dump_clients(struct dump *dump, uint8_t family);
 /* and of those of peers that the relay carries, by what lets them pass. */
 int dump_lanes(struct dump *dump, uint8_t family);
 
-/* dump_streams.c: tells of ports and clients where the hints are, */
-int dump_streams(struct dump *dump, uint8_t family);
-/* everywhere at once, */
+/* dump_streams.c: tells of ports and clients everywhere at once, */
 int dump_whole(struct dump *dump, uint8_t family);
-/* or part after part, if the table is large and the kernel counts; */
-bool dump_parts_begin(struct dump *dump, uint8_t family);
-/* *complete is false when that was not all; what has been told is void then. */
+/* or part after part, if the table is large and the kernel counts: fills sizes; */
+bool dump_parts_begin(const struct dump *dump, uint8_t family, struct dump_sizes *sizes);
+/* pauses behind each; *complete is false when they were not all. */
 int dump_parts(struct dump *dump, uint8_t family, bool *complete);
 
 #endif

@@ -9,9 +9,9 @@
 
 int dump_part(struct dump *dump, enum set_id set, const struct elems *keys, struct elems *out)
 {
-	int err = dump->counts[set] ? fetch_elems(dump->nl, keys->list, keys->count, out) : 0;
+	int err = dump->part->counts[set] ? fetch_elems(dump->nl, keys->list, keys->count, out) : 0;
 
-	dump->seen[set] += (uint32_t)out->count;
+	dump->part->seen[set] += (uint32_t)out->count;
 	return err;
 }
 
@@ -40,14 +40,24 @@ static int keys_room(struct elems *keys, size_t count)
 	return keys->list ? 0 : -ENOMEM;
 }
 
+static size_t hints_count(const struct dump *dump, uint8_t family)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < dump->hint_count; i++)
+		count += dump->hints[i].listen.addr.family == family;
+	return count;
+}
+
 int dump_listen_set(struct dump *dump, enum set_id set, uint8_t family, struct elems *out)
 {
 	struct elems keys = {0};
-	int err = keys_room(&keys, dump->hint_count);
+	int err = keys_room(&keys, hints_count(dump, family));
 
 	for (size_t i = 0; !err && i < dump->hint_count; i++)
-		if (dump->hints[i].addr.family == family)
-			keys.list[keys.count++] = (struct elem){.set = set, .key = dump->hints[i]};
+		if (dump->hints[i].listen.addr.family == family)
+			keys.list[keys.count++] =
+				(struct elem){.set = set, .key = dump->hints[i].listen};
 	if (!err)
 		err = known_read(dump, set, family, &keys, out);
 	free(keys.list);
@@ -66,14 +76,20 @@ static void keys_unique(struct elems *keys)
 	keys->count = count;
 }
 
+/* Also of those to which none leads any more. */
 int dump_holes(struct dump *dump, uint8_t family, struct elems *out)
 {
 	struct elems keys = {0};
-	int err = keys_room(&keys, dump->ingress.count);
+	int err = keys_room(&keys, dump->ingress.count + hints_count(dump, family));
 
 	for (size_t i = 0; !err && i < dump->ingress.count; i++)
 		keys.list[keys.count++] =
 			(struct elem){.set = SET_EGRESS, .key = dump->ingress.list[i].data};
+	for (size_t i = 0; !err && i < dump->hint_count; i++)
+		if (dump->hints[i].listen.addr.family == family &&
+			dump->hints[i].client.addr.family == family)
+			keys.list[keys.count++] =
+				(struct elem){.set = SET_EGRESS, .key = dump->hints[i].client};
 	keys_unique(&keys);
 	if (!err)
 		err = known_read(dump, SET_EGRESS, family, &keys, out);
@@ -109,7 +125,7 @@ int dump_consent_set(struct dump *dump, enum set_id set, uint8_t family, struct 
 	if (!dump->part && (fetch_count(dump->nl, set, family, &count) || count < FETCH_MIN ||
 				   dump->ingress.count < count / 2))
 		return elem_dump(dump->nl, set, family, out);
-	if (dump->part && !dump->counts[set])
+	if (dump->part && !dump->part->counts[set])
 		return 0;
 	err = consent_keys(dump, set, &keys);
 	if (!err && dump->part)

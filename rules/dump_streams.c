@@ -8,7 +8,7 @@
 #include "rules/fetch.h"
 
 /* Listening endpoints that are read at once. */
-#define PART 1024
+#define PART 512
 
 static void listening_tell(const struct dump *dump, const struct elem *elem)
 {
@@ -56,7 +56,7 @@ static int ports_read(struct dump *dump, uint8_t family)
 	return 0;
 }
 
-int dump_streams(struct dump *dump, uint8_t family)
+static int streams_read(struct dump *dump, uint8_t family)
 {
 	int err = ports_read(dump, family);
 
@@ -74,38 +74,43 @@ int dump_whole(struct dump *dump, uint8_t family)
 
 	dump->hints = dump->rules->hints;
 	dump->hint_count = dump->rules->hint_count;
-	return err ? err : dump_streams(dump, family);
+	return err ? err : streams_read(dump, family);
 }
 
-/* All that there is has been read; consent of whom nothing leads to matters only to a check. */
+/*
+ * All that there is has been read, but for what transactions between the parts may have added or
+ * removed. Consent of whom nothing leads to is left out: it ends by itself.
+ */
 static bool is_complete(const struct dump *dump)
 {
 	static const enum set_id sets[] = {SET_LISTEN, SET_INGRESS, SET_EGRESS, SET_RATE};
+	const struct dump_sizes *part = dump->part;
+	uint64_t slack = dump->rules->resized - part->resized;
 
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) - !dump->check; i++)
-		if (dump->seen[sets[i]] != dump->counts[sets[i]])
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) - !dump->check; i++) {
+		uint64_t seen = part->seen[sets[i]], count = part->counts[sets[i]];
+
+		if (seen > count + slack || count > seen + slack)
 			return false;
-	for (const enum set_id *set = consent_sets; dump->check && *set != SET_COUNT; set++)
-		if (dump->seen[*set] != dump->counts[*set])
-			return false;
-	return true;
+	}
+	return !dump->check || check_is_complete(dump->check, slack);
 }
 
-bool dump_parts_begin(struct dump *dump, uint8_t family)
+bool dump_parts_begin(const struct dump *dump, uint8_t family, struct dump_sizes *sizes)
 {
 	static const enum set_id sets[] = {SET_LISTEN, SET_INGRESS, SET_EGRESS, SET_RATE, SET_EXACT,
 		SET_ANY, SET_EXACT_RATE, SET_ANY_RATE, SET_WITHIN};
 	uint32_t prefixes = 0;
 
-	memset(dump->seen, 0, sizeof(dump->seen));
+	*sizes = (struct dump_sizes){.resized = dump->rules->resized};
 	if (dump->rules->hint_count < FETCH_MIN || !dump->reader->client)
 		return false;
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		if (fetch_count(dump->nl, sets[i], family, &dump->counts[sets[i]]))
+		if (fetch_count(dump->nl, sets[i], family, &sizes->counts[sets[i]]))
 			return false;
 	if (dump->check && (fetch_count(dump->nl, SET_PREFIX, family, &prefixes) || prefixes))
 		return false;
-	return dump->counts[SET_LISTEN] >= FETCH_MIN;
+	return sizes->counts[SET_LISTEN] >= FETCH_MIN;
 }
 
 /* The addresses of one port stand side by side, and stay together. */
@@ -113,7 +118,8 @@ static size_t part_count(const struct rules *rules, size_t at)
 {
 	size_t left = rules->hint_count - at, count = left < PART ? left : PART;
 
-	while (count < left && rules->hints[at + count].port == rules->hints[at + count - 1].port)
+	while (count < left &&
+		rules->hints[at + count].listen.port == rules->hints[at + count - 1].listen.port)
 		count++;
 	return count;
 }
@@ -121,21 +127,15 @@ static size_t part_count(const struct rules *rules, size_t at)
 int dump_parts(struct dump *dump, uint8_t family, bool *complete)
 {
 	const struct rules *rules = dump->rules;
-	int err = dump->check ? check_begin(dump->check) : 0;
+	int err = 0;
 
-	dump->part = true;
 	for (size_t i = 0; !err && i < rules->hint_count; i += dump->hint_count) {
 		dump->hints = rules->hints + i;
 		dump->hint_count = part_count(rules, i);
-		err = dump_streams(dump, family);
-		if (!dump->check && dump->reader->pause)
-			dump->reader->pause(dump->reader->data);
+		err = streams_read(dump, family);
+		if (!err)
+			err = dump_pause(dump);
 	}
-	if (!err)
-		err = dump_lanes(dump, family);
-	dump->part = false;
-	*complete = is_complete(dump) && (!dump->check || check_is_complete(dump->check));
-	if (!err && dump->check && *complete)
-		err = check_end(dump->check);
+	*complete = is_complete(dump);
 	return err;
 }
