@@ -243,7 +243,7 @@ static void peers_compare(struct compare *compare)
 
 void compare_part(struct compare *compare)
 {
-	if (!compare->parts++) {
+	if (compare->part.first) {
 		ports_compare(compare);
 		peers_compare(compare);
 		raws_compare(compare);

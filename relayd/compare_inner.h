@@ -33,7 +33,6 @@ struct compare {
 	struct sync_snapshot part;
 	bool *wanted; /* of each record: it should be there, or is being replaced */
 	struct compare_list lists[INDEXES];
-	size_t parts;	/* that were compared */
 	uint32_t first; /* round of the table */
 	struct compare_count count;
 	int error;

@@ -9,7 +9,7 @@ static bool peers_flow_is(const struct compare *compare, const struct rules_flow
 	const struct ipc_record *record = compare_peer(compare, &hole);
 
 	/* In parts the pairs came long before, and may be others by now. */
-	if (compare->parts > 1)
+	if (!compare->part.first)
 		return broker_has_hole(compare->net->broker, &flow->sender);
 	return record && record->peer.number == flow->number &&
 	       endpoint_equal(&record->peer.peer, &flow->client) &&

@@ -360,7 +360,7 @@ static void stop(struct net *net)
 	uv_run(&net->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&net->loop);
 	registry_close(net->registry);
-	restore_end(net);
+	restore_close(net);
 	sync_fini(&net->sync);
 	ask_fini(&net->asker);
 	net_broker_close(net);

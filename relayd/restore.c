@@ -57,11 +57,11 @@ int restore_begin(struct net *net, sync_part_fn *part, sync_read_fn *done)
 	err = restore->compare ? sync_check(&net->sync, part, done, net) : -ENOMEM;
 	net->sync.held = !err;
 	if (err)
-		restore_end(net);
+		restore_close(net);
 	return err;
 }
 
-void restore_end(struct net *net)
+void restore_close(struct net *net)
 {
 	struct restore *restore = &net->restore;
 
@@ -69,6 +69,13 @@ void restore_end(struct net *net)
 		compare_close(restore->compare);
 	restore->compare = NULL;
 	net->sync.held = false;
+}
+
+void restore_end(struct net *net)
+{
+	restore_close(net);
+	if (net->restore.again)
+		compare_begin(net);
 }
 
 /* Pairs are compared with the first part, while nothing is under way; then all may go on. */
@@ -105,10 +112,6 @@ static void compared(void *data, int error, const struct sync_snapshot *snapshot
 	if (error)
 		restore->doubt = true;
 	restore_end(net);
-	if (!restore->again)
-		return;
-	restore->again = false;
-	compare_begin(net);
 }
 
 static void compare_begin(struct net *net)

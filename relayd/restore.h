@@ -31,7 +31,9 @@ void restore_doubt(struct net *net);
 void restore_tick(struct net *net);
 /* Begins a comparison, at a start too; nothing is sent until sync.held is cleared. -errno. */
 int restore_begin(struct net *net, sync_part_fn *part, sync_read_fn *done);
-/* It is over. */
+/* It is over; if there was another change since, the next begins. */
 void restore_end(struct net *net);
+/* Gives up the one that is under way. */
+void restore_close(struct net *net);
 
 #endif

@@ -291,7 +291,7 @@ int sync_sample(struct sync *sync, const struct rules_spot *spots, size_t count,
 static void sample_part(
 	struct sync *sync, const struct ipc *message, const struct ipc_record *records)
 {
-	const struct sync_snapshot part = {records, message->count};
+	const struct sync_snapshot part = {.records = records, .count = message->count};
 
 	if (message->kind == IPC_RECORDS) {
 		if (sync->sample)
@@ -324,6 +324,7 @@ static void start_read(struct sync *sync)
 	} while (reader && !check && !reader->part && is_planned(sync, reader));
 	sync->record_count = 0;
 	sync->record_error = 0;
+	sync->part_first = true;
 	if (sync->table->count >= HINTS_MIN)
 		send_hints(sync);
 	sync->read_id = ++sync->id;
@@ -410,7 +411,7 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 /* Who compares has no need of it any more: of 100,000 streams all would be 60 MB. */
 static void tell_part(struct sync *sync)
 {
-	const struct sync_snapshot part = {sync->records, sync->record_count};
+	const struct sync_snapshot part = {sync->records, sync->record_count, sync->part_first};
 	const struct sync_reader *reader = checker(sync);
 
 	if (!reader || sync->record_error)
@@ -420,6 +421,7 @@ static void tell_part(struct sync *sync)
 	if (reader->done)
 		reader->part(reader->data, &part);
 	sync->record_count = 0;
+	sync->part_first = false;
 }
 
 static void keep_records(struct sync *sync, const struct ipc_record *records, size_t count)
@@ -437,18 +439,20 @@ static void keep_records(struct sync *sync, const struct ipc_record *records, si
 		sync->record_room = room;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (records[i].kind == IPC_PART)
+		if (records[i].kind == IPC_PART) {
 			tell_part(sync);
-		else if (records[i].kind == IPC_AGAIN)
+		} else if (records[i].kind == IPC_AGAIN) {
 			sync->record_count = 0;
-		else
+			sync->part_first = true;
+		} else {
 			sync->records[sync->record_count++] = records[i];
+		}
 	}
 }
 
 static void read_done(struct sync *sync, int error)
 {
-	const struct sync_snapshot snapshot = {sync->records, sync->record_count};
+	const struct sync_snapshot snapshot = {sync->records, sync->record_count, true};
 	struct sync_reader *reader;
 
 	bool check = checker(sync);

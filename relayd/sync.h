@@ -37,6 +37,7 @@ TAILQ_HEAD(sync_waiters, sync_waiter);
 struct sync_snapshot {
 	const struct ipc_record *records;
 	size_t count;
+	bool first; /* the part that has what is not of streams, or all that there is */
 };
 typedef void sync_read_fn(void *data, int error, const struct sync_snapshot *snapshot);
 /*
@@ -103,6 +104,7 @@ struct sync {
 	void *sampled_data;
 	struct ipc_record *records; /* collected */
 	size_t record_count, record_room;
+	bool part_first;  /* the next part is */
 	int record_error; /* memory was short: the reading is worth nothing */
 
 	uint64_t transactions, failures, dropped;

@@ -83,7 +83,7 @@ static void begin(void)
 			.consent_ms = CONSENT,
 			.name = "cam1"}};
 	records[PUNCH] = (struct ipc_record){.kind = IPC_PUNCH, .punch.at = hole.punch};
-	snapshot = (struct sync_snapshot){records, RECORDS};
+	snapshot = (struct sync_snapshot){records, RECORDS, true};
 }
 
 static void set_up(void)
@@ -402,7 +402,7 @@ START_TEST(test_many)
 				.consent_ms = 1 + i * 7919 % CONSENT}};
 		strcpy(record[2].client.name, name);
 	}
-	snapshot = (struct sync_snapshot){many, 3 * (size_t)MANY};
+	snapshot = (struct sync_snapshot){many, 3 * (size_t)MANY, true};
 	ck_assert_int_eq(adopted(&snapshot), 0);
 	ck_assert_uint_eq(net.table.holes, MANY + 1);
 	ck_assert_uint_eq(count.orphans, 0);

@@ -8,7 +8,7 @@
 #   relay  203.0.113.7 ------+
 #          203.0.113.8
 . "$(dirname "$0")/lib.sh"
-plan 40
+plan 41
 SECOND4=203.0.113.8
 EACH=2100 # streams at each address; above 4096 the table is read part by part
 LATE=$((EACH + 500)) # a line of a stream at the second address
@@ -112,6 +112,7 @@ ok "elements are deleted while nobody owns them" elements_delete
 ok "the next start" relayd_start
 ok "finds what is missing" log_told "[1-9][0-9]* parts were missing"
 ok "has every stream" count_is $((2 * EACH))
+ok "and its own port" element_is punch4 "$RELAY4 . 3478"
 ok "and all clients but those whose consent or hole is unknown" holes_are $((2 * EACH - 3))
 ok "all punches again" storm
 ok "and each has its hole" holes_are $((2 * EACH))
