@@ -205,6 +205,46 @@ START_TEST(test_consent)
 }
 END_TEST
 
+/* A part that is not about a slot says nothing about it, nor of our own ports. */
+START_TEST(test_parts)
+{
+	const struct sync_snapshot own = {&records[PUNCH], 1, true}, rest = {records, PUNCH, false};
+	struct compare *compare = compare_open(&net);
+
+	ck_assert_ptr_nonnull(compare);
+	ck_assert_int_eq(compare_load(compare, &own), 0);
+	compare_part(compare);
+	ck_assert_int_eq(compare_load(compare, &rest), 0);
+	compare_part(compare);
+	ck_assert_int_eq(compare_finish(compare, &count), 0);
+	compare_close(compare);
+	settle();
+	ck_assert_uint_eq(message.count, 0);
+	ck_assert_uint_eq(count.missing + count.orphans, 0);
+}
+END_TEST
+
+/* What is being changed cannot be judged; consent that is on its way is as it should be. */
+START_TEST(test_busy)
+{
+	slot->refresh = true;
+	slot_mark(&net.table, slot);
+	sync_turn(&net.sync);
+	ck_assert(slot->busy);
+	records[CLIENT].client.consent_ms = 1000;
+	compared();
+	ck_assert_uint_eq(count.missing + count.orphans, 0);
+	ck_assert(!net.restore.doubt);
+	slot_mark(&net.table, slot);
+	sync_turn(&net.sync);
+	records[CLIENT].kind = IPC_FLOW;
+	compared();
+	ck_assert_uint_eq(count.missing, 0);
+	ck_assert(net.restore.doubt);
+	ck_assert(endpoint_equal(&slot->have.client, &slot->want.client));
+}
+END_TEST
+
 /* It is restored with what is left of it, not with all. */
 START_TEST(test_consent_left)
 {
@@ -423,6 +463,8 @@ static Suite *compare_suite(void)
 	tcase_add_test(tcase, test_otherwise);
 	tcase_add_loop_test(tcase, test_consent, 0, 3);
 	tcase_add_test(tcase, test_consent_left);
+	tcase_add_test(tcase, test_parts);
+	tcase_add_test(tcase, test_busy);
 	tcase_add_loop_test(tcase, test_torn, 0, 2);
 	tcase_add_loop_test(tcase, test_orphan, 0, (int)(sizeof(orphans) / sizeof(orphans[0])));
 	tcase_add_test(tcase, test_flow);
