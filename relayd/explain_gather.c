@@ -150,6 +150,7 @@ static void take_record(struct explain_path *path, const struct ipc_record *reco
 	case IPC_TORN:
 	case IPC_HEALTH:
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	}
 }

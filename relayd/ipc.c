@@ -100,6 +100,7 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		buf_put_u8(buf, record->health.unheard);
 		break;
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	}
 }
@@ -171,6 +172,7 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		record->health.unheard = get_bool(buf);
 		break;
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	default:
 		buf->bad = true;

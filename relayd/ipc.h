@@ -52,7 +52,8 @@ enum ipc_record_kind {
 	IPC_PEER,
 	IPC_TORN, /* only of a CHECK */
 	IPC_HEALTH,
-	IPC_AGAIN, /* what came before in this reading is void */
+	IPC_AGAIN, /* what came since the last PART, or in this reading, is void */
+	IPC_PART,  /* what came since the last one is whole for itself, and is what there is now */
 };
 
 /* One thing that the kernel holds. */

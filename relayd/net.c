@@ -235,19 +235,27 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 }
 
 /* What an earlier net side, or an earlier relayd, has left in the kernel is taken over. */
+static void part_adopted(void *data, const struct sync_snapshot *part)
+{
+	struct net *net = data;
+
+	adopt_part(net, net->restore.compare, part);
+}
+
 static void adopted(void *data, int error, const struct sync_snapshot *snapshot)
 {
 	struct net *net = data;
 	struct compare_count count = {0};
 
+	(void)snapshot;
 	if (!error)
-		error = adopt(net, snapshot, &count);
+		error = adopt_finish(net, net->restore.compare, &count);
 	if (!error)
 		error = start_punch(net);
 	if (!error)
 		log_info("adopted %zu clients; %zu parts were missing, %zu are removed",
 			net->table.holes, count.missing, count.orphans);
-	restore_started(net);
+	restore_end(net);
 	if (error || sync_settle(&net->sync, ready, net)) {
 		log_error("cannot start: %s", strerror(-error));
 		uv_stop(&net->loop);
@@ -275,7 +283,6 @@ static int start(struct net *net)
 		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
-	net->sync.held = net->restore.comparing = true;
 	net->sync.doubt = doubt;
 	ask_init(&net->asker);
 	net->asker.send = send_message;
@@ -298,7 +305,10 @@ static int start(struct net *net)
 		return err;
 	}
 	err = start_handles(net);
-	return err ? err : sync_check(&net->sync, adopted, net);
+	if (err)
+		return err;
+	adopt_begin(net);
+	return restore_begin(net, part_adopted, adopted);
 }
 
 static void close_handle(uv_handle_t *handle, void *data)
@@ -318,6 +328,7 @@ static void stop(struct net *net)
 	uv_run(&net->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&net->loop);
 	registry_close(net->registry);
+	restore_close(net);
 	sync_fini(&net->sync);
 	ask_fini(&net->asker);
 	net_broker_close(net);

@@ -48,6 +48,7 @@ struct slot {
 	bool raw_open;	     /* and the raw punch port */
 	bool refresh, flush; /* consent is to begin anew; the flow is to be deleted */
 	bool dirty, busy;    /* in the dirty list; in the transaction that is under way */
+	uint32_t seen;	     /* the part of a comparison in which the kernel last had it */
 	TAILQ_ENTRY(slot) dirty_link;
 	struct slot *port_next; /* another with the same port, at another address */
 
@@ -119,6 +120,7 @@ struct stream_table {
 	size_t count;
 	size_t holes; /* slots with a hole */
 	struct slot_list dirty;
+	uint32_t round;	       /* parts that were compared with the kernel */
 	uint64_t marks, plans; /* slots that ever came into the dirty list, and that left it */
 	struct slot_list consents;
 	bool families[STREAM_FAMILIES]; /* those that the relay has an address of */
@@ -180,9 +182,11 @@ void slot_release(struct stream_table *table, struct slot *slot);
 void slot_expire(struct stream_table *table, int64_t now_ms);
 /* Into the dirty list, once. */
 void slot_mark(struct stream_table *table, struct slot *slot);
-/* At a start: the kernel has this hole already. */
+/* At a start: the kernel has this hole already. When all are adopted, slots_order. */
 void slot_adopt(
 	struct stream_table *table, struct slot *slot, const struct hole *hole, int64_t punched_ms);
+/* Puts those with a hole in order of their punches; -ENOMEM. */
+int slots_order(struct stream_table *table);
 
 /* Something happened that those who watch want to hear of. */
 void stream_tell(const struct stream_table *table, const char *what, const struct slot *slot,

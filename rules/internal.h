@@ -9,6 +9,11 @@
 #include "rules/rules.h"
 #include "rules/skeleton.h"
 
+/* Where a stream listens, and its client, family 0: not known. */
+struct hint {
+	struct endpoint listen, client;
+};
+
 struct rules {
 	struct nl nl;		    /* owns the table; everything but the log */
 	struct nl log;		    /* packets of the log group */
@@ -20,8 +25,9 @@ struct rules {
 	struct rules_features features;
 	struct batch batch;
 	struct flush flush;
-	struct endpoint *hints; /* for the next reading */
+	struct hint *hints; /* for the next reading */
 	size_t hint_count, hint_room;
+	uint64_t resized; /* elements that transactions may have added to a set, or removed */
 	bool peers;    /* their chain exists */
 	uint64_t lost; /* times that events were */
 };

@@ -125,11 +125,14 @@ struct rules_reader {
 	void (*flow)(void *data, const struct rules_flow *flow);
 	void (*peer)(void *data, const struct rules_peer *peer);
 	void *data;
-	/* What was told is void, and is told anew; NULL: that cannot be, and reading a large table
-	 * takes longer. */
+	/* What was told since the last pause is void, and all is told anew; NULL: that cannot be,
+	 * and reading a large table takes longer. */
 	void (*again)(void *data);
-	/* rules_apply and rules_sample may be called from here, in the midst of a large table; may
-	 * be NULL. */
+	/*
+	 * In the midst of a large table, which is read part after part: what was told since the
+	 * last one is all that there is now of some streams, first of peers and of our own ports,
+	 * last of flows. rules_apply and rules_sample may be called from here; may be NULL.
+	 */
 	void (*pause)(void *data);
 };
 
@@ -208,8 +211,9 @@ int64_t rules_due(const struct rules *rules);
 void rules_tick(struct rules *rules, int64_t now_ms);
 
 /*
- * Where the next reading will find elements: the `listen` of streams. It is only for
- * speed, where there are very many; what is not among them is found too. count 0: none yet.
+ * Where the next reading will find elements: the `listen` of streams, with their clients if they
+ * are known. It is only for speed, where there are very many; what is not among them is found too.
+ * count 0: none yet.
  */
 #define RULES_HINTS_MAX (1024 * 1024)
 int rules_hint(struct rules *rules, const struct rules_spot *spots, size_t count);

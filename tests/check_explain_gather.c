@@ -14,7 +14,7 @@ static struct net *net;
 static struct config config;
 static struct stream *stream;
 static struct ipc_record records[3];
-static struct sync_snapshot snapshot = {records, 3};
+static struct sync_snapshot snapshot = {records, 3, true};
 static struct ipc sent;
 static unsigned int asked[IPC_ASK_TRACE + 1];
 static struct ipc_ask last[IPC_ASK_TRACE + 1];

@@ -314,7 +314,7 @@ START_TEST(test_record_kinds)
 	ck_assert_int_eq(ipc_decode(message, len, &none, &ipc), -EPROTO);
 	message[LIST_HEAD] = 0;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
-	message[LIST_HEAD] = IPC_AGAIN + 1;
+	message[LIST_HEAD] = IPC_PART + 1;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
 }
 END_TEST

@@ -479,6 +479,45 @@ START_TEST(test_read_again)
 }
 END_TEST
 
+static char parts[32];
+
+static void note_part(void *data, const struct sync_snapshot *part)
+{
+	size_t len = strlen(parts);
+
+	(void)data;
+	snprintf(parts + len, sizeof(parts) - len, "%zu%s ", part->count, part->first ? "!" : "");
+}
+
+static void note_end(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	(void)data;
+	ck_assert_int_eq(error, 0);
+	ck_assert_ptr_null(snapshot);
+	strcat(parts, "end");
+}
+
+/* What is not of streams comes first, and again when all is told anew. */
+START_TEST(test_check_parts)
+{
+	const struct ipc_record records[] = {{.kind = IPC_PUNCH}, {.kind = IPC_PART},
+		{.kind = IPC_CLIENT}, {.kind = IPC_CLIENT}, {.kind = IPC_PART},
+		{.kind = IPC_CLIENT}, {.kind = IPC_AGAIN}, {.kind = IPC_PUNCH}};
+	struct ipc part = {.kind = IPC_RECORDS, .count = COUNT(records)};
+	struct ipc end = {.kind = IPC_END, .error.op = -1};
+
+	parts[0] = '\0';
+	ck_assert_int_eq(sync_check(&sync_, note_part, note_end, NULL), 0);
+	sync_turn(&sync_);
+	ck_assert_int_eq(message.kind, IPC_CHECK);
+	part.id = end.id = message.id;
+	sync_message(&sync_, &part, records);
+	ck_assert_str_eq(parts, "1! 2 ");
+	sync_message(&sync_, &end, NULL);
+	ck_assert_str_eq(parts, "1! 2 1! end");
+}
+END_TEST
+
 static Suite *sync_suite(void)
 {
 	Suite *suite = suite_create("sync");
@@ -498,6 +537,7 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_settle);
 	tcase_add_test(tcase, test_settle_refused);
 	tcase_add_test(tcase, test_read_again);
+	tcase_add_test(tcase, test_check_parts);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
