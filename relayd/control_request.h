@@ -43,6 +43,7 @@ struct request {
 	bool trace;	      /* REQUEST_EXPLAIN: a packet is followed */
 	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
 	bool brief;	      /* LIST: only what a line of a table shows */
+	uint32_t limit;	      /* LIST: the first ones by name; 0: all */
 };
 
 /*
