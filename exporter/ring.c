@@ -58,10 +58,11 @@ void ring_add(struct ring *ring, const struct tally *more, int64_t from_ms, int6
 			share(more->refused, end - from_ms, to_ms - from_ms)};
 		size_t at = (size_t)(step % RING_STEPS);
 
-		if (step <= ring->newest - RING_STEPS)
-			continue;
-		step_add(&ring->steps[at], &until, &before);
-		ring->known[at] = true;
+		/* Half a step would look like a fall of the rate. */
+		if (step > ring->newest - RING_STEPS && (ring->known[at] || from_ms <= step * RING_STEP_MS)) {
+			step_add(&ring->steps[at], &until, &before);
+			ring->known[at] = true;
+		}
 		before = until;
 	}
 }
