@@ -59,7 +59,8 @@ void ring_add(struct ring *ring, const struct tally *more, int64_t from_ms, int6
 		size_t at = (size_t)(step % RING_STEPS);
 
 		/* Half a step would look like a fall of the rate. */
-		if (step > ring->newest - RING_STEPS && (ring->known[at] || from_ms <= step * RING_STEP_MS)) {
+		if (step > ring->newest - RING_STEPS &&
+			(ring->known[at] || from_ms <= step * RING_STEP_MS)) {
 			step_add(&ring->steps[at], &until, &before);
 			ring->known[at] = true;
 		}

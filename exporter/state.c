@@ -30,7 +30,7 @@ static uint64_t number(const json_t *object, const char *name)
 /* Of the last whole steps: the present one would look like a fall. */
 static json_t *recent(const struct history *history, const char *name, int64_t now_ms)
 {
-	const struct ring *ring = history_find(history, name);
+	const struct ring *ring = name ? history_find(history, name) : NULL;
 	json_t *array = json_array();
 
 	for (size_t ago = STATE_RECENT; ring && ago > 0; ago--) {
