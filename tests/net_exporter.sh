@@ -6,7 +6,7 @@
 #               |
 #             relay (relayd, relayd-exporter, curl, prometheus)
 . "$(dirname "$0")/lib.sh"
-plan 30
+plan 32
 
 EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
 URL=http://127.0.0.1:9478
@@ -54,6 +54,23 @@ scraped() { # NAME: Prometheus has this value of the relay
 	in_ns relay promtool query instant http://127.0.0.1:9090 "$1" | grep -q '=> [1-9]'
 }
 
+# The dashboard's questions as rules, for promtool to read.
+dashboard_rules() {
+	"$PYTHON" - "$TOP/contrib/grafana.json" <<-'PY'
+		import json, sys
+		panels = json.load(open(sys.argv[1]))["panels"]
+		exprs = [t["expr"].replace("$__rate_interval", "1m") for p in panels for t in p["targets"]]
+		print(json.dumps({"groups": [{"name": "dashboard", "rules": [
+		    {"record": "panel%d" % i, "expr": e} for i, e in enumerate(exprs)]}]}))
+	PY
+}
+
+# Names in the dashboard that no sample has.
+dashboard_strangers() {
+	grep -oE '\brelayd_[a-z_]+' "$TOP/contrib/grafana.json" | sort -u |
+		grep -vxFf <(sed -nE 's/^(relayd_[a-z_]+).*/\1/p' "$T/plain")
+}
+
 filtered() { # the exporter's Seccomp and capabilities
 	local status
 	status=/proc/$(pid_of exporter)/status
@@ -99,6 +116,10 @@ is "which names the sender" "$(state 's["ports"][0]["sender"]')" "$SENDER4:7000"
 ok "the history has it" wait_for 20 seen_in_history
 ok "Prometheus reads it as OpenMetrics" wait_for 30 scraped relayd_stream_packets_total
 stop prometheus
+get /metrics >"$T/plain"
+is "the dashboard asks for nothing else than what is served" "$(dashboard_strangers)" ""
+dashboard_rules >"$T/rules.yml"
+ok "and promtool understands its questions" promtool check rules "$T/rules.yml"
 
 is "explain says that a packet would arrive" \
 	"$(get '/api/explain?stream=cam1' >"$T/explain.json" && json "$T/explain.json" 'd["arrives"]')" true

@@ -7,7 +7,7 @@
 #               |
 #             relay (relayd, relayd-exporter, chromedriver, Chromium)
 #
-# PAGE_SHOTS=FOLDER keeps the pictures there; PAGE_SHOTS_AFTER=SECONDS lets the streams flow so long before.
+# PAGE_SHOTS=FOLDER keeps the pictures there; PAGE_SHOTS_AFTER=SECONDS lets the stream flow so long before.
 # check: timeout 180
 . "$(dirname "$0")/lib.sh"
 
@@ -33,6 +33,20 @@ until_js() { # EXPRESSION
 row() { # NAME TEXT: the stream's line has it
 	until_js "[...document.querySelectorAll('#table tbody tr')].some((tr) => \
 		tr.innerText.includes('$1') && tr.innerText.includes('$2'))"
+}
+
+send() { # RATE
+	start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 1000000 --rate "$1"
+}
+
+# For the pictures: a stream whose rate changes.
+flow() { # SECONDS
+	local part
+	for part in {1..9}; do
+		stop send
+		send $((120 + part * 97 % 160))
+		sleep $(($1 / 9))
+	done
 }
 
 # What has the keyboard: its id, or its text.
@@ -89,7 +103,7 @@ ok "and says that relayd answers" until_js "document.querySelector('#link').data
 
 start client punch "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 5004 --to 9099
 ok "a client punches" row cam1 ready
-start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 1000000 --rate 200
+send 200
 start sender stranger "$UDPTOOL" send --from "$SENDER4:7001" --to "$RELAY4:9200" --count 1000000 --rate 10
 ok "the stream starts" row cam1 live
 ok "the page names its sender" row cam1 "$SENDER4:7000"
@@ -114,7 +128,7 @@ web type ArrowDown Enter
 ok "a stream is opened, and explained" until_js "document.querySelectorAll('#explain li').length > 4"
 is "and has the keyboard" "$(web js "$focused")" detail-title
 ok "it has its chart" until_js "document.querySelector('#stream-chart .line')?.getAttribute('d').includes('L')"
-[ -z "${PAGE_SHOTS_AFTER-}" ] || sleep "$PAGE_SHOTS_AFTER"
+[ -z "${PAGE_SHOTS_AFTER-}" ] || flow "$PAGE_SHOTS_AFTER"
 web js 'scrollTo(0, 0)' >/dev/null
 picture detail 1280 1700 light >/dev/null
 web type Escape

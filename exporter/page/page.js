@@ -6,7 +6,6 @@ const SLOW_MS = 10000; // while the page is not seen
 const HISTORY_MS = 5000;
 const METRICS_MS = 5000;
 const RESOLVE_TRIES = 10; // while a next hop is being asked for
-const CONSENT_S = 45;
 
 const $ = (id) => document.getElementById(id);
 
@@ -51,7 +50,7 @@ function scaled(value, units) {
 const bitrate = (bytes) => scaled(bytes * 8, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
 const count = (value) => Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const percent = (part, whole) =>
-	!part ? "0 %" : part / whole < 0.0005 ? "< 0.1 %" : (100 * part / whole).toFixed(1) + " %";
+	!part ? "0\u00a0%" : part / whole < 0.0005 ? "<\u202f0.1\u00a0%" : (100 * part / whole).toFixed(1) + "\u00a0%";
 const clock = (ms, seconds) => new Date(ms).toLocaleTimeString([], {
 	hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined, hour12: false });
 const words = (name) => name.replaceAll("_", " ");
@@ -257,7 +256,7 @@ function spark(recent) {
 
 const rows = new Map(); // name: its row and the elements in it
 const before = new Map(); // name: the last counters, when they were read, and rates out of them
-let state = null, chosen = null, highest = CONSENT_S;
+let state = null, chosen = null, longest = 1; // longest: the longest consent seen
 
 function measure(stream, time) {
 	const last = before.get(stream.name);
@@ -328,7 +327,7 @@ function fillRow(parts, stream, now) {
 		say(cell, text || "\u2013");
 		cell.toggleAttribute("data-empty", !text);
 	};
-	highest = Math.max(highest, left || 0);
+	longest = Math.max(longest, left || 0);
 	say(parts.state, stream.state);
 	parts.state.dataset.state = stream.state;
 	parts.line.setAttribute("d", spark(stream.recent));
@@ -343,8 +342,8 @@ function fillRow(parts, stream, now) {
 	say(parts.left, left === null ? "\u2013" : left.toFixed(0) + " s");
 	parts.consent.toggleAttribute("data-empty", left === null);
 	parts.gauge.hidden = left === null;
-	parts.gauge.classList.toggle("low", left !== null && left < highest / 4);
-	parts.bar.style.width = left === null ? "0" : Math.min(100, 100 * left / highest) + "%";
+	parts.gauge.classList.toggle("low", left !== null && left < longest / 4);
+	parts.bar.style.width = left === null ? "0" : Math.min(100, 100 * left / longest) + "%";
 	if (chosen === stream.name)
 		parts.tr.setAttribute("aria-current", "true");
 	else
@@ -406,7 +405,7 @@ function showTiles(measured) {
 	const refused = sum("refusedRate"), packets = sum("packetRate"), uptime = metric("relayd_uptime_seconds");
 	const tiles = [...Object.entries(states).map(([name, n]) => [name, count(n), ""]),
 		["rate", ...bitrate(sum("rate"))], ["packets", count(packets), "/s"],
-		["refused", ...percent(refused, refused + packets).split(" ")],
+		["refused", ...percent(refused, refused + packets).split("\u00a0")],
 		["peers, direct", `${direct}`, `of ${pairs.length}`],
 		["up", ...upWords(uptime)]];
 	const list = $("tiles");
