@@ -16,7 +16,7 @@ command -v chromium >/dev/null && command -v chromedriver >/dev/null || {
 	skip "the page in a browser" "Chromium or chromedriver is not installed"
 	exit
 }
-plan 33
+plan 34
 
 EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
 URL=http://127.0.0.1:9478/
@@ -110,6 +110,10 @@ ok "the page names its sender" row cam1 "$SENDER4:7000"
 ok "and its rate" row cam1 kbit/s
 ok "packets of a stranger are counted as refused, by stream" \
 	until_js "document.querySelector('#causes').innerText.includes('doorbell')"
+start client serve "$PUNCHCTL" serve "game@$RELAY4" --key-file "$T/game.key" --to 127.0.0.1:7777
+start sender connect "$PUNCHCTL" connect "game@$RELAY4" --key-file "$T/game.key" --listen 127.0.0.1:7777
+start sender player "$UDPTOOL" send --from 127.0.0.1:7000 --to 127.0.0.1:7777 --count 1000000 --rate 20
+ok "two peers find each other" row game '1 direct'
 client_is="[...document.querySelectorAll('#table tbody tr')].find((tr) => tr.innerText.includes('cam1')).cells[7].innerText"
 old=$(web js "$client_is")
 nat_forget

@@ -78,8 +78,6 @@ async function fetchText(path, accept) {
 	return response.text();
 }
 
-const fetchJson = async (path) => JSON.parse(await fetchText(path, "application/json"));
-
 // Again and again, the next time `ms` after the last answer; what it returns does it now.
 function every(ms, work) {
 	let timer = 0, busy = false;
@@ -88,9 +86,12 @@ function every(ms, work) {
 		if (busy)
 			return;
 		busy = true;
-		await work();
-		busy = false;
-		timer = setTimeout(turn, document.hidden ? Math.max(ms, SLOW_MS) : ms);
+		try {
+			await work();
+		} finally {
+			busy = false;
+			timer = setTimeout(turn, document.hidden ? Math.max(ms, SLOW_MS) : ms);
+		}
 	}
 	document.addEventListener("visibilitychange", () => document.hidden || turn());
 	turn();
@@ -111,7 +112,7 @@ class Chart {
 		this.history = null;
 		this.at = null; // the step that the cursor is at
 		this.picture = svg("svg", { role: "img", tabindex: "0", "aria-label": label });
-		this.reading = el("p", { "aria-live": "polite" });
+		this.reading = el("p");
 		box.replaceChildren(this.picture, this.reading);
 		this.picture.addEventListener("pointermove", (event) => this.point(event));
 		this.picture.addEventListener("pointerleave", () => this.move(null));
@@ -223,6 +224,7 @@ class Chart {
 	read(rates) {
 		const { packets, refused, step } = this.history;
 		const i = this.at;
+		this.reading.setAttribute("aria-live", i === null ? "off" : "polite");
 		if (i === null) {
 			const sum = (list) => list.reduce((total, n) => total + (n || 0), 0);
 			this.reading.replaceChildren(el("span", { class: "key" }, "rate"),
@@ -581,12 +583,8 @@ async function explain(name) {
 	const box = $("explain");
 	box.setAttribute("aria-busy", "true");
 	for (let i = 0; i < RESOLVE_TRIES && chosen === name; i++) {
-		let answer;
-		try {
-			answer = await fetchJson(query + (i ? "&again=1" : ""));
-		} catch (error) {
-			answer = { ok: false, error: "relayd-exporter does not answer" };
-		}
+		const text = await ask(query + (i ? "&again=1" : ""));
+		const answer = text === null ? { ok: false, error: "relayd-exporter does not answer" } : JSON.parse(text);
 		if (chosen !== name)
 			return;
 		showExplain(answer);
@@ -661,38 +659,43 @@ function refresh() {
 	showDetail();
 }
 
-async function takeState() {
+// Its answer, or null when there is none.
+async function ask(path, accept) {
 	try {
-		state = await fetchJson("/api/state");
-		state.received = performance.now() / 1000;
-		refresh();
+		return await fetchText(path, accept || "application/json");
 	} catch (error) {
 		showUnreachable();
+		return null;
 	}
+}
+
+async function takeState() {
+	const text = await ask("/api/state");
+	if (text === null)
+		return;
+	state = JSON.parse(text);
+	state.received = performance.now() / 1000;
+	refresh();
 }
 
 async function takeHistory() {
-	try {
-		totalChart.show(await fetchJson("/api/history"));
-		if (!chosen)
-			return;
-		const name = chosen;
-		const answer = await fetchJson("/api/history?stream=" + encodeURIComponent(name));
-		if (answer.ok && name === chosen)
-			streamChart.show(answer);
-	} catch (error) {
-		showUnreachable();
-	}
+	const name = chosen, text = await ask("/api/history");
+	if (text !== null)
+		totalChart.show(JSON.parse(text));
+	if (text === null || !name)
+		return;
+	const own = JSON.parse(await ask("/api/history?stream=" + encodeURIComponent(name)));
+	if (own?.ok && name === chosen)
+		streamChart.show(own);
 }
 
 async function takeMetrics() {
-	try {
-		metrics = parseMetrics(await fetchText("/metrics", "application/openmetrics-text"));
-		say($("version"), metrics.get("relayd_build_info")?.[0].label || "");
-		showCauses();
-	} catch (error) {
-		showUnreachable();
-	}
+	const text = await ask("/metrics", "application/openmetrics-text");
+	if (text === null)
+		return;
+	metrics = parseMetrics(text);
+	say($("version"), metrics.get("relayd_build_info")?.[0].label || "");
+	showCauses();
 }
 
 $("filter").addEventListener("input", refresh);
