@@ -16,7 +16,7 @@ command -v chromium >/dev/null && command -v chromedriver >/dev/null || {
 	skip "the page in a browser" "Chromium or chromedriver is not installed"
 	exit
 }
-plan 34
+plan 35
 
 EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
 URL=http://127.0.0.1:9478/
@@ -132,6 +132,10 @@ web type ArrowDown Enter
 ok "a stream is opened, and explained" until_js "document.querySelectorAll('#explain li').length > 4"
 is "and has the keyboard" "$(web js "$focused")" detail-title
 ok "it has its chart" until_js "document.querySelector('#stream-chart .line')?.getAttribute('d').includes('L')"
+web js 'document.querySelector("#spans input").click()' >/dev/null
+ok "which can be of five minutes" \
+	until_js "document.querySelector('#total').innerText.includes('packets') && totalChart.history.bytes.length === 60"
+web js 'document.querySelectorAll("#spans input")[1].click()' >/dev/null
 [ -z "${PAGE_SHOTS_AFTER-}" ] || flow "$PAGE_SHOTS_AFTER"
 web js 'scrollTo(0, 0)' >/dev/null
 picture detail 1280 1700 light >/dev/null

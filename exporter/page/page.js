@@ -106,6 +106,8 @@ function nice(value) {
 	return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= value);
 }
 
+let minutes = 60; // that charts show
+
 class Chart {
 	constructor(box, label) {
 		this.box = box;
@@ -121,9 +123,22 @@ class Chart {
 		new ResizeObserver(() => this.draw()).observe(box);
 	}
 
-	show(history) {
-		this.history = history;
+	show(whole) {
+		this.whole = whole;
 		this.time = Date.now();
+		this.cut();
+	}
+
+	// What of the hour is wanted.
+	cut() {
+		if (!this.whole)
+			return;
+		const steps = Math.floor(minutes * 60 / this.whole.step);
+		const { step, bytes, packets, refused } = this.whole;
+		this.history = { step, bytes: bytes.slice(-steps), packets: packets.slice(-steps),
+			refused: refused.slice(-steps) };
+		if (this.at >= this.history.bytes.length)
+			this.at = null;
 		this.draw();
 	}
 
@@ -181,10 +196,9 @@ class Chart {
 			parts.push(text(this.left - 6, y(top * part) + 4, "end", bitrate(top * part).join(" ")));
 		}
 		parts.push(line("axis", bottom), line("axis", 170), text(this.left - 6, 160, "end", "refused"));
-		const tens = width < 520 ? 20 : 10;
-		const last = Math.floor(this.time / (tens * 60000)) * tens * 60000;
-		for (let ms = last; ms > this.time - 3580000; ms -= tens * 60000) {
-			const at = this.left + this.width * (1 - (this.time - ms) / 3600000);
+		const span = minutes * 60000, tick = (width < 520 ? 2 : 1) * Math.max(1, nice(minutes / 10)) * 60000;
+		for (let ms = Math.floor(this.time / tick) * tick; ms > this.time - 0.99 * span; ms -= tick) {
+			const at = this.left + this.width * (1 - (this.time - ms) / span);
 			parts.push(svg("line", { class: "grid", x1: at, x2: at, y1: 10, y2: 170 }));
 			parts.push(text(Math.min(at, width - 20), height - 6, "middle", clock(ms)));
 		}
@@ -229,7 +243,7 @@ class Chart {
 			const sum = (list) => list.reduce((total, n) => total + (n || 0), 0);
 			this.reading.replaceChildren(el("span", { class: "key" }, "rate"),
 				el("span", { class: "key lost" }, "refused"), el("b", {}, count(sum(packets))),
-				" packets in this hour, ", el("b", {}, percent(sum(refused), sum(packets) + sum(refused))),
+				" packets, ", el("b", {}, percent(sum(refused), sum(packets) + sum(refused))),
 				" refused");
 			return;
 		}
@@ -699,6 +713,11 @@ async function takeMetrics() {
 }
 
 $("filter").addEventListener("input", refresh);
+$("spans").addEventListener("change", (event) => {
+	minutes = Number(event.target.value);
+	totalChart.cut();
+	streamChart?.cut();
+});
 $("close").addEventListener("click", close);
 $("again").addEventListener("click", () => explain(chosen));
 window.addEventListener("hashchange", chooseHash);
