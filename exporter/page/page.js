@@ -387,9 +387,14 @@ function showStreams(measured) {
 			rows.set(stream.name, makeRow(stream.name));
 		fillRow(rows.get(stream.name), stream, measured.get(stream.name));
 	});
-	const wantedRows = shown.map((stream) => rows.get(stream.name).tr);
-	[...body.rows].forEach((tr) => wantedRows.includes(tr) || tr.remove());
-	wantedRows.forEach((tr, i) => body.rows[i] === tr || body.insertBefore(tr, body.rows[i] || null));
+	const wantedRows = new Set(shown.map((stream) => rows.get(stream.name).tr));
+	[...body.rows].forEach((tr) => wantedRows.has(tr) || tr.remove());
+	let at = body.firstElementChild;
+	for (const tr of wantedRows)
+		if (tr === at)
+			at = at.nextElementSibling;
+		else
+			body.insertBefore(tr, at);
 	const all = state.streams.length + state.left_out;
 	say($("count"), shown.length < all ? `${count(shown.length)} of ${count(all)}` : count(all));
 	$("table").hidden = !shown.length;
