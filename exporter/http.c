@@ -110,15 +110,31 @@ static json_t *explain_request(const struct call *call)
 		argument(call, "again") ? json_true() : NULL);
 }
 
+/* Explaining must not keep out those who ask for the metrics, nor us. */
+static int ask_explain(struct call *call)
+{
+	struct asker *asker = call->http->setup.asker;
+	json_t *request = explain_request(call);
+
+	if (!request)
+		return -EINVAL; /* a name that is not UTF-8 */
+	if (asker->count >= HTTP_EXPLAINING) {
+		json_decref(request);
+		return -EBUSY;
+	}
+	return asker_ask(asker, request, relay_answered, call);
+}
+
 static enum MHD_Result ask(struct call *call)
 {
-	json_t *request = call->access.route == ROUTE_METRICS ? json_pack("{s:s}", "do", "metrics")
-							      : explain_request(call);
 	struct http *http = call->http;
-	int err = -EINVAL; /* a name that is not UTF-8 */
+	int err;
 
-	if (request)
-		err = asker_ask(http->setup.asker, request, relay_answered, call);
+	if (call->access.route == ROUTE_EXPLAIN)
+		err = ask_explain(call);
+	else
+		err = asker_ask(http->setup.asker, json_pack("{s:s}", "do", "metrics"),
+			relay_answered, call);
 	if (err) {
 		http->counts.busy += err == -EBUSY;
 		call->answer = answer_status(
@@ -307,11 +323,6 @@ static void turn(struct http *http)
 		uv_timer_stop(&http->timer);
 }
 
-static void say(void *data, const char *format, va_list args)
-{
-	(void)data, (void)format, (void)args;
-}
-
 int http_open(const struct http_setup *setup, uv_loop_t *loop, struct http **out)
 {
 	struct http *http = calloc(1, sizeof(*http));
@@ -325,8 +336,7 @@ int http_open(const struct http_setup *setup, uv_loop_t *loop, struct http **out
 		serve, http, MHD_OPTION_LISTEN_SOCKET, setup->fd, MHD_OPTION_CONNECTION_LIMIT,
 		HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, HTTP_PER_ADDRESS,
 		MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)HTTP_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-		MHD_OPTION_EXTERNAL_LOGGER, say, NULL, MHD_OPTION_END);
+		(size_t)HTTP_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
 	info = http->daemon ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
 		free(http);

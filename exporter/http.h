@@ -10,15 +10,16 @@
 
 #define HTTP_CONNECTIONS 64 /* more wait in the kernel's queue */
 #define HTTP_PER_ADDRESS 32
-#define HTTP_IDLE_S	 30	     /* after which a connection is closed */
-#define HTTP_MEMORY	 (32 * 1024) /* for a connection's headers and body */
-#define HTTP_BODY	 4096	     /* a longer one is not read */
+#define HTTP_IDLE_S	 30		 /* after which a connection is closed */
+#define HTTP_MEMORY	 (32 * 1024)	 /* for a connection's headers and body */
+#define HTTP_EXPLAINING	 (ASKER_MAX / 2) /* questions under way, and no stream is explained */
+#define HTTP_BODY	 4096		 /* a longer one is not read */
 
 struct http;
 
 /* What it works with; all of it stays the caller's, and longer than it. */
 struct http_setup {
-	int fd; /* listening; http_close closes it */
+	int fd; /* listening; http_free closes it */
 	struct asker *asker;
 	struct state *state;
 	struct watch *watch;
