@@ -217,10 +217,7 @@ static enum MHD_Result answer(struct call *call)
 	return answer_send(&call->answer, call->connection);
 }
 
-/*
- * A piece of a field of the form; the parameters are libmicrohttpd's.
- * NOLINTNEXTLINE(readability-function-size)
- */
+/* A piece of a field. NOLINTNEXTLINE(readability-function-size): libmicrohttpd's parameters */
 static enum MHD_Result take_field(void *data, enum MHD_ValueKind kind, const char *key,
 	const char *file, const char *type, const char *encoding, const char *value, uint64_t at,
 	size_t len)
@@ -259,10 +256,7 @@ static struct call *call_begin(
 	return call;
 }
 
-/*
- * Called when the headers are there, for each piece of a body, and at its end; the parameters are
- * libmicrohttpd's. NOLINTNEXTLINE(readability-function-size)
- */
+/* With headers, pieces of a body, its end. NOLINTNEXTLINE(readability-function-size): as above */
 static enum MHD_Result serve(void *data, struct MHD_Connection *connection, const char *path,
 	const char *method, const char *version, const char *body, size_t *body_len, void **out)
 {
