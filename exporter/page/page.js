@@ -473,9 +473,10 @@ function parseMetrics(text) {
 	return found;
 }
 
-// What did its work is no refusal.
+// What did its work is no refusal, nor is what every client meets: a nonce that has to be new.
 const CAUSES = [
-	["Punches", "relayd_punches_total", ["accepted", "repeated", "binding", "challenged", "raw", "partner", "peer"]],
+	["Punches", "relayd_punches_total", ["accepted", "repeated", "binding", "challenged", "stale_nonce", "raw",
+		"partner", "peer"]],
 	["Peers and their searches", "relayd_peers_total", ["paired", "direct"]],
 	["Packets to a stream", "relayd_stream_refused_total", []],
 	["What the host ran out of", "relayd_troubles_total", []],
