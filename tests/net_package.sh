@@ -13,7 +13,7 @@ why=$(machine_possible) || {
 	skip "the packages" "$why"
 	exit
 }
-plan 30
+plan 32
 
 # What files there are but for logs and caches, and who may log in.
 everything() {
@@ -87,10 +87,14 @@ is "its user has no shell and no password" \
 	"$(machine relay getent passwd relayd | cut -d : -f 6-) $(machine relay getent shadow relayd | cut -d : -f 2)" \
 	"/var/lib/relayd:/usr/sbin/nologin !*"
 is "the configuration is the group's to read" "$(mode_of /etc/relayd.conf)" "root:relayd 640"
+is "so is the folder beside it" "$(mode_of /etc/relayd.conf.d)" "root:relayd 750"
 is "the state is the user's" "$(mode_of /var/lib/relayd)" "relayd:relayd 750"
 is "who is in the group reaches the socket" "$(mode_of /run/relayd) $(mode_of /run/relayd/relayd.sock)" \
 	"relayd:relayd 755 relayd:relayd 660"
 is "the service runs, and will after a boot" "$(unit ActiveState) $(unit UnitFileState)" "active enabled"
+is "the exporter waits to be enabled" \
+	"$(machine relay systemctl show -P ActiveState relayd-exporter) $(machine relay systemctl is-enabled relayd-exporter)" \
+	"inactive disabled"
 is "the kernel forwards" "$(in_ns relay cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | xargs)" "1 1"
 ok "the doctor finds nothing that would stop a stream" machine relay punchctl doctor
 ok "a stream is added" machine relay punchctl add cam1 --listen 9099

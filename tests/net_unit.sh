@@ -16,10 +16,10 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 26
+plan 29
 
-exposure() {
-	machine relay systemd-analyze security --offline=true /usr/local/lib/systemd/system/relayd.service |
+exposure() { # UNIT
+	machine relay systemd-analyze security --offline=true "/usr/local/lib/systemd/system/$1.service" |
 		sed -n 's/.*exposure level for .*: \([0-9.]*\) .*/\1/p'
 }
 
@@ -37,6 +37,10 @@ on_relay() { # punchctl's words
 
 on_relay_is() { # NAME STATE
 	on_relay --json show "$1" >"$T/state.json" && [ "$(json "$T/state.json" 'd["state"]')" = "$2" ]
+}
+
+exported() { # PATTERN
+	in_ns relay curl -s http://127.0.0.1:9478/metrics >"$T/metrics" && contains "$T/metrics" "$1"
 }
 
 # Whose way --trace tells of.
@@ -78,7 +82,7 @@ ok "relayd starts and says that it is ready" machine relay systemctl enable --no
 is "its state is the user's alone" "$(mode_of /var/lib/relayd)" "relayd:relayd 750"
 is "its socket is the group's" "$(mode_of /run/relayd/relayd.sock)" "relayd:relayd 660"
 
-exposed=$(exposure)
+exposed=$(exposure relayd)
 figure "exposure by systemd-analyze" "$exposed"
 ok "it is exposed by at most 2.0" awk -v e="$exposed" 'BEGIN { exit !(e != "" && e <= 2) }'
 main=$(main_pid)
@@ -87,6 +91,14 @@ is "the one capability is all it may ever have" \
 is "its calls are filtered" "$(machine relay sed -n 's/^Seccomp:\t//p' "/proc/$main/status")" 2
 ok "it sees no home, and cannot write to /usr" machine relay sh -c "
 	[ -z \"\$(ls -A /proc/$main/root/home)\" ] && ! nsenter -t $main -m touch /usr/x 2>/dev/null"
+
+# --- the exporter
+
+exposed=$(exposure relayd-exporter)
+figure "exposure of the exporter" "$exposed"
+ok "nor is the exporter by more" awk -v e="$exposed" 'BEGIN { exit !(e != "" && e <= 2) }'
+ok "it starts" machine relay systemctl enable --now --quiet relayd-exporter
+ok "and tells of relayd" wait_for 10 exported '^relayd_up 1'
 
 # --- the client, as a unit of a user
 
