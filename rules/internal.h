@@ -28,8 +28,8 @@ struct rules {
 	struct hint *hints; /* for the next reading */
 	size_t hint_count, hint_room;
 	uint64_t resized; /* elements that transactions may have added to a set, or removed */
-	bool peers;    /* their chain exists */
-	uint64_t lost; /* times that events were */
+	bool peers;	  /* their chain exists */
+	uint64_t lost;	  /* times that events were */
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */
