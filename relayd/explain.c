@@ -31,6 +31,7 @@ json_t *explain_view(const struct explain_path *path, bool *arrives)
 		step_sender(&steps);
 		step_listen(&steps);
 		step_source(&steps);
+		step_quota(&steps);
 		step_ingress(&steps);
 	}
 	step_consent(&steps);

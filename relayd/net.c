@@ -16,6 +16,7 @@
 #include "relayd/net_broker.h"
 #include "relayd/net_trouble.h"
 #include "relayd/notify.h"
+#include "relayd/quota.h"
 #include "relayd/sampler.h"
 #include "relayd/sender.h"
 
@@ -178,6 +179,7 @@ static void every_second(uv_timer_t *timer)
 	slot_expire(&net->table, now);
 	sender_tick(&net->table, now);
 	remove_expired(net);
+	quota_renew(&net->table, (int64_t)wall.tv_sec);
 	tell_partner(net, now);
 	restore_tick(net);
 	sampler_tick(net);
@@ -323,6 +325,7 @@ static int start(struct net *net)
 	net->sync.send_data = net;
 	net->sync.sample = sampler_take;
 	net->sync.sample_data = net;
+	net->table.holes_max = net->config->max_clients;
 	err = registry_open(net->config->database, &net->registry, why);
 	if (!err)
 		err = net_load(net, why);

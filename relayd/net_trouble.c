@@ -60,10 +60,22 @@ static void check_clock(struct net *net, int64_t wall_ms)
 	net->clock_known = true;
 }
 
+static void check_clients(struct net *net)
+{
+	size_t max = net->table.holes_max;
+
+	if (max && net->table.holes >= max)
+		trouble_tell(&net->troubles, TROUBLE_CLIENTS, net_now(net),
+			"%zu ports have a client, as many as may: nobody new is let in; "
+			"`max-clients` makes room",
+			net->table.holes);
+}
+
 void net_trouble_tick(struct net *net, int64_t wall_ms)
 {
 	check_files(net);
 	check_clock(net, wall_ms);
+	check_clients(net);
 	trouble_tick(&net->troubles, net_now(net));
 }
 

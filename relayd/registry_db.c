@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REGISTRY_VERSION 2	    /* user_version, as in sql_schema */
+#define REGISTRY_VERSION 3	    /* user_version, as in sql_schema */
 #define APPLICATION	 0x50524c59 /* application_id: "PRLY" */
 #define BUSY_TIMEOUT	 1000	    /* milliseconds; the loop stands still */
 
@@ -18,14 +18,14 @@ static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_BEGIN] = "BEGIN IMMEDIATE",
 	[REGISTRY_COMMIT] = "COMMIT",
 	[REGISTRY_ROLLBACK] = "ROLLBACK",
-	[REGISTRY_INSERT] = "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[REGISTRY_INSERT] = "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[REGISTRY_REMOVE] = "DELETE FROM stream WHERE name = ?",
 	[REGISTRY_NUMBER] = "SELECT number FROM number WHERE name = ?",
 	/* Counts what was ever given out, so that a forgotten number rests as long as possible. */
 	[REGISTRY_NUMBER_NEXT] = "UPDATE last SET number = number + 1 WHERE number < 0xffffff",
-	[REGISTRY_NUMBER_TAKE] = "INSERT INTO number SELECT ?, number FROM last",
+	[REGISTRY_NUMBER_TAKE] = "INSERT INTO number (name, number) SELECT ?, number FROM last",
 	[REGISTRY_NUMBER_REUSE] =
-		("INSERT INTO number SELECT ?, free.number + 1 FROM"
+		("INSERT INTO number (name, number) SELECT ?, free.number + 1 FROM"
 		 " (SELECT 0 AS number UNION ALL SELECT number FROM number) AS free"
 		 " WHERE free.number < 0xffffff AND NOT EXISTS"
 		 " (SELECT 1 FROM number WHERE number.number = free.number + 1) LIMIT 1"),
@@ -33,6 +33,8 @@ static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_KEEP_NONE] = "DELETE FROM keep",
 	[REGISTRY_FORGET] = ("DELETE FROM number WHERE name NOT IN (SELECT name FROM stream)"
 			     " AND name NOT IN (SELECT name FROM keep)"),
+	[REGISTRY_USE] = "UPDATE number SET used = ?2, since = ?3 WHERE name = ?1",
+	[REGISTRY_USED] = "SELECT used, since FROM number WHERE name = ?",
 };
 
 /*
@@ -49,16 +51,26 @@ static const char sql_schema[] =
 	"CREATE TABLE stream (name TEXT PRIMARY KEY, listen TEXT NOT NULL, source TEXT NOT NULL,"
 	" key TEXT NOT NULL, clients TEXT NOT NULL, rate INTEGER NOT NULL,"
 	" raw_punch INTEGER NOT NULL, expires INTEGER NOT NULL,"
-	" peers INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
-	"CREATE TABLE number (name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE) WITHOUT ROWID;"
+	" peers INTEGER NOT NULL DEFAULT 0, quota TEXT NOT NULL DEFAULT '0') WITHOUT ROWID;"
+	"CREATE TABLE number (name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE,"
+	" used INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
 	"CREATE TABLE last (number INTEGER NOT NULL);"
 	"INSERT INTO last VALUES (0);"
-	"PRAGMA application_id = 0x50524c59; PRAGMA user_version = 2;"
+	"PRAGMA application_id = 0x50524c59; PRAGMA user_version = 3;"
 	"COMMIT;";
-static const char sql_migrate[] = "BEGIN IMMEDIATE;"
-				  "ALTER TABLE stream ADD COLUMN peers INTEGER NOT NULL DEFAULT 0;"
-				  "PRAGMA user_version = 2;"
-				  "COMMIT;";
+/* From the version of this index to the next. */
+static const char *const sql_migrate[REGISTRY_VERSION] = {
+	[1] = "BEGIN IMMEDIATE;"
+	      "ALTER TABLE stream ADD COLUMN peers INTEGER NOT NULL DEFAULT 0;"
+	      "PRAGMA user_version = 2;"
+	      "COMMIT;",
+	[2] = "BEGIN IMMEDIATE;"
+	      "ALTER TABLE stream ADD COLUMN quota TEXT NOT NULL DEFAULT '0';"
+	      "ALTER TABLE number ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE number ADD COLUMN since INTEGER NOT NULL DEFAULT 0;"
+	      "PRAGMA user_version = 3;"
+	      "COMMIT;",
+};
 
 /*
  * SQLite tells system errors of opening, but not those of writing; errno still has them. Others
@@ -214,7 +226,7 @@ static int identify(struct registry *registry, char *error)
 		return refuse(registry,
 			"this is another program's database; name another file in \"database\"",
 			error);
-	if (version == 1)
+	if (version > 0 && version < REGISTRY_VERSION)
 		return FILE_OLD;
 	if (version != REGISTRY_VERSION)
 		return refuse(registry,
@@ -274,6 +286,16 @@ static int prepare(struct registry *registry)
 	return 0;
 }
 
+static int migrate(struct registry *registry)
+{
+	int64_t version = ask(registry, "PRAGMA user_version");
+
+	for (; version > 0 && version < REGISTRY_VERSION; version++)
+		if (sqlite3_exec(registry->db, sql_migrate[version], NULL, NULL, NULL))
+			return registry_db_errno(registry);
+	return version < 0 ? (int)version : 0;
+}
+
 static int set_up(struct registry *registry, char *error)
 {
 	int file, ret = 0;
@@ -286,9 +308,10 @@ static int set_up(struct registry *registry, char *error)
 		ret = check_intact(registry, error);
 	if (ret < 0)
 		return ret;
-	if (file == FILE_OLD && sqlite3_exec(registry->db, sql_migrate, NULL, NULL, NULL))
-		return registry_db_fail(
-			registry, registry_db_errno(registry), "cannot be renewed", error);
+	if (file == FILE_OLD)
+		ret = migrate(registry);
+	if (ret < 0)
+		return registry_db_fail(registry, ret, "cannot be renewed", error);
 	if (file == FILE_NEW &&
 		sqlite3_exec(registry->db, sql_schema, NULL, NULL, NULL) != SQLITE_OK)
 		return registry_db_fail(

@@ -32,14 +32,21 @@ END_TEST
 START_TEST(test_version)
 {
 	registry_close(open_good());
-	execute("PRAGMA user_version = 3");
+	execute("PRAGMA user_version = 4");
 	open_bad(-EINVAL, "a later relayd");
-	execute("PRAGMA user_version = 2");
+	execute("PRAGMA user_version = 3");
 	registry_close(open_good());
 }
 END_TEST
 
-/* What a relayd of before there were peers wrote is kept, and has none. */
+/* Back to before there was what a version brought, newest first. */
+static const char *const downgrades[] = {
+	"ALTER TABLE stream DROP COLUMN quota; ALTER TABLE number DROP COLUMN used;"
+	"ALTER TABLE number DROP COLUMN since; PRAGMA user_version = 2",
+	"ALTER TABLE stream DROP COLUMN peers; PRAGMA user_version = 1",
+};
+
+/* What a relayd of an earlier version wrote is kept, and has nothing that it did not know. */
 START_TEST(test_migrate)
 {
 	struct registry *registry = open_good();
@@ -49,7 +56,8 @@ START_TEST(test_migrate)
 
 	ck_assert_int_eq(registry_add(registry, &old, 7, error), 0);
 	registry_close(registry);
-	execute("ALTER TABLE stream DROP COLUMN peers; PRAGMA user_version = 1");
+	for (int i = 0; i <= _i; i++)
+		execute(downgrades[i]);
 	registry = open_good();
 	peers.peers = SPEC_PEERS_MAX;
 	peers.listen.count = 0;
@@ -341,7 +349,7 @@ static Suite *registry_file_suite(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, test_foreign);
 	tcase_add_test(tcase, test_version);
-	tcase_add_test(tcase, test_migrate);
+	tcase_add_loop_test(tcase, test_migrate, 0, COUNT(downgrades));
 	tcase_add_test(tcase, test_no_database);
 	tcase_add_test(tcase, test_corrupt);
 	tcase_add_loop_test(tcase, test_bad_row, 0, 6);
