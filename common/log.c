@@ -7,18 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#define LOG_LINE 1024
+#define LOG_LINE   1024
+#define LOG_PREFIX 400
+#define LOG_VALUE  256
+#define JOURNAL	   "/run/systemd/journal/socket"
 
 static struct {
 	enum log_level level;
 	const char *ident, *place;
 	bool journal;
+	int journal_fd; /* for lines with fields; -1: none */
 	char *kept;
 	size_t kept_size;
-} log_state = {.level = LOG_LEVEL_INFO};
+} log_state = {.level = LOG_LEVEL_INFO, .journal_fd = -1};
 
 void log_set_level(enum log_level level)
 {
@@ -39,10 +45,31 @@ static bool log_is_journal(void)
 	return strcmp(text, own) == 0;
 }
 
+static int journal_connect(void)
+{
+	const struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = JOURNAL};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+void log_set_journal(int fd)
+{
+	if (log_state.journal_fd >= 0)
+		close(log_state.journal_fd);
+	log_state.journal_fd = fd;
+}
+
 void log_open(const char *ident)
 {
 	log_state.ident = ident;
 	log_state.journal = log_is_journal();
+	if (log_state.journal)
+		log_set_journal(journal_connect());
 }
 
 void log_set_place(const char *place)
@@ -69,35 +96,76 @@ static size_t log_prefix(enum log_level level, char *out, size_t size)
 	return (size_t)len;
 }
 
-/* One write() a line, so that lines of several processes do not mix. errno survives. */
-__attribute__((format(printf, 2, 0))) static void log_write(
-	enum log_level level, const char *format, va_list args)
+/* What a client sent must not forge a line or a field, or drive a terminal. */
+static void clean(char *text)
 {
-	char line[LOG_LINE];
-	size_t len, start;
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
+/* One write() a line, so that lines of several processes do not mix. */
+static void log_put(enum log_level level, const char *message)
+{
+	char line[LOG_LINE + LOG_PREFIX];
+	size_t len = log_prefix(level, line, LOG_PREFIX);
+
+	len += (size_t)snprintf(line + len, sizeof(line) - len, "%s\n", message);
+	if (write(STDERR_FILENO, line, len) < 0)
+		return; /* there is nowhere left to say it */
+}
+
+/* systemd's native protocol: a variable a line, <systemd/sd-journal.h> says which. */
+static bool log_record(
+	enum log_level level, const char *message, const struct log_field *fields, size_t count)
+{
+	char record[2 * LOG_LINE];
+	int len =
+		snprintf(record, sizeof(record), "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nMESSAGE=%s\n",
+			(int)level, log_state.ident ? log_state.ident : "", message);
+
+	for (size_t i = 0; i < count && len < (int)sizeof(record); i++) {
+		char value[LOG_VALUE];
+
+		if (!fields[i].value)
+			continue;
+		snprintf(value, sizeof(value), "%s", fields[i].value);
+		clean(value);
+		len += snprintf(record + len, sizeof(record) - (size_t)len, "%s=%s\n",
+			fields[i].name, value);
+	}
+	return len < (int)sizeof(record) &&
+	       send(log_state.journal_fd, record, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len;
+}
+
+/* errno survives. */
+__attribute__((format(printf, 4, 0))) static void log_write(enum log_level level,
+	const struct log_field *fields, size_t count, const char *format, va_list args)
+{
+	char message[LOG_LINE];
 	int error = errno;
 
 	if (level > log_state.level)
 		return;
-	start = log_prefix(level, line, sizeof(line));
+	if (vsnprintf(message, sizeof(message), format, args) < 0)
+		strcpy(message, "?");
+	clean(message);
+	if (log_state.kept)
+		snprintf(log_state.kept, log_state.kept_size, "%s", message);
+	else if (!count || log_state.journal_fd < 0 || !log_record(level, message, fields, count))
+		log_put(level, message);
 	errno = error;
-	if (vsnprintf(line + start, sizeof(line) - start, format, args) < 0)
-		memcpy(line + start, "?", 2);
-	len = strlen(line);
-	/* What a client sent must not forge a line or drive a terminal. */
-	for (size_t i = start; i < len; i++) {
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	}
-	if (log_state.kept) {
-		snprintf(log_state.kept, log_state.kept_size, "%s", line + start);
-		errno = error;
-		return;
-	}
-	line[len++] = '\n';
-	if (write(STDERR_FILENO, line, len) < 0)
-		errno = error; /* there is nowhere left to say it */
-	errno = error;
+}
+
+void log_fields(
+	enum log_level level, const struct log_field *fields, size_t count, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_write(level, fields, count, format, args);
+	va_end(args);
 }
 
 void log_error(const char *format, ...)
@@ -105,7 +173,7 @@ void log_error(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_write(LOG_LEVEL_ERROR, format, args);
+	log_write(LOG_LEVEL_ERROR, NULL, 0, format, args);
 	va_end(args);
 }
 
@@ -114,7 +182,7 @@ void log_warning(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_write(LOG_LEVEL_WARNING, format, args);
+	log_write(LOG_LEVEL_WARNING, NULL, 0, format, args);
 	va_end(args);
 }
 
@@ -123,7 +191,7 @@ void log_notice(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_write(LOG_LEVEL_NOTICE, format, args);
+	log_write(LOG_LEVEL_NOTICE, NULL, 0, format, args);
 	va_end(args);
 }
 
@@ -132,7 +200,7 @@ void log_info(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_write(LOG_LEVEL_INFO, format, args);
+	log_write(LOG_LEVEL_INFO, NULL, 0, format, args);
 	va_end(args);
 }
 
@@ -141,6 +209,6 @@ void log_debug(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	log_write(LOG_LEVEL_DEBUG, format, args);
+	log_write(LOG_LEVEL_DEBUG, NULL, 0, format, args);
 	va_end(args);
 }

@@ -19,9 +19,22 @@ void log_set_level(enum log_level level);
 void log_open(const char *ident);
 /* From now on lines say where in a file the mistake is, "FILE:3"; NULL: no more. */
 void log_set_place(const char *place);
+/*
+ * Lines with fields go there as one record each, with their fields, over a connected datagram
+ * socket of journald's; -1: to stderr, as all others. log_open() connects it when systemd reads.
+ */
+void log_set_journal(int fd);
 /* From now on the last line is kept there instead of written; NULL: no more. */
 void log_keep(char *line, size_t size);
 
+/* A fact of a line, for those who search the journal. */
+struct log_field {
+	const char *name;  /* capital letters and _ */
+	const char *value; /* NULL: this line has none */
+};
+
+__attribute__((format(printf, 4, 5))) void log_fields(enum log_level level,
+	const struct log_field *fields, size_t count, const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_error(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_warning(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void log_notice(const char *format, ...);

@@ -11,7 +11,7 @@ struct cmd_context {
 	bool json;	    /* --json */
 };
 
-enum cmd_status { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_NO_DAEMON = 3 };
+enum cmd_status { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_NO_DAEMON = 3, CMD_UNKNOWN = 4 };
 
 /* argv[0] is the command's name; run returns an enum cmd_status, after saying why on stderr. */
 struct cmd {

@@ -27,7 +27,10 @@ static void print_step(const json_t *step)
 	const char *state = out_member(step, "state");
 
 	/* What is wrong has to catch the eye among what is not. */
-	out_print("  %-8s %-11s %s\n", strcmp(state, "broken") == 0 ? "BROKEN" : state,
+	out_print("  %-8s %-11s %s\n",
+		strcmp(state, "broken") == 0	? "BROKEN"
+		: strcmp(state, "unknown") == 0 ? "UNKNOWN"
+						: state,
 		out_member(step, "step"), out_member(step, "text"));
 }
 
@@ -71,11 +74,14 @@ static void print_steps(const json_t *steps)
 
 static void print_path(const char *name, const json_t *path)
 {
+	const json_t *arrives = json_object_get(path, "arrives");
+
 	out_print("%s at %s: a packet from %s %s %s%s%s\n", name, out_member(path, "listen"),
 		json_is_string(json_object_get(path, "sender")) ? out_member(path, "sender")
 								: "an allowed sender",
-		json_is_true(json_object_get(path, "arrives")) ? "would arrive at"
-							       : "would not arrive at",
+		json_is_true(arrives)	? "would arrive at"
+		: json_is_null(arrives) ? "may or may not arrive at"
+					: "would not arrive at",
 		json_is_string(json_object_get(path, "client")) ? out_member(path, "client")
 								: "a client",
 		json_is_string(json_object_get(path, "cause")) ? ", see " : "",
@@ -189,7 +195,9 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 		status = ask(context, request, &reply);
 	if (status)
 		return status;
-	if (!json_is_true(json_object_get(reply, "arrives")))
+	if (json_is_null(json_object_get(reply, "arrives")))
+		status = CMD_UNKNOWN;
+	else if (!json_is_true(json_object_get(reply, "arrives")))
 		status = CMD_FAILED;
 	json_object_del(reply, "ok");
 	if (context->json)

@@ -85,21 +85,51 @@ static void ufw(const struct doctor_chain *chain, struct doctor_finding *finding
 		doctor_say(finding->fix, "ufw allow out proto udp from any port %u", chain->port);
 }
 
+/* A shell's variable z with the zone of the device, or `other`; "" where no device is known. */
+static void firewalld_zone(
+	const struct doctor_chain *chain, const char *other, char out[static 128])
+{
+	*out = '\0';
+	if (doctor_is_name(chain->device))
+		snprintf(out, 128,
+			"z=$(firewall-cmd --get-zone-of-interface=%s 2>/dev/null || %s); ",
+			chain->device, other);
+}
+
 /* Both as it runs and for ever: a reload would drop everything for a moment. */
 static void firewalld_port(const struct doctor_chain *chain, struct doctor_finding *finding)
 {
-	char zone[128] = "";
+	char zone[128];
 
-	if (doctor_is_name(chain->device))
-		snprintf(zone, sizeof zone,
-			"z=$(firewall-cmd --get-zone-of-interface=%s 2>/dev/null || firewall-cmd "
-			"--get-default-zone); ",
-			chain->device);
+	firewalld_zone(chain, "firewall-cmd --get-default-zone", zone);
 	doctor_say(finding->fix,
 		"%sfirewall-cmd%s --add-port=%u/udp && firewall-cmd --permanent%s "
 		"--add-port=%u/udp",
 		zone, *zone ? " --zone=\"$z\"" : "", chain->port, *zone ? " --zone=\"$z\"" : "",
 		chain->port);
+}
+
+/*
+ * Its rules see a packet as it was translated, to a client's address and port that nobody knows
+ * before, and cannot ask for our mark: what is left is UDP that comes in where senders are. A
+ * device that no zone lists is in the default one, but not for policies (firewalld 1.3).
+ */
+static void firewalld_policy(const struct doctor_chain *chain, struct doctor_finding *finding)
+{
+	char zone[128];
+
+	firewalld_zone(chain, "echo ANY", zone);
+	doctor_say(finding->fix,
+		"%s{ firewall-cmd --permanent --info-policy=relayd >/dev/null 2>&1 || "
+		"firewall-cmd --permanent --new-policy=relayd; } && "
+		"firewall-cmd --permanent --policy=relayd --add-ingress-zone=%s && "
+		"firewall-cmd --permanent --policy=relayd --add-egress-zone=ANY && "
+		"firewall-cmd --permanent --policy=relayd --add-protocol=udp && "
+		"firewall-cmd --reload",
+		zone, *zone ? "\"$z\"" : "ANY");
+	doctor_say(finding->hint,
+		"This lets pass all UDP that the host is asked to forward from there; a rule for "
+		"our flows alone firewalld does not know.");
 }
 
 /* It lets pass what is translated, unless told otherwise. */
@@ -112,15 +142,7 @@ static void firewalld(const struct doctor_host *host, const struct doctor_chain 
 		doctor_say(finding->fix, "sed -i 's/^StrictForwardPorts=.*/StrictForwardPorts=no/' "
 					 "/etc/firewalld/firewalld.conf && firewall-cmd --reload");
 	} else if (is_forwarded(chain)) {
-		doctor_say(finding->fix,
-			"firewall-cmd --permanent --new-policy=relayd && "
-			"firewall-cmd --permanent --policy=relayd --add-ingress-zone=ANY && "
-			"firewall-cmd --permanent --policy=relayd --add-egress-zone=ANY && "
-			"firewall-cmd --permanent --policy=relayd --set-target=ACCEPT && "
-			"firewall-cmd --reload");
-		doctor_say(finding->hint, "This lets pass whatever the host is asked to forward; a "
-					  "rule of its own for "
-					  "our flows firewalld does not know.");
+		firewalld_policy(chain, finding);
 	} else {
 		doctor_say(finding->hint, "Look at `firewall-cmd --list-all-policies`.");
 	}

@@ -12,9 +12,9 @@ void doctor_trouble(const struct doctor_relay *relay, struct doctor_report *repo
 		const char *id, *what, *breaks, *hint;
 	} texts[DOCTOR_TROUBLES] = {
 		[DOCTOR_SET_FULL] = {DOCTOR_WEAKENS, false, "set_full",
-			"A set of the kernel's has no room for more clients.",
-			"Clients that come now get no stream.",
-			"Remove streams that nobody needs."},
+			"A set of table inet relayd is full.",
+			"New streams, clients or senders may have to wait.",
+			"relayd's log says which, and relayd(8) under set_full what helps."},
 		[DOCTOR_NO_DESCRIPTORS] = {DOCTOR_WEAKENS, false, "descriptors",
 			"relayd has no file descriptor left.",
 			"It answers no new request on its control socket.",
@@ -28,8 +28,11 @@ void doctor_trouble(const struct doctor_relay *relay, struct doctor_report *repo
 			"Its log and `punchctl metrics` say how often."},
 		[DOCTOR_CLOCK_SET] = {DOCTOR_NOTE, true, "clock_jumped",
 			"The clock was set while relayd ran.",
-			"Streams that were added with --expire may end too early or too late.",
+			"Nothing: streams that were added with --expire stay as long as was asked.",
 			"`punchctl show NAME` says when one expires."},
+		[DOCTOR_NO_MEMORY] = {DOCTOR_WEAKENS, false, "kernel_memory",
+			"The kernel has no memory for what relayd tells it.",
+			"Clients that come now get no stream.", "Free some memory."},
 	};
 
 	for (int i = 0; i < DOCTOR_TROUBLES; i++) {

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/adopt.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The kernel's stream is ours if name and number agree: its flows carry the number. */
@@ -43,7 +41,20 @@ static void adopt_listening(const struct net *net, const struct rules_listening 
 		return;
 	slot->listening = true;
 	slot->listening_source = listening->source;
+	slot->listening_number = listening->number;
 	adopt_source(net, slot, &listening->source);
+}
+
+/*
+ * Another number is that of the name with another key, or of another stream: whoever has the hole
+ * punched for that. Where the number has gone missing, the name has to do.
+ */
+static bool is_foreign(
+	const struct compare *compare, const struct slot *slot, const struct endpoint *listen)
+{
+	const struct rules_listening *listening = compare_listening(compare, listen);
+
+	return listening && listening->number != slot->stream->number;
 }
 
 static void adopt_client(
@@ -55,6 +66,7 @@ static void adopt_client(
 	int64_t left = client->consent_ms;
 
 	if (!slot || strcmp(slot->stream->spec.name, client->name) || !left ||
+		is_foreign(compare, slot, &ingress->listen) ||
 		!config_is_local(net->config, &client->punch.addr) ||
 		!spec_admits(&slot->stream->spec, &client->client.addr) ||
 		broker_has_hole(net->broker, &client->client))
@@ -63,43 +75,6 @@ static void adopt_client(
 		&net->table, slot, &hole, net_now(net) - ((int64_t)net->table.consent_ms - left));
 	slot->packets = client->packets;
 	slot->bytes = client->bytes;
-}
-
-static int consent_compare(const void *a, const void *b)
-{
-	const struct rules_client *x = *(const struct rules_client *const *)a,
-				  *y = *(const struct rules_client *const *)b;
-
-	return (x->consent_ms > y->consent_ms) - (x->consent_ms < y->consent_ms);
-}
-
-/* Those that punched first come first, as the table has them in this order. */
-static int adopt_clients(
-	struct net *net, const struct compare *compare, const struct sync_snapshot *snapshot)
-{
-	const struct rules_client **list = calloc(snapshot->count + 1, sizeof *list);
-	size_t count = 0;
-
-	if (!list)
-		return -ENOMEM;
-	for (size_t i = 0; i < snapshot->count; i++)
-		if (snapshot->records[i].kind == IPC_CLIENT)
-			list[count++] = &snapshot->records[i].client;
-	qsort(list, count, sizeof *list, consent_compare);
-	for (size_t i = 0; i < count; i++)
-		adopt_client(net, compare, list[i]);
-	free(list);
-	return 0;
-}
-
-/* Taken to be open; the comparison says where they are not. */
-static void adopt_raw(const struct net *net)
-{
-	struct stream *stream;
-
-	LIST_FOREACH(stream, &net->table.streams, link)
-		for (size_t i = 0; i < stream->slot_count; i++)
-			stream->slots[i].raw_open = stream->spec.raw_punch != 0;
 }
 
 static void adopt_flow(struct net *net, const struct rules_flow *flow)
@@ -127,18 +102,30 @@ static void adopt_records(struct net *net, const struct sync_snapshot *snapshot)
 	}
 }
 
-int adopt(struct net *net, const struct sync_snapshot *snapshot, struct compare_count *count)
+/* Taken to be open; the comparison says where they are not. */
+void adopt_begin(const struct net *net)
 {
-	struct compare *compare = compare_open(snapshot);
-	int err;
+	struct stream *stream;
 
-	if (!compare)
-		return -ENOMEM;
-	adopt_records(net, snapshot);
-	adopt_raw(net);
-	err = adopt_clients(net, compare, snapshot);
-	if (!err)
-		err = compare_run(net, compare, count);
-	compare_close(compare);
-	return err;
+	LIST_FOREACH(stream, &net->table.streams, link)
+		for (size_t i = 0; i < stream->slot_count; i++)
+			stream->slots[i].raw_open = stream->spec.raw_punch != 0;
+}
+
+void adopt_part(struct net *net, struct compare *compare, const struct sync_snapshot *part)
+{
+	if (compare_load(compare, part))
+		return;
+	adopt_records(net, part);
+	for (size_t i = 0; i < part->count; i++)
+		if (part->records[i].kind == IPC_CLIENT)
+			adopt_client(net, compare, &part->records[i].client);
+	compare_part(compare);
+}
+
+int adopt_finish(struct net *net, struct compare *compare, struct compare_count *count)
+{
+	int err = slots_order(&net->table);
+
+	return err ? err : compare_finish(compare, count);
 }

@@ -5,7 +5,10 @@
 
 #include "relayd/compare.h"
 
-/* 0, or -ENOMEM. Nothing is sent; see compare.h. */
-int adopt(struct net *net, const struct sync_snapshot *snapshot, struct compare_count *count);
+void adopt_begin(const struct net *net);
+/* Takes a part in, and compares it; see compare.h. */
+void adopt_part(struct net *net, struct compare *compare, const struct sync_snapshot *part);
+/* After the last part; 0 or -errno. */
+int adopt_finish(struct net *net, struct compare *compare, struct compare_count *count);
 
 #endif

@@ -183,6 +183,7 @@ static int hello_new(
 	lane = lane_make(broker, crowd, hello->hello, &hello->hole);
 	if (!lane)
 		return refuse(broker, crowd, BROKER_FULL);
+	lane->fresh = !hello->hello->heard;
 	lane_update(broker, lane, hello);
 	if (lane->role == PEER_SERVICE)
 		lane_doubt_others(broker, lane);
@@ -242,6 +243,8 @@ static void lane_heard(struct broker *broker, struct lane *lane, const struct na
 		search_hello(broker, pair, lane);
 		if (!nat_equal(before, &lane->hello.nat))
 			search_reset(broker, pair, false);
+	} else if (lane->claims) {
+		claim_heard(broker, lane);
 	} else if (lane->waiting) {
 		pair_all(broker, lane->crowd);
 	}

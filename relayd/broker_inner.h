@@ -56,6 +56,7 @@ struct lane {
 	struct pair *pair; /* NULL: it waits, or is closed */
 	bool waiting, closed, unserved;
 	bool claims; /* it was paired before we began; with whom says its hello */
+	bool fresh;  /* it began after us: its first hello had heard of no relayd */
 	int64_t closed_ms, refreshed_ms;
 	int64_t doubted_ms;  /* when it was last asked whether it still lives; 0: never */
 	int64_t doubt_ms;    /* when it is to be asked; 0: not */
@@ -220,6 +221,12 @@ void pair_dissolve(struct broker *broker, struct pair *pair, const char *why);
 void pair_heard(struct broker *broker, struct lane *lane);
 /* The client says that nothing comes back. */
 void pair_doubt(struct broker *broker, struct pair *pair);
+/*
+ * Of a lane that claims, and whose other one has not come back to be asked. A client to which
+ * nothing comes goes to the service that has begun in that one's place, and does not wait until
+ * consent ends.
+ */
+void claim_heard(struct broker *broker, struct lane *lane);
 /* The kernel has answered. */
 void pair_settled(struct broker *broker, struct pair *pair, int error);
 /* The kernel has refused: both lanes are closed. */
@@ -246,6 +253,8 @@ void kernel_apply(struct broker *broker, const struct rules_op *ops, size_t coun
 bool adopted_take(struct broker *broker, const struct pair *pair);
 void adopted_expire(struct broker *broker);
 bool adopted_has_hole(const struct broker *broker, const struct endpoint *client);
+/* To whom an earlier relayd had the hole lead; false: to nobody. */
+bool adopted_peer(const struct broker *broker, const struct hole *hole, struct endpoint *out);
 
 /* broker_search.c, broker_round.c: the search of a pair. */
 void search_hello(struct broker *broker, struct pair *pair, struct lane *lane);

@@ -236,6 +236,22 @@ bool adopted_has_hole(const struct broker *broker, const struct endpoint *client
 	return adopted_uses(broker, client, NULL);
 }
 
+bool adopted_peer(const struct broker *broker, const struct hole *hole, struct endpoint *out)
+{
+	const struct adopted *adopted;
+
+	LIST_FOREACH(adopted, &broker->adopted, link) {
+		const struct rules_peer *peer = &adopted->peer;
+
+		if (!endpoint_equal(&peer->client, &hole->client) ||
+			!endpoint_equal(&peer->punch, &hole->punch))
+			continue;
+		*out = peer->peer;
+		return true;
+	}
+	return false;
+}
+
 void broker_adopt(struct broker *broker, const struct rules_peer *peer, int64_t now_ms)
 {
 	const struct stream *stream = stream_find(broker->config.table, peer->name);

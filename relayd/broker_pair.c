@@ -309,6 +309,34 @@ static void service_is_gone(struct broker *broker, struct pair *pair)
 	pair_all(broker, crowd);
 }
 
+/*
+ * One that has just begun where the service of before was: it may have been started in its place.
+ * Who was there before us has heard of an earlier relayd.
+ */
+static bool is_replaced(const struct broker *broker, const struct lane *client)
+{
+	const struct lane *offer;
+	struct endpoint service;
+
+	if (!adopted_peer(broker, &client->hole, &service))
+		return false;
+	TAILQ_FOREACH(offer, &client->crowd->waiting[PEER_SERVICE], wait_link)
+		if (offer->fresh && addr_equal(&offer->hole.client.addr, &service.addr))
+			return true;
+	return false;
+}
+
+void claim_heard(struct broker *broker, struct lane *lane)
+{
+	if (lane->role != PEER_CLIENT || !lane->hello.lonely || !is_replaced(broker, lane))
+		return;
+	broker->counts[BROKER_UNHEARD]++;
+	lane->claims = false;
+	lane_wait(lane);
+	word_changed(broker, lane);
+	pair_all(broker, lane->crowd);
+}
+
 void pair_tick(struct broker *broker, struct pair *pair)
 {
 	if (broker->now_ms >= heard_due_ms(pair, PEER_SERVICE)) {

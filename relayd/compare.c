@@ -7,6 +7,17 @@
 /* Clocks and transactions that were on their way make no more of a difference than this. */
 #define CONSENT_SLACK_MS 2000
 
+/*
+ * What the transaction under way makes of a slot is taken for what the kernel has, so nothing can
+ * be noted before its verdict: another comparison will.
+ */
+static bool is_free(const struct compare *compare, const struct slot *slot)
+{
+	if (slot->busy)
+		restore_doubt(compare->net);
+	return !slot->busy;
+}
+
 /* The next sync is to do something for it. */
 static void differs(struct compare *compare, struct slot *slot)
 {
@@ -42,8 +53,6 @@ static bool raw_compare(
 	const struct endpoint at = {listen->addr, (uint16_t)(stream->spec.raw_punch + slot->index)};
 	const struct ipc_record *record;
 
-	if (!stream->spec.raw_punch)
-		return true;
 	record = compare_record(compare, BY_RAW, &at);
 	compare_want(compare, record);
 	return record != NULL;
@@ -70,13 +79,15 @@ static void ingress_compare(
 		.consent_ms = due > 0 ? (uint32_t)due : 1,
 		.rate = slot->stream->spec.rate};
 
-	if (slot->have.client.addr.family || slot->want.client.addr.family)
+	if (slot->have.client.addr.family || slot->want.client.addr.family || slot->busy)
 		compare_want(compare, record);
 	if (!slot->have.client.addr.family)
 		return;
 	if (record && endpoint_equal(&record->ingress.client, &slot->have.client) &&
 		(due <= CONSENT_SLACK_MS ||
 			!compare_is_torn(compare, RULES_TORN_INGRESS, listen, NULL)))
+		return;
+	if (!is_free(compare, slot))
 		return;
 	compare->count.missing++;
 	strcpy(op.name, slot->stream->spec.name);
@@ -87,7 +98,8 @@ static bool consent_is(const struct compare *compare, const struct slot *slot, u
 {
 	int64_t due = consent_due(compare, slot);
 
-	if (!hole_equal(&slot->have, &slot->want) || slot->refresh || due <= CONSENT_SLACK_MS)
+	if (!hole_equal(&slot->have, &slot->want) || slot->refresh || slot->busy ||
+		due <= CONSENT_SLACK_MS)
 		return true;
 	return left_ms >= due - CONSENT_SLACK_MS && left_ms <= due + CONSENT_SLACK_MS;
 }
@@ -102,6 +114,8 @@ static void hole_compare(struct compare *compare, struct slot *slot)
 	compare_want(compare, record);
 	if (!record || !endpoint_equal(&record->client.punch, &slot->have.punch) ||
 		record->client.rate != slot->stream->spec.rate) {
+		if (!is_free(compare, slot))
+			return;
 		/* All of it is made anew. */
 		memset(&slot->have, 0, sizeof slot->have);
 		differs(compare, slot);
@@ -114,8 +128,9 @@ static void hole_compare(struct compare *compare, struct slot *slot)
 static void slot_compare(struct compare *compare, struct slot *slot)
 {
 	const struct config *config = compare->net->config;
-	bool listening = true, raw = true;
+	bool listening = true;
 
+	slot->seen = compare->net->table.round;
 	hole_compare(compare, slot);
 	for (size_t i = 0; i < config->address_count; i++) {
 		struct endpoint listen = {config->addresses[i], slot->port};
@@ -123,15 +138,58 @@ static void slot_compare(struct compare *compare, struct slot *slot)
 		if (!slot_is_at(slot, &listen.addr))
 			continue;
 		listening &= listening_compare(compare, slot, &listen);
-		raw &= raw_compare(compare, slot, &listen);
 		ingress_compare(compare, slot, &listen);
 	}
-	if (slot->stream->gone)
+	if (slot->stream->gone || !slot->listening || listening || !is_free(compare, slot))
 		return;
-	if ((slot->listening && !listening) || (slot->raw_open && !raw))
-		differs(compare, slot);
-	slot->listening &= listening;
-	slot->raw_open &= raw;
+	slot->listening = false;
+	differs(compare, slot);
+}
+
+/* The slots that the part is about. */
+static void slots_compare(struct compare *compare)
+{
+	const struct net *net = compare->net;
+
+	for (size_t i = 0; i < compare->part.count; i++) {
+		const struct ipc_record *record = &compare->part.records[i];
+		const struct endpoint *listen =
+			record->kind == IPC_LISTENING ? &record->listening.listen
+			: record->kind == IPC_INGRESS ? &record->ingress.listen
+						      : NULL;
+		struct slot *slot = listen && config_is_local(net->config, &listen->addr)
+					    ? slot_by_listen(&net->table, listen)
+					    : NULL;
+
+		if (slot && slot->seen != net->table.round)
+			slot_compare(compare, slot);
+	}
+}
+
+static void raw_slot_compare(struct compare *compare, struct slot *slot)
+{
+	const struct config *config = compare->net->config;
+	bool raw = true;
+
+	for (size_t i = 0; i < config->address_count; i++) {
+		struct endpoint listen = {config->addresses[i], slot->port};
+
+		if (slot_is_at(slot, &listen.addr))
+			raw &= raw_compare(compare, slot, &listen);
+	}
+	if (slot->stream->gone || !slot->raw_open || raw || !is_free(compare, slot))
+		return;
+	slot->raw_open = false;
+	differs(compare, slot);
+}
+
+static void raws_compare(struct compare *compare)
+{
+	struct stream *stream;
+
+	LIST_FOREACH(stream, &compare->net->table.raws, raw_link)
+		for (size_t i = 0; i < stream->slot_count; i++)
+			raw_slot_compare(compare, &stream->slots[i]);
 }
 
 /* Our own ports, which no stream has. */
@@ -183,17 +241,29 @@ static void peers_compare(struct compare *compare)
 		broker_compare(compare->net->broker, &view, net_now(compare->net));
 }
 
-int compare_run(struct net *net, struct compare *compare, struct compare_count *out)
+void compare_part(struct compare *compare)
 {
+	if (compare->part.first) {
+		ports_compare(compare);
+		peers_compare(compare);
+		raws_compare(compare);
+	}
+	slots_compare(compare);
+	compare_orphans(compare);
+}
+
+int compare_finish(struct compare *compare, struct compare_count *out)
+{
+	static const struct sync_snapshot nothing;
+	struct stream_table *table = &compare->net->table;
 	struct stream *stream;
 
-	compare->net = net;
-	LIST_FOREACH(stream, &net->table.streams, link)
-		for (size_t i = 0; i < stream->slot_count; i++)
-			slot_compare(compare, &stream->slots[i]);
-	ports_compare(compare);
-	peers_compare(compare);
-	compare_orphans(compare);
+	if (!compare->error && !compare_load(compare, &nothing))
+		LIST_FOREACH(stream, &table->streams, link)
+			for (size_t i = 0; i < stream->slot_count; i++)
+				if (stream->slots[i].listening &&
+					stream->slots[i].seen < compare->first)
+					slot_compare(compare, &stream->slots[i]);
 	*out = compare->count;
 	return compare->error;
 }

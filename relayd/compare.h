@@ -15,19 +15,25 @@ struct compare_count {
 	size_t orphans; /* what is there and should not be */
 };
 
-/* The records by what they are about, sorted, for one comparison. */
+/*
+ * One comparison: of parts of what the kernel holds (sync.h), each with what it should hold by the
+ * transactions whose verdict has come, and at the end of slots of which nothing was seen.
+ */
 struct compare;
-/* NULL: no memory. The snapshot must stay. */
-struct compare *compare_open(const struct sync_snapshot *snapshot);
+/* NULL: no memory. */
+struct compare *compare_open(struct net *net);
 void compare_close(struct compare *compare);
-/* NULL: the kernel has none. */
-const struct rules_listening *compare_listening(
-	const struct compare *compare, const struct endpoint *listen);
-/* Any of those that lead to the client. */
+/* A part, by what its records are about; it must stay until the next. -ENOMEM. */
+int compare_load(struct compare *compare, const struct sync_snapshot *part);
+/* Any of those that lead to the client; NULL: none in this part. */
 const struct rules_ingress *compare_destination(
 	const struct compare *compare, const struct endpoint *client);
-
-/* 0 or -ENOMEM. Costs n log n. */
-int compare_run(struct net *net, struct compare *compare, struct compare_count *out);
+/* What listens there; NULL: nothing in this part. */
+const struct rules_listening *compare_listening(
+	const struct compare *compare, const struct endpoint *listen);
+/* Compares the part that was loaded. Costs n log n. */
+void compare_part(struct compare *compare);
+/* After the last part; 0 or the first error. */
+int compare_finish(struct compare *compare, struct compare_count *out);
 
 #endif

@@ -48,6 +48,7 @@ static bool record_index(
 	case IPC_FLOW:
 	case IPC_HEALTH:
 	case IPC_AGAIN:
+	case IPC_PART:
 		return false;
 	}
 	return false;
@@ -61,7 +62,7 @@ static void list_add(
 
 static int lists_fill(struct compare *compare)
 {
-	const struct sync_snapshot *snapshot = compare->snapshot;
+	const struct sync_snapshot *snapshot = &compare->part;
 	size_t counts[INDEXES] = {0};
 	const struct endpoint *key;
 	enum compare_index at;
@@ -90,27 +91,44 @@ static int lists_fill(struct compare *compare)
 	return 0;
 }
 
-struct compare *compare_open(const struct sync_snapshot *snapshot)
+struct compare *compare_open(struct net *net)
 {
 	struct compare *compare = calloc(1, sizeof *compare);
 
 	if (!compare)
 		return NULL;
-	compare->snapshot = snapshot;
-	compare->wanted = calloc(snapshot->count + 1, sizeof *compare->wanted);
-	if (!compare->wanted || lists_fill(compare)) {
-		compare_close(compare);
-		return NULL;
-	}
+	compare->net = net;
+	compare->first = net->table.round + 1;
 	return compare;
+}
+
+static void unload(struct compare *compare)
+{
+	for (size_t i = 0; i < INDEXES; i++)
+		free(compare->lists[i].entries);
+	memset(compare->lists, 0, sizeof compare->lists);
+	free(compare->wanted);
+	compare->wanted = NULL;
+	compare->part.count = 0;
 }
 
 void compare_close(struct compare *compare)
 {
-	for (size_t i = 0; i < INDEXES; i++)
-		free(compare->lists[i].entries);
-	free(compare->wanted);
+	unload(compare);
 	free(compare);
+}
+
+int compare_load(struct compare *compare, const struct sync_snapshot *part)
+{
+	unload(compare);
+	compare->net->table.round++;
+	compare->part = *part;
+	compare->wanted = calloc(part->count + 1, sizeof *compare->wanted);
+	if (compare->wanted && !lists_fill(compare))
+		return 0;
+	unload(compare);
+	compare->error = -ENOMEM;
+	return -ENOMEM;
 }
 
 const struct compare_entry *compare_find(
@@ -118,7 +136,8 @@ const struct compare_entry *compare_find(
 {
 	const struct compare_list *list = &compare->lists[at];
 	const struct compare_entry *found =
-		bsearch(key, list->entries, list->count, sizeof *found, key_compare);
+		list->count ? bsearch(key, list->entries, list->count, sizeof *found, key_compare)
+			    : NULL;
 
 	while (found && found > list->entries && !key_compare(&found[-1].key, key))
 		found--;
@@ -133,20 +152,20 @@ const struct ipc_record *compare_record(
 	return found ? found->record : NULL;
 }
 
-const struct rules_listening *compare_listening(
-	const struct compare *compare, const struct endpoint *listen)
-{
-	const struct ipc_record *record = compare_record(compare, BY_LISTENING, listen);
-
-	return record ? &record->listening : NULL;
-}
-
 const struct rules_ingress *compare_destination(
 	const struct compare *compare, const struct endpoint *client)
 {
 	const struct ipc_record *record = compare_record(compare, BY_TARGET, client);
 
 	return record ? &record->ingress : NULL;
+}
+
+const struct rules_listening *compare_listening(
+	const struct compare *compare, const struct endpoint *listen)
+{
+	const struct ipc_record *record = compare_record(compare, BY_LISTENING, listen);
+
+	return record ? &record->listening : NULL;
 }
 
 bool compare_is_torn(const struct compare *compare, enum rules_torn_kind kind,
@@ -181,7 +200,7 @@ const struct ipc_record *compare_peer(const struct compare *compare, const struc
 void compare_want(struct compare *compare, const struct ipc_record *record)
 {
 	if (record)
-		compare->wanted[record - compare->snapshot->records] = true;
+		compare->wanted[record - compare->part.records] = true;
 }
 
 void compare_queue(struct compare *compare, const struct rules_op *op)

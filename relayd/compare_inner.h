@@ -29,10 +29,11 @@ struct compare_list {
 };
 
 struct compare {
-	const struct sync_snapshot *snapshot;
+	struct net *net;
+	struct sync_snapshot part;
 	bool *wanted; /* of each record: it should be there, or is being replaced */
 	struct compare_list lists[INDEXES];
-	struct net *net;
+	uint32_t first; /* round of the table */
 	struct compare_count count;
 	int error;
 };

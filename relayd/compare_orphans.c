@@ -8,6 +8,9 @@ static bool peers_flow_is(const struct compare *compare, const struct rules_flow
 	const struct hole hole = {flow->sender, flow->listen};
 	const struct ipc_record *record = compare_peer(compare, &hole);
 
+	/* In parts the pairs came long before, and may be others by now. */
+	if (!compare->part.first)
+		return broker_has_hole(compare->net->broker, &flow->sender);
 	return record && record->peer.number == flow->number &&
 	       endpoint_equal(&record->peer.peer, &flow->client) &&
 	       endpoint_equal(&record->peer.from, &flow->punch);
@@ -40,6 +43,13 @@ static bool flow_compare(
 	return config_is_local(compare->net->config, &flow->punch.addr) && !flow_is(compare, flow);
 }
 
+/* Somebody has it, or will have it by a transaction that is under way. */
+static bool is_claimed(const struct compare *compare, const struct endpoint *client)
+{
+	return slot_by_client(&compare->net->table, client) ||
+	       broker_has_hole(compare->net->broker, client);
+}
+
 /* The operation that takes it away; false: it stays. */
 static bool orphan_op(
 	const struct compare *compare, const struct ipc_record *record, struct rules_op *op)
@@ -67,7 +77,8 @@ static bool orphan_op(
 		op->kind = RULES_UNCLIENT;
 		op->client = record->client.client;
 		op->punch = record->client.punch;
-		return config_is_local(config, &op->punch.addr);
+		return config_is_local(config, &op->punch.addr) &&
+		       !is_claimed(compare, &op->client);
 	case IPC_PEER:
 		op->kind = RULES_UNPEER;
 		op->client = record->peer.client;
@@ -76,6 +87,7 @@ static bool orphan_op(
 	case IPC_TORN:
 	case IPC_HEALTH:
 	case IPC_AGAIN:
+	case IPC_PART:
 		return false;
 	case IPC_FLOW:
 		return flow_compare(compare, &record->flow, op);
@@ -85,11 +97,11 @@ static bool orphan_op(
 
 void compare_orphans(struct compare *compare)
 {
-	const struct sync_snapshot *snapshot = compare->snapshot;
+	const struct sync_snapshot *part = &compare->part;
 	struct rules_op op;
 
-	for (size_t i = 0; i < snapshot->count; i++) {
-		if (compare->wanted[i] || !orphan_op(compare, &snapshot->records[i], &op))
+	for (size_t i = 0; i < part->count; i++) {
+		if (compare->wanted[i] || !orphan_op(compare, &part->records[i], &op))
 			continue;
 		compare->count.orphans++;
 		compare_queue(compare, &op);

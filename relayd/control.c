@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "relayd/control_client.h"
 #include "relayd/control_peer.h"
+#include "relayd/net_trouble.h"
 #include "relayd/view.h"
 
 #define CLIENTS_MAX 64
@@ -89,7 +90,8 @@ static void control_accept(uv_poll_t *poll, int status, int events)
 		if (errno == EAGAIN)
 			return;
 		/* Out of descriptors: the next sweep tries again, not every turn of the loop. */
-		log_warning("the control socket: %s", strerror(errno));
+		if (!net_trouble_files(control->clients.net, -errno))
+			log_warning("the control socket: %s", strerror(errno));
 		uv_poll_stop(&control->listener);
 		return;
 	}

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/ctl.h"
 #include "relayd/control_explain.h"
 #include "relayd/drain.h"
+#include "relayd/net_clock.h"
 #include "relayd/sampler.h"
 #include "relayd/view.h"
 #include "relayd/view_rules.h"
@@ -59,7 +59,7 @@ static json_t *no_stream(const struct job *job)
 static int add_begin(struct job *job, char why[static CONFIG_ERROR])
 {
 	const struct request *request = &job->request;
-	int64_t expires = request->expire ? (int64_t)time(NULL) + request->expire : 0;
+	int64_t expires = request->expire ? net_clock(job->net) + request->expire : 0;
 
 	return net_add(job->net, &job->request.spec, expires, why);
 }
@@ -82,7 +82,7 @@ static int blame(struct job *job, int ret, char why[static CONFIG_ERROR])
 static int add_many_begin(struct job *job, char why[static CONFIG_ERROR])
 {
 	struct request *request = &job->request;
-	int64_t now = (int64_t)time(NULL);
+	int64_t now = net_clock(job->net);
 
 	for (size_t i = 0; i < request->count; i++)
 		request->items[i].expires += request->items[i].expires ? now : 0;

@@ -23,7 +23,7 @@ static json_t *answer_stream(const struct inquiry *inquiry)
 	const struct gather *gather = &inquiry->gather;
 	const struct stream *stream = stream_find(&inquiry->net->table, inquiry->name);
 	json_t *paths = json_array();
-	bool arrives = gather->count > 0, one;
+	enum explain_arrival all = gather->count ? EXPLAIN_ARRIVES : EXPLAIN_LOST, one;
 
 	if (!stream) {
 		json_decref(paths);
@@ -31,10 +31,10 @@ static json_t *answer_stream(const struct inquiry *inquiry)
 	}
 	for (size_t i = 0; i < gather->count; i++) {
 		json_array_append_new(paths, explain_view(&gather->paths[i], &one));
-		arrives = arrives && one;
+		all = one > all ? one : all;
 	}
-	return json_pack("{s:b, s:s, s:b, s:i, s:I, s:i, s:o}", "ok", 1, "name", inquiry->name,
-		"arrives", arrives, "peers", (int)stream->spec.peers, "left_out",
+	return json_pack("{s:b, s:s, s:o, s:i, s:I, s:i, s:o}", "ok", 1, "name", inquiry->name,
+		"arrives", explain_arrival(all), "peers", (int)stream->spec.peers, "left_out",
 		(json_int_t)gather->left_out, "offers",
 		inquiry->net->broker ? (int)broker_offers(inquiry->net->broker, stream) : 0,
 		"paths", paths);
@@ -95,6 +95,8 @@ static void host_answered(void *data, int error, const struct ipc_fact *facts, s
 
 	if (!error && count && facts->kind == IPC_HOST)
 		inquiry->facts = facts->host;
+	for (size_t i = 0; i < inquiry->gather.count; i++)
+		inquiry->gather.paths[i].legacy = inquiry->facts.legacy;
 	gather_start(&inquiry->gather);
 }
 
@@ -121,17 +123,16 @@ int inquiry_start(struct net *net, const struct request *request,
 	inquiry->gather.asker = &net->asker;
 	inquiry->gather.done = finish;
 	inquiry->gather.data = inquiry;
-	if (inquiry->host) {
+	if (inquiry->host)
 		gather_host(&inquiry->gather, net);
-		err = ask_kernel(&net->asker, &question, host_answered, inquiry);
-		if (err)
-			free(inquiry);
-		return err;
-	}
-	if (stream)
+	else if (stream)
 		gather_stream(&inquiry->gather, net, stream, &wish, snapshot);
-	gather_start(&inquiry->gather);
-	return 0;
+	err = ask_kernel(&net->asker, &question, host_answered, inquiry);
+	if (err) {
+		gather_fini(&inquiry->gather);
+		free(inquiry);
+	}
+	return err;
 }
 
 void inquiry_cancel(struct inquiry *inquiry)

@@ -8,7 +8,7 @@
 
 const char *explain_state_text(enum explain_state state)
 {
-	static const char *const texts[] = {"ok", "waiting", "broken"};
+	static const char *const texts[] = {"ok", "waiting", "unknown", "broken"};
 
 	return texts[state];
 }
@@ -20,7 +20,12 @@ const char *explain_way_text(enum foreign_way way)
 	return texts[way];
 }
 
-json_t *explain_view(const struct explain_path *path, bool *arrives)
+json_t *explain_arrival(enum explain_arrival arrival)
+{
+	return arrival == EXPLAIN_UNSURE ? json_null() : json_boolean(arrival == EXPLAIN_ARRIVES);
+}
+
+json_t *explain_view(const struct explain_path *path, enum explain_arrival *arrival)
 {
 	struct steps steps = {.path = path, .array = json_array()};
 	bool known = path->seen || path->given;
@@ -43,17 +48,18 @@ json_t *explain_view(const struct explain_path *path, bool *arrives)
 	step_egress(&steps);
 	step_chains(&steps, FOREIGN_MEDIA, "postrouting");
 	step_neighbour(&steps);
+	step_legacy(&steps);
 	steps_trace(&steps);
 	step_chains(&steps, FOREIGN_REPLY, NULL);
 	step_chains(&steps, FOREIGN_PUNCH, NULL);
 	step_chains(&steps, FOREIGN_ANSWER, NULL);
 	if (!path->pair)
 		step_client(&steps);
-	*arrives = !steps.stopped;
-	return json_pack("{s:o, s:o, s:o, s:b, s:s?, s:o}", "listen", view_endpoint(&path->public),
+	*arrival = steps.arrival;
+	return json_pack("{s:o, s:o, s:o, s:o, s:s?, s:o}", "listen", view_endpoint(&path->public),
 		"sender", known ? view_endpoint(&path->sender) : json_null(), "client",
-		path->punched ? view_endpoint(&path->client) : json_null(), "arrives", *arrives,
-		"cause", steps.cause, "steps", steps.array);
+		path->punched ? view_endpoint(&path->client) : json_null(), "arrives",
+		explain_arrival(*arrival), "cause", steps.cause, "steps", steps.array);
 }
 
 void explain_fini(struct explain_path *path)

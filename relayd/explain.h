@@ -73,6 +73,7 @@ struct explain_path {
 	uint64_t used;
 	int64_t punched_ms;
 	uint64_t moves;
+	struct endpoint loop; /* a client that was closed as a loop, not long ago; or family 0 */
 
 	/* What our table has. */
 	bool listens;
@@ -84,22 +85,28 @@ struct explain_path {
 	uint64_t packets, bytes, rate;
 
 	/* And what else the kernel has. */
+	const char *full; /* the conntrack table is: what mends it; or NULL */
+	bool legacy;	  /* rules of iptables-legacy, which nobody can read here */
 	struct explain_route route, back;
+	uint32_t mark; /* that rules of others give the packet before it is routed */
 	struct explain_entry flow, hole; /* of the sender; whatever occupies the hole */
 	struct explain_walk walks[EXPLAIN_WAYS];
 	struct explain_trace trace;
 };
 
-/* The state of a step in words: "ok", "waiting", "broken". */
-enum explain_state { EXPLAIN_OK, EXPLAIN_WAITING, EXPLAIN_BROKEN };
+/* The state of a step in words: "ok", "waiting", "unknown", "broken". */
+enum explain_state { EXPLAIN_OK, EXPLAIN_WAITING, EXPLAIN_UNKNOWN, EXPLAIN_BROKEN };
 const char *explain_state_text(enum explain_state state);
+
+/* Whether a packet sent now would arrive; the worst of several is that of all. */
+enum explain_arrival { EXPLAIN_ARRIVES, EXPLAIN_UNSURE, EXPLAIN_LOST };
+json_t *explain_arrival(enum explain_arrival arrival); /* true, null, false */
 
 /*
  * {"listen":E,"sender":E,"client":E,"arrives":B,"cause":S,"steps":[{"step":S,"state":S,"stops":B,"text":T,
- * ..}]} for the caller, or NULL when memory is short; *arrives says whether a packet sent now
- * would.
+ * ..}]} for the caller, or NULL when memory is short.
  */
-json_t *explain_view(const struct explain_path *path, bool *arrives);
+json_t *explain_view(const struct explain_path *path, enum explain_arrival *arrival);
 /* {"way","family","table_family","table","chain","type","hook","priority","owner","verdict","at","handle","why"}
  */
 json_t *explain_chain(enum foreign_way way, uint8_t family, const struct foreign_chain *chain);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relayd/loop.h"
+
 /* Who stands for a sender and a client that nobody knows yet (RFC 5737, RFC 3849). */
 #define MADE_UP_SENDER4                                                                            \
 	{                                                                                          \
@@ -114,6 +116,8 @@ static void set_slot(struct explain_path *path, const struct slot *slot, int64_t
 	path->stale = slot->stale;
 	path->punched_ms = ago(slot->punched_ms, now_ms);
 	path->moves = slot->moves;
+	if (loop_is_known(slot, &slot->loop, now_ms))
+		path->loop = slot->loop;
 }
 
 static void take_record(struct explain_path *path, const struct ipc_record *record)
@@ -150,6 +154,7 @@ static void take_record(struct explain_path *path, const struct ipc_record *reco
 	case IPC_TORN:
 	case IPC_HEALTH:
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	}
 }
@@ -225,6 +230,7 @@ static void add_pair(void *data, const struct broker_pair *pair)
 void gather_stream(struct gather *gather, const struct net *net, const struct stream *stream,
 	const struct gather_wish *wish, const struct sync_snapshot *snapshot)
 {
+	const struct trouble *full = &net->troubles.list[TROUBLE_FLOWS];
 	struct pairing pairing = {gather, stream};
 
 	gather->count = gather->left_out = 0;
@@ -233,6 +239,8 @@ void gather_stream(struct gather *gather, const struct net *net, const struct st
 			add_slot(gather, net, &stream->slots[i], wish);
 	if (net->broker && stream->spec.peers && !wish->port)
 		broker_each(net->broker, stream, add_pair, &pairing);
+	for (size_t p = 0; p < gather->count && full->now; p++)
+		gather->paths[p].full = full->text;
 	for (size_t i = 0; i < snapshot->count; i++)
 		for (size_t p = 0; p < gather->count; p++)
 			take_record(&gather->paths[p], &snapshot->records[i]);
@@ -326,6 +334,13 @@ static bool make_ask(const struct gather *gather, enum gather_stage stage, struc
 		ask->any = !path->seen && !path->given;
 		return gather->trace && gather->path == 0 && path->listen.addr.family;
 	}
+	if (stage == GATHER_MARKED) {
+		ask->kind = IPC_ASK_ROUTE;
+		ask->dest = path->client;
+		ask->mark = path->mark;
+		ask->resolve = path->punched && !gather->again;
+		return path->mark;
+	}
 	if (stage >= GATHER_MEDIA) {
 		ask->kind = IPC_ASK_WALK;
 		if (!path->listen.addr.family)
@@ -355,6 +370,7 @@ static bool make_ask(const struct gather *gather, enum gather_stage stage, struc
 	case GATHER_REPLY:
 	case GATHER_PUNCH:
 	case GATHER_ANSWER:
+	case GATHER_MARKED:
 	case GATHER_TRACE:
 	case GATHER_STAGES:
 		break;
@@ -392,17 +408,31 @@ static void take_trace(
 			trace->events[trace->count++] = facts[i].trace;
 }
 
+/* The mark with which the packet is routed. */
+static uint32_t mark_behind(const struct explain_walk *walk)
+{
+	uint32_t mark = 0;
+
+	for (size_t i = 0; i < walk->count; i++)
+		if (!strcmp(walk->chains[i].hook, "prerouting"))
+			mark = walk->chains[i].mark;
+	return mark;
+}
+
 static void take_facts(struct explain_path *path, enum gather_stage stage, int error,
 	const struct ipc_fact *facts, size_t count)
 {
-	struct explain_route *route = stage == GATHER_ROUTE ? &path->route : &path->back;
+	struct explain_route *route = stage == GATHER_BACK ? &path->back : &path->route;
 	struct explain_entry *entry = stage == GATHER_FLOW ? &path->flow : &path->hole;
 
 	if (stage == GATHER_TRACE) {
 		take_trace(&path->trace, error, facts, count);
-	} else if (stage >= GATHER_MEDIA) {
+	} else if (stage >= GATHER_MEDIA && stage != GATHER_MARKED) {
 		take_chains(&path->walks[stage - GATHER_MEDIA], error, facts, count);
-	} else if (stage <= GATHER_BACK && count && facts->kind == IPC_ROUTE) {
+		if (stage == GATHER_MEDIA)
+			path->mark = mark_behind(&path->walks[FOREIGN_MEDIA]);
+	} else if ((stage <= GATHER_BACK || stage == GATHER_MARKED) && count &&
+		   facts->kind == IPC_ROUTE) {
 		route->known = true;
 		route->route = facts->route;
 	} else if (stage == GATHER_FLOW || stage == GATHER_HOLE) {

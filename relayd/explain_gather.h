@@ -19,7 +19,8 @@ enum gather_stage {
 	GATHER_REPLY,
 	GATHER_PUNCH,
 	GATHER_ANSWER,
-	GATHER_TRACE, /* a packet of the first path, if wanted */
+	GATHER_MARKED, /* the route again, if a rule has marked the packet */
+	GATHER_TRACE,  /* a packet of the first path, if wanted */
 	GATHER_STAGES,
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/neighbour.h>
@@ -52,28 +53,48 @@ static json_t *view_route(const struct path_route *route)
 		gateway, "mtu", (json_int_t)route->mtu);
 }
 
+void step_legacy(struct steps *steps)
+{
+	const struct explain_trace *trace = &steps->path->trace;
+	bool left = false;
+
+	for (size_t i = 0; i < trace->count; i++)
+		left |= trace->events[i].ours;
+	if (steps->path->legacy)
+		step(steps, "legacy", left ? OK : UNKNOWN_DOUBTS, NULL,
+			"there are tables of iptables-legacy, which only it can read: "
+			"'iptables-legacy-save' shows them%s",
+			left ? ", and a probe got past them"
+			     : "; --trace follows a packet through them");
+}
+
 void step_route(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;
 	const struct path_route *route = &path->route.route;
 	struct words client = step_endpoint(&path->client), gateway = step_addr(&route->gateway);
+	char mark[24] = "";
 
 	if (!path->punched || !path->route.known)
 		return;
+	if (path->mark)
+		snprintf(mark, sizeof mark, " mark 0x%x", path->mark);
 	if (route->local)
 		step(steps, "route", OK, view_route(route), "%s is on this host", client.s);
 	else if (route->error)
 		step(steps, "route", BROKEN_STOPS, view_route(route),
-			"%s to %s: mend it, 'ip route get %s' shows what applies",
-			route_trouble(route->error), client.s, step_addr(&path->client.addr).s);
+			"%s to %s: mend it, 'ip route get %s%s' shows what applies",
+			route_trouble(route->error), client.s, step_addr(&path->client.addr).s,
+			mark);
 	else if (!route->up)
 		step(steps, "route", BROKEN_STOPS, view_route(route),
 			"%s is reached by %s, which is down or has no carrier: 'ip link set %s up'",
 			client.s, route->out, route->out);
 	else
-		step(steps, "route", OK, view_route(route), "%s is reached by %s%s%s, mtu %u",
+		step(steps, "route", OK, view_route(route), "%s is reached by %s%s%s%s%s, mtu %u",
 			client.s, route->out, route->gateway.family ? " via " : "",
-			route->gateway.family ? gateway.s : "", route->mtu);
+			route->gateway.family ? gateway.s : "", *mark ? " with" : "", mark,
+			route->mtu);
 }
 
 void step_neighbour(struct steps *steps)
@@ -128,6 +149,20 @@ json_t *explain_chain(enum foreign_way way, uint8_t family, const struct foreign
 		"at", chain->at_chain, "handle", (json_int_t)chain->handle, "why", chain->why);
 }
 
+/* The kernel itself let a packet go on from here. */
+static bool trace_passed(const struct explain_path *path, const struct foreign_chain *chain)
+{
+	for (size_t i = 0; i < path->trace.count; i++) {
+		const struct trace_event *event = &path->trace.events[i];
+
+		if (event->ours ||
+			(event->verdict == NF_ACCEPT && !strcmp(event->table, chain->table) &&
+				!strcmp(event->chain, chain->chain)))
+			return true;
+	}
+	return false;
+}
+
 static void step_chain(struct steps *steps, enum foreign_way way, const struct foreign_chain *chain)
 {
 	static const char *const whose[EXPLAIN_WAYS] = {
@@ -140,11 +175,16 @@ static void step_chain(struct steps *steps, enum foreign_way way, const struct f
 	if (chain->owner == FOREIGN_OURS || chain->verdict == FOREIGN_PASSES)
 		step(steps, "chain", OK, detail, "%s passes %s %s (%s, %s %d)", whose[way],
 			chain->table, chain->chain, owner, chain->hook, (int)chain->priority);
+	else if (chain->verdict == FOREIGN_UNKNOWN && media && trace_passed(path, chain))
+		step(steps, "chain", OK, detail, "%s passed %s %s (%s, %s %d), as --trace saw",
+			whose[way], chain->table, chain->chain, owner, chain->hook,
+			(int)chain->priority);
 	else if (chain->verdict == FOREIGN_UNKNOWN)
-		step(steps, "chain", OK, detail,
-			"what %s %s (%s, %s %d) does is not understood (%s): --trace shows it",
+		step(steps, "chain", media ? UNKNOWN_DOUBTS : UNKNOWN, detail,
+			"whether %s passes %s %s (%s, %s %d) cannot be told: %s%s%s%s", whose[way],
 			chain->table, chain->chain, owner, chain->hook, (int)chain->priority,
-			chain->why);
+			chain->why, *chain->at_chain ? " in " : "", chain->at_chain,
+			media && !path->trace.asked ? "; --trace follows a packet through it" : "");
 	else
 		step(steps, "chain", media ? BROKEN_STOPS : BROKEN, detail,
 			"%s %s %s (%s, %s %d) %s: %s%s%s; 'punchctl doctor' prints what mends it",
@@ -162,6 +202,7 @@ void step_chains(struct steps *steps, enum foreign_way way, const char *hook)
 		if (!hook || !strcmp(walk->chains[i].hook, hook))
 			step_chain(steps, way, &walk->chains[i]);
 	if (walk->asked && walk->error && (!hook || !strcmp(hook, "forward")))
-		step(steps, "chain", OK, NULL, "the rules of others could not be read for %s: %s",
-			explain_way_text(way), strerror(-walk->error));
+		step(steps, "chain", way == FOREIGN_MEDIA ? UNKNOWN_DOUBTS : UNKNOWN, NULL,
+			"the rules of others could not be read for %s: %s", explain_way_text(way),
+			strerror(-walk->error));
 }

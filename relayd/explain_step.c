@@ -9,8 +9,13 @@
 void step(struct steps *steps, const char *name, enum how how, json_t *detail, const char *format,
 	...)
 {
-	static const enum explain_state states[] = {
-		EXPLAIN_OK, EXPLAIN_WAITING, EXPLAIN_WAITING, EXPLAIN_BROKEN, EXPLAIN_BROKEN};
+	static const enum explain_state states[] = {[OK] = EXPLAIN_OK,
+		[UNKNOWN] = EXPLAIN_UNKNOWN,
+		[UNKNOWN_DOUBTS] = EXPLAIN_UNKNOWN,
+		[WAITS] = EXPLAIN_WAITING,
+		[WAITS_STOPS] = EXPLAIN_WAITING,
+		[BROKEN] = EXPLAIN_BROKEN,
+		[BROKEN_STOPS] = EXPLAIN_BROKEN};
 	bool stops = how == WAITS_STOPS || how == BROKEN_STOPS;
 	char text[TEXT];
 	json_t *object;
@@ -25,8 +30,11 @@ void step(struct steps *steps, const char *name, enum how how, json_t *detail, c
 		json_object_update_missing(object, detail);
 	json_decref(detail);
 	json_array_append_new(steps->array, object);
-	steps->stopped |= stops;
-	if (stops && (!steps->cause || how > steps->cause_how)) {
+	if (stops)
+		steps->arrival = EXPLAIN_LOST;
+	else if (how == UNKNOWN_DOUBTS && steps->arrival == EXPLAIN_ARRIVES)
+		steps->arrival = EXPLAIN_UNSURE;
+	if ((stops || how == UNKNOWN_DOUBTS) && (!steps->cause || how > steps->cause_how)) {
 		steps->cause = name;
 		steps->cause_how = how;
 	}

@@ -10,15 +10,19 @@
 
 #include "relayd/explain.h"
 
-/* How a step is. STOPS: broken or waiting, and no packet gets past it. */
-enum how { OK, WAITS, WAITS_STOPS, BROKEN, BROKEN_STOPS };
+/*
+ * How a step is. STOPS: broken or waiting, and no packet gets past it; DOUBTS: it is not known
+ * whether one does.
+ */
+enum how { OK, UNKNOWN, UNKNOWN_DOUBTS, WAITS, WAITS_STOPS, BROKEN, BROKEN_STOPS };
 
 /* The steps so far. */
 struct steps {
 	const struct explain_path *path;
 	json_t *array;
-	bool stopped;
-	const char *cause; /* what stops it; rather something broken than what waits for it */
+	enum explain_arrival arrival;
+	/* What stops it; rather something broken than what waits for it, or is not known. */
+	const char *cause;
 	enum how cause_how;
 };
 
@@ -51,6 +55,8 @@ void steps_pair(struct steps *steps);
 void step_forwarding(struct steps *steps);
 void step_route(struct steps *steps);
 void step_neighbour(struct steps *steps);
+/* Rules that cannot be read. */
+void step_legacy(struct steps *steps);
 /* The base chains of one way, of one hook or (NULL) of all. */
 void step_chains(struct steps *steps, enum foreign_way way, const char *hook);
 /* What the kernel itself said of a packet. */

@@ -159,6 +159,9 @@ void step_conntrack(struct steps *steps)
 			"--orig-src %s --orig-port-src %u' ends it",
 			step_endpoint(&hole->orig_src).s, step_endpoint(&hole->orig_dst).s,
 			step_addr(&hole->orig_src.addr).s, hole->orig_src.port);
+	else if (path->full)
+		step(steps, "conntrack", BROKEN_STOPS, NULL, "there is no entry, and %s",
+			path->full);
 	else
 		step(steps, "conntrack", WAITS, NULL,
 			"there is no entry yet: the next packet that gets through makes it");
@@ -197,6 +200,12 @@ void step_ingress(struct steps *steps)
 			"a "
 			"restart of relayd, makes it",
 			client.s);
+	else if (path->loop.addr.family)
+		step(steps, "map", BROKEN_STOPS, NULL,
+			"a loop: what was sent to %s came back here, so its hole was closed: it is "
+			"another relay, or sends on what it gets; take it out there, or start "
+			"'punchctl punch %s@RELAY' where the stream is to end",
+			step_endpoint(&path->loop).s, path->name);
 	else if (path->stale)
 		step(steps, "map", WAITS_STOPS, NULL,
 			"it is sent nowhere until the client punches again");

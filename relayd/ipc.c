@@ -97,8 +97,10 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		buf_put_u32(buf, record->health.flows);
 		buf_put_u32(buf, record->health.flows_max);
 		buf_put_u64(buf, record->health.lost);
+		buf_put_u8(buf, record->health.unheard);
 		break;
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	}
 }
@@ -167,8 +169,10 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		record->health.flows = buf_get_u32(buf);
 		record->health.flows_max = buf_get_u32(buf);
 		record->health.lost = buf_get_u64(buf);
+		record->health.unheard = get_bool(buf);
 		break;
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	default:
 		buf->bad = true;
@@ -250,6 +254,7 @@ size_t ipc_encode_event(uint8_t *out, const struct rules_event *event)
 	buf_put_u32(&buf, event->number);
 	put_endpoint(&buf, &event->sender);
 	put_endpoint(&buf, &event->listen);
+	buf_put(&buf, event->first, sizeof event->first);
 	return buf.at;
 }
 
@@ -261,6 +266,7 @@ size_t ipc_encode_changed(uint8_t *out, const struct rules_change *change, int64
 	buf_put_u8(&buf, (uint8_t)change->cause);
 	buf_put_u32(&buf, change->pid);
 	put_text(&buf, change->process, sizeof change->process);
+	buf_put_u32(&buf, change->removed);
 	buf_put_u64(&buf, (uint64_t)since_ms);
 	return buf.at;
 }
@@ -274,6 +280,7 @@ static void get_changed(struct buf *buf, struct ipc *out)
 	out->change.cause = (enum rules_cause)cause;
 	out->change.pid = buf_get_u32(buf);
 	get_text(buf, out->change.process, sizeof out->change.process);
+	out->change.removed = buf_get_u32(buf);
 	out->since_ms = (int64_t)buf_get_u64(buf);
 	if (out->since_ms < 0)
 		buf->bad = true;
@@ -350,6 +357,7 @@ int ipc_decode(const uint8_t *data, size_t len, const struct ipc_room *room, str
 		out->event.number = buf_get_u32(&buf);
 		get_endpoint(&buf, &out->event.sender);
 		get_endpoint(&buf, &out->event.listen);
+		buf_get(&buf, out->event.first, sizeof out->event.first);
 		break;
 	case IPC_CHANGED:
 		get_changed(&buf, out);

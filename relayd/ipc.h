@@ -52,7 +52,8 @@ enum ipc_record_kind {
 	IPC_PEER,
 	IPC_TORN, /* only of a CHECK */
 	IPC_HEALTH,
-	IPC_AGAIN, /* what came before in this reading is void */
+	IPC_AGAIN, /* what came since the last PART, or in this reading, is void */
+	IPC_PART,  /* what came since the last one is whole for itself, and is what there is now */
 };
 
 /* One thing that the kernel holds. */
@@ -86,6 +87,7 @@ struct ipc_ask {
 	enum ipc_ask_kind kind;
 	struct endpoint source, dest; /* ROUTE, FLOW, TRACE */
 	bool resolve;		      /* ROUTE: an unknown next hop is asked for */
+	uint32_t mark;		      /* ROUTE: of the packet */
 	bool any;		      /* TRACE: anybody's packet will do */
 	struct foreign_packet packet; /* WALK */
 };

@@ -64,8 +64,10 @@ size_t ipc_encode_ask(uint8_t *out, uint32_t id, const struct ipc_ask *ask)
 	case IPC_ASK_TRACE:
 		put_endpoint(&buf, &ask->source);
 		put_endpoint(&buf, &ask->dest);
-		if (ask->kind == IPC_ASK_ROUTE)
+		if (ask->kind == IPC_ASK_ROUTE) {
+			buf_put_u32(&buf, ask->mark);
 			buf_put_u8(&buf, ask->resolve);
+		}
 		if (ask->kind == IPC_ASK_TRACE)
 			buf_put_u8(&buf, ask->any);
 		break;
@@ -90,8 +92,10 @@ void ipc_get_ask(struct buf *buf, struct ipc_ask *ask)
 	case IPC_ASK_TRACE:
 		get_endpoint(buf, &ask->source);
 		get_endpoint(buf, &ask->dest);
-		if (kind == IPC_ASK_ROUTE)
+		if (kind == IPC_ASK_ROUTE) {
+			ask->mark = buf_get_u32(buf);
 			ask->resolve = get_bool(buf);
+		}
 		if (kind == IPC_ASK_TRACE)
 			ask->any = get_bool(buf);
 		if (!ask->source.addr.family || ask->source.addr.family != ask->dest.addr.family)
@@ -197,6 +201,7 @@ static void put_chain(struct buf *buf, const struct foreign_chain *chain)
 	put_text(buf, chain->at_chain, sizeof chain->at_chain);
 	buf_put_u64(buf, chain->handle);
 	put_text(buf, chain->why, sizeof chain->why);
+	buf_put_u32(buf, chain->mark);
 }
 
 static void get_chain(struct buf *buf, struct foreign_chain *chain)
@@ -212,6 +217,7 @@ static void get_chain(struct buf *buf, struct foreign_chain *chain)
 	get_text(buf, chain->at_chain, sizeof chain->at_chain);
 	chain->handle = buf_get_u64(buf);
 	get_text(buf, chain->why, sizeof chain->why);
+	chain->mark = buf_get_u32(buf);
 }
 
 static void put_trace(struct buf *buf, const struct trace_event *event)

@@ -50,8 +50,9 @@ static int tell_host(struct answering *answering)
 
 static int tell_route(struct answering *answering, const struct ipc_ask *ask)
 {
+	const struct path_query query = {ask->source, ask->dest, ask->mark, ask->resolve};
 	struct path_route route;
-	int err = path_route(&ask->source, &ask->dest, ask->resolve, &route);
+	int err = path_route(&query, &route);
 
 	if (!err)
 		next_fact(answering, IPC_ROUTE)->route = route;

@@ -27,7 +27,8 @@ static void table_is_contested(const struct kernel *kernel)
 static void mend(struct kernel *kernel, int64_t now)
 {
 	struct rules_error error = {.op = -1};
-	bool mended, contested = calm_done(&kernel->calm, now);
+	struct rules_mended mended;
+	bool contested = calm_done(&kernel->calm, now);
 
 	if (rules_mend(kernel->rules, &mended, &error)) {
 		if (!kernel->mend_failed)
@@ -37,6 +38,7 @@ static void mend(struct kernel *kernel, int64_t now)
 		return;
 	}
 	kernel->mend_failed = false;
+	kernel->change.removed += mended.removed;
 	if (contested)
 		table_is_contested(kernel);
 	if (kernel->peer >= 0)

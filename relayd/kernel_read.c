@@ -115,6 +115,7 @@ static void read_pause(void *data)
 	struct ipc message;
 	ssize_t len;
 
+	next_record(kernel, IPC_PART);
 	send_records(kernel);
 	for (int i = 0; i < PAUSE_MESSAGES && (len = quick_receive(kernel)) > 0; i++) {
 		if (ipc_decode(kernel->in, (size_t)len, &room, &message)) {

@@ -49,10 +49,21 @@ void net_drop(struct net *net, struct stream *stream)
 	stream_remove(&net->table, stream);
 }
 
+static int number_find(
+	struct net *net, const struct spec *spec, uint32_t *number, char why[static SPEC_WHY])
+{
+	char error[REGISTRY_ERROR];
+	int err = registry_number(net->registry, spec, number, error);
+
+	net_trouble_database(net, err, error);
+	if (err)
+		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
+	return err;
+}
+
 static int add_stream(
 	struct net *net, struct spec *spec, struct stream **out, char why[static SPEC_WHY])
 {
-	char error[REGISTRY_ERROR];
 	uint32_t number;
 	uint16_t own;
 	int err;
@@ -64,12 +75,13 @@ static int add_stream(
 		snprintf(why, SPEC_WHY, "port %u is %s", own, config_port_text(net->config, own));
 		return -EEXIST;
 	}
-	err = registry_number(net->registry, spec->name, &number, error);
-	net_trouble_database(net, err, error);
-	if (err) {
-		snprintf(why, SPEC_WHY, "%.*s", SPEC_WHY - 1, error);
+	/* Who is refused must not change the number of the one that has the name. */
+	err = stream_check(&net->table, spec, why);
+	if (err)
 		return err;
-	}
+	err = number_find(net, spec, &number, why);
+	if (err)
+		return err;
 	err = stream_add(&net->table, spec, number, out, why);
 	if (err == -ENOMEM)
 		snprintf(why, SPEC_WHY, "out of memory");
@@ -278,6 +290,8 @@ static int update(
 	struct net *net, struct spec *spec, struct net_changes *changes, char why[static SPEC_WHY])
 {
 	struct stream *stream = stream_find(&net->table, spec->name);
+	uint32_t number;
+	int err;
 
 	if (!stream) {
 		changes->added++;
@@ -285,10 +299,13 @@ static int update(
 	}
 	if (spec_equal(spec, &stream->spec))
 		return 0;
+	err = number_find(net, spec, &number, why);
+	if (err)
+		return err;
 	changes->changed++;
 	if (!same_peers(spec, &stream->spec))
 		broker_forget(net->broker, stream);
-	return stream_change(&net->table, stream, spec);
+	return stream_change(&net->table, stream, spec, number);
 }
 
 /* The ports of streams that go are free only when the kernel has let them go. */

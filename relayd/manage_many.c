@@ -6,6 +6,25 @@
 
 #include "common/log.h"
 #include "relayd/manage.h"
+#include "relayd/net_trouble.h"
+
+static int many_begin(struct net *net, char error[static REGISTRY_ERROR])
+{
+	int err = registry_begin(net->registry, error);
+
+	if (err)
+		net_trouble_database(net, err, error);
+	net->quiet = !err;
+	return err;
+}
+
+/* What registry_end said. */
+static void many_end(struct net *net, int err, const char *error)
+{
+	net->quiet = false;
+	if (err != -ECANCELED)
+		net_trouble_database(net, err, error);
+}
 
 static int add_one(struct net *net, struct spec_item *item)
 {
@@ -32,11 +51,10 @@ int net_add_many(struct net *net, struct spec_item *items, size_t count, bool so
 	char why[static SPEC_WHY])
 {
 	char error[REGISTRY_ERROR];
-	int added = 0, err = registry_begin(net->registry, error), end;
+	int added = 0, err = many_begin(net, error), end;
 
 	if (err)
 		goto out;
-	net->quiet = true;
 	for (size_t i = 0; i < count && !err; i++) {
 		err = add_one(net, &items[i]);
 		added += !err;
@@ -44,13 +62,13 @@ int net_add_many(struct net *net, struct spec_item *items, size_t count, bool so
 			err = 0;
 	}
 	end = registry_end(net->registry, !err, error);
+	if (err || end)
+		undo(net, items, count);
+	many_end(net, end, error);
 	if (err)
 		snprintf(error, sizeof error, "nothing was added");
 	else
 		err = end;
-	if (err)
-		undo(net, items, count);
-	net->quiet = false;
 	if (!err && added)
 		log_info("%d streams added", added);
 out:
@@ -85,16 +103,15 @@ int net_remove_many(struct net *net, struct spec_item *items, size_t count, bool
 	int removed = 0, err = some ? 0 : check_names(net, items, count);
 
 	if (!err)
-		err = registry_begin(net->registry, error);
+		err = many_begin(net, error);
 	if (err)
 		goto out;
-	net->quiet = true;
 	for (size_t i = 0; i < count; i++) {
 		items[i].done = !remove_one(net, &items[i]);
 		removed += items[i].done;
 	}
-	net->quiet = false;
 	err = registry_end(net->registry, true, error);
+	many_end(net, err, error);
 	if (!err && removed)
 		log_info("%d streams removed", removed);
 out:

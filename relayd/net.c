@@ -13,7 +13,10 @@
 #include "common/log.h"
 #include "relayd/adopt.h"
 #include "relayd/drain.h"
+#include "relayd/loop.h"
 #include "relayd/net_broker.h"
+#include "relayd/net_clock.h"
+#include "relayd/net_event.h"
 #include "relayd/net_trouble.h"
 #include "relayd/notify.h"
 #include "relayd/quota.h"
@@ -39,52 +42,12 @@ static int send_message(void *data, const uint8_t *message, size_t len)
 	return -EPIPE;
 }
 
-/* Of a sender that has not got the stream. */
-static bool is_refusal(const char *what)
-{
-	return !strcmp(what, "refused") || !strcmp(what, "loop");
-}
-
-static void log_happened(const struct stream_event *event, const struct control_event *out)
-{
-	char client[ENDPOINT_TEXT] = "", sender[ENDPOINT_TEXT] = "", port[8] = "";
-	bool of_sender = !strcmp(event->what, "sender") || is_refusal(event->what);
-
-	if (event->slot)
-		snprintf(port, sizeof port, ":%u", event->slot->port);
-	if (out->client && !of_sender)
-		endpoint_format(out->client, client);
-	if (out->sender && of_sender)
-		endpoint_format(out->sender, sender);
-	log_info("%s%s %s%s%s%s%s%s", out->name, port, event->what, *client || *sender ? " " : "",
-		client, sender, event->text ? ": " : "", event->text ? event->text : "");
-}
-
-static void stream_happened(void *data, const struct stream_event *event)
+static void send_probe(void *data, const struct slot *slot)
 {
 	struct net *net = data;
-	const struct slot *slot = event->slot;
-	struct control_event out = {
-		.event = event->what, .name = event->stream->spec.name, .text = event->text};
-	struct endpoint listen;
+	uint8_t probe[STUN_HEADER];
 
-	if (slot) {
-		const struct endpoint *punch = &slot->want.punch;
-		bool refused = is_refusal(event->what);
-
-		if (punch->addr.family) {
-			listen = (struct endpoint){
-				config_public(net->config, &punch->addr), slot->port};
-			out.listen = &listen;
-			out.client = &slot->want.client;
-		}
-		if (refused || slot->sender.addr.family)
-			out.sender = refused ? &slot->refused_sender : &slot->sender;
-	}
-	if (!net->quiet)
-		log_happened(event, &out);
-	if (net->control)
-		control_event(net->control, &out);
+	udp_send(&net->udp, &slot->want.punch, &slot->want.client, probe, loop_probe(slot, probe));
 }
 
 static bool own_address(void *data, const struct addr *addr)
@@ -144,13 +107,14 @@ static void remove_expired(struct net *net)
 {
 	struct stream *stream, *next;
 	char why[SPEC_WHY];
-	int64_t now = (int64_t)time(NULL);
+	int64_t now = net_clock(net);
 
-	for (stream = LIST_FIRST(&net->table.streams); stream; stream = next) {
+	/* They stay until the database can be written; that is told already. */
+	for (stream = LIST_FIRST(&net->table.streams);
+		stream && !net->troubles.list[TROUBLE_DISK].now; stream = next) {
 		next = LIST_NEXT(stream, link);
-		if (!stream->gone && stream->expires && stream->expires <= now &&
-			net_remove(net, stream->spec.name, why))
-			log_warning("%s: %s", stream->spec.name, why);
+		if (!stream->gone && stream->expires && stream->expires <= now)
+			net_remove(net, stream->spec.name, why);
 	}
 }
 
@@ -172,17 +136,16 @@ static void every_second(uv_timer_t *timer)
 {
 	struct net *net = timer->data;
 	int64_t now = net_now(net);
-	struct timespec wall;
 
-	clock_gettime(CLOCK_REALTIME, &wall);
-	net_trouble_tick(net, (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000);
+	net_trouble_tick(net);
 	slot_expire(&net->table, now);
 	sender_tick(&net->table, now);
 	remove_expired(net);
-	quota_renew(&net->table, (int64_t)wall.tv_sec);
+	quota_renew(&net->table, net_clock(net));
 	tell_partner(net, now);
 	restore_tick(net);
 	sampler_tick(net);
+	net_event_tick(net);
 }
 
 static void on_hangup(uv_signal_t *signal, int number)
@@ -261,7 +224,8 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 		uv_stop(&net->loop);
 		return;
 	}
-	net->table.event = stream_happened;
+	net->table.event = net_event_of_table;
+	net->table.probe = send_probe;
 	net->table.event_data = net;
 	if (control_open(net, net->setup->control_fd, &net->control)) {
 		log_error("the control socket cannot be served");
@@ -273,19 +237,27 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 }
 
 /* What an earlier net side, or an earlier relayd, has left in the kernel is taken over. */
+static void part_adopted(void *data, const struct sync_snapshot *part)
+{
+	struct net *net = data;
+
+	adopt_part(net, net->restore.compare, part);
+}
+
 static void adopted(void *data, int error, const struct sync_snapshot *snapshot)
 {
 	struct net *net = data;
 	struct compare_count count = {0};
 
+	(void)snapshot;
 	if (!error)
-		error = adopt(net, snapshot, &count);
+		error = adopt_finish(net, net->restore.compare, &count);
 	if (!error)
 		error = start_punch(net);
 	if (!error)
 		log_info("adopted %zu clients; %zu parts were missing, %zu are removed",
 			net->table.holes, count.missing, count.orphans);
-	restore_started(net);
+	restore_end(net);
 	if (error || sync_settle(&net->sync, ready, net)) {
 		log_error("cannot start: %s", strerror(-error));
 		uv_stop(&net->loop);
@@ -313,13 +285,13 @@ static int start(struct net *net)
 		log_error("cannot start: %s", strerror(-err));
 		return err;
 	}
-	net->sync.held = net->restore.comparing = true;
 	net->sync.doubt = doubt;
 	ask_init(&net->asker);
 	net->asker.send = send_message;
 	net->asker.send_data = net;
 	net_trouble_open(net);
-	net->sync.failed = net_trouble_kernel;
+	net_clock(net);
+	net->sync.failed = net_trouble_refused;
 	net->sync.failed_data = net;
 	net->sync.send = send_message;
 	net->sync.send_data = net;
@@ -336,7 +308,10 @@ static int start(struct net *net)
 		return err;
 	}
 	err = start_handles(net);
-	return err ? err : sync_check(&net->sync, adopted, net);
+	if (err)
+		return err;
+	adopt_begin(net);
+	return restore_begin(net, part_adopted, adopted);
 }
 
 static void close_handle(uv_handle_t *handle, void *data)
@@ -356,6 +331,7 @@ static void stop(struct net *net)
 	uv_run(&net->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&net->loop);
 	registry_close(net->registry);
+	restore_close(net);
 	sync_fini(&net->sync);
 	ask_fini(&net->asker);
 	net_broker_close(net);

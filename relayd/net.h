@@ -21,6 +21,7 @@
 #include "relayd/restore.h"
 #include "relayd/stream.h"
 #include "relayd/sync.h"
+#include "relayd/tally.h"
 #include "relayd/trouble.h"
 #include "relayd/udp.h"
 
@@ -57,13 +58,15 @@ struct net {
 	uv_prepare_t turn;
 	uv_timer_t second;
 	uv_signal_t hangup, terminate;
+	struct tally tally; /* events of this second */
 	bool quiet;	    /* many are added or removed: one line of the log for all */
 	bool partner_alive; /* as was last said */
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
 	struct troubles troubles;
-	bool clock_known; /* how far the wall clock is ahead of net_now: */
+	bool clock_known; /* how far the wall clock is ahead of that since the boot: */
 	int64_t clock_ahead_ms;
+	int64_t clock_owed;   /* seconds by which what expires in the database is to be moved */
 	uint64_t events_lost; /* by the kernel side, as was last said */
 	struct ipc_record records[IPC_RECORDS_MAX];
 	struct ipc_fact facts[IPC_FACTS_MAX];

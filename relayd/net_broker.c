@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/net_broker.h"
 
-#include "common/log.h"
+#include "relayd/net_event.h"
 
 static int apply(void *arg, const struct rules_op *ops, size_t count,
 	void (*done)(void *data, int error), void *data)
@@ -46,15 +46,10 @@ static bool own(void *arg, const struct addr *addr)
 static void event(void *arg, const char *what, const struct stream *stream,
 	const struct endpoint *client, const char *text)
 {
-	const struct net *net = arg;
 	const struct control_event out = {
 		.event = what, .name = stream->spec.name, .client = client, .text = text};
-	char name[ENDPOINT_TEXT];
 
-	log_info("%s %s %s%s%s", stream->spec.name, what, endpoint_format(client, name),
-		text ? ": " : "", text ? text : "");
-	if (net->control)
-		control_event(net->control, &out);
+	net_event_tell(arg, &out, 0);
 }
 
 static void due(uv_timer_t *timer)

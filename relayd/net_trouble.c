@@ -4,14 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 
-/* A clock that is kept by NTP moves by less in a second. */
-#define CLOCK_STEP_MS 2000
 /* Of the conntrack table's size; entries that end are counted until they are collected. */
 #define FLOWS_FULL_PERCENT 98
 
@@ -35,29 +32,31 @@ void net_trouble_open(struct net *net)
 	net->troubles.event_data = net;
 }
 
+bool net_trouble_files(struct net *net, int error)
+{
+	if (error != -EMFILE && error != -ENFILE)
+		return false;
+	trouble_tell(&net->troubles, TROUBLE_FILES, net_now(net),
+		"no file descriptor is left: punchctl is not served; raise relayd's limit "
+		"(LimitNOFILE= of its unit) or end those that keep the control socket");
+	return true;
+}
+
 static void check_files(struct net *net)
 {
 	int fd = fcntl(net->setup->kernel_fd, F_DUPFD_CLOEXEC, 0);
 
 	if (fd >= 0)
 		close(fd);
-	else if (errno == EMFILE || errno == ENFILE)
-		trouble_tell(&net->troubles, TROUBLE_FILES, net_now(net),
-			"no file descriptor is left: punchctl is not served; raise relayd's limit "
-			"(LimitNOFILE= of its unit) or end those that keep the control socket");
+	else
+		net_trouble_files(net, -errno);
 }
 
-static void check_clock(struct net *net, int64_t wall_ms)
+/* Whether there is room again is not known before somebody writes. */
+static void check_database(struct net *net)
 {
-	int64_t ahead = wall_ms - net_now(net), step = ahead - net->clock_ahead_ms;
-
-	net->clock_ahead_ms = ahead;
-	if (net->clock_known && llabs(step) >= CLOCK_STEP_MS)
-		trouble_tell(&net->troubles, TROUBLE_CLOCK, net_now(net),
-			"the clock was set %s by %" PRId64
-			" s: streams expire by the new time, all else goes on",
-			step < 0 ? "back" : "forward", (int64_t)llabs(step) / 1000);
-	net->clock_known = true;
+	if (net->troubles.list[TROUBLE_DISK].now && !registry_try(net->registry))
+		trouble_end(&net->troubles, TROUBLE_DISK);
 }
 
 static void check_clients(struct net *net)
@@ -71,11 +70,11 @@ static void check_clients(struct net *net)
 			net->table.holes);
 }
 
-void net_trouble_tick(struct net *net, int64_t wall_ms)
+void net_trouble_tick(struct net *net)
 {
 	check_files(net);
-	check_clock(net, wall_ms);
 	check_clients(net);
+	check_database(net);
 	trouble_tick(&net->troubles, net_now(net));
 }
 
@@ -91,31 +90,61 @@ void net_trouble_health(struct net *net, const struct rules_health *health)
 	if (health->lost > net->events_lost)
 		trouble_tell(&net->troubles, TROUBLE_BUFFER, net_now(net),
 			"the kernel told more than its netlink buffer could hold: %" PRIu64
-			" times something was not heard; senders are heard with their next packet",
+			" times something was not heard; senders that nobody told of are found by "
+			"their media",
 			health->lost);
 	net->events_lost = health->lost;
+	if (health->unheard)
+		trouble_tell(&net->troubles, TROUBLE_SET, net_now(net),
+			"set opening4 or opening6 of table inet relayd is full: more ports than it "
+			"holds are opened within 10 s; their media flow, and their senders are "
+			"known later");
 }
 
-void net_trouble_kernel(void *data, int error)
+static bool tell_kernel(struct net *net, const char *name, int error)
 {
 	static const char *const texts[TROUBLE_KINDS] = {
-		[TROUBLE_SET] = "a set of table inet relayd has reached its size",
+		[TROUBLE_SET] = "a set of table inet relayd has reached a size that somebody else "
+				"gave it; stop relayd, `relayd --flush` and start it",
 		[TROUBLE_BUFFER] = "a netlink buffer of the kernel's is too small; see "
 				   "net.core.rmem_max and wmem_max",
 		[TROUBLE_MEMORY] = "the kernel has no memory for a change",
 	};
-	struct net *net = data;
 	enum trouble_kind kind = trouble_of(error);
 
-	if (kind != TROUBLE_KINDS)
-		trouble_tell(&net->troubles, kind, net_now(net), "%s", texts[kind]);
+	if (kind == TROUBLE_KINDS)
+		return false;
+	trouble_tell(
+		&net->troubles, kind, net_now(net), "%s%s%s", name, *name ? ": " : "", texts[kind]);
+	return true;
+}
+
+void net_trouble_read(struct net *net, int error)
+{
+	tell_kernel(net, "", error);
+}
+
+void net_trouble_refused(void *data, const char *name, const struct rules_error *error)
+{
+	if (!tell_kernel(data, name, error->code))
+		log_warning("the kernel refused a change%s%s: %s", *name ? " for " : "", name,
+			error->text);
+}
+
+bool net_trouble_of_kernel(const struct net *net)
+{
+	const struct trouble *list = net->troubles.list;
+
+	return list[TROUBLE_SET].now || list[TROUBLE_BUFFER].now || list[TROUBLE_MEMORY].now;
 }
 
 void net_trouble_database(struct net *net, int error, const char *why)
 {
 	switch (error) {
 	case 0:
-		trouble_end(&net->troubles, TROUBLE_DISK);
+		/* Of many, nothing is written before the last one. */
+		if (!net->quiet)
+			trouble_end(&net->troubles, TROUBLE_DISK);
 		return;
 	case -EEXIST:
 	case -ENOENT:

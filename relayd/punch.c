@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "relayd/loop.h"
 #include "relayd/punch_inner.h"
 
 /* Answers that are larger than their question, per source prefix and in all, a second. */
@@ -252,7 +253,8 @@ static void handle_raw(struct punch *punch, const struct punch_packet *packet, i
 	/* The socket may live a little longer than the stream. */
 	if (slot->stream->gone)
 		return;
-	if (!punch_allowed(punch, slot->stream, &packet->source)) {
+	if (!punch_allowed(punch, slot->stream, &packet->source) ||
+		loop_is_known(slot, &hole.client, now_ms)) {
 		punch->counts[PUNCH_FORBIDDEN]++;
 		return;
 	}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "relayd/loop.h"
 #include "relayd/punch_inner.h"
 
 void punch_begin(struct buf *buf, uint8_t *out, uint16_t type, const struct request *request)
@@ -168,6 +169,11 @@ enum punch_count punch_claim(struct punch *punch, const struct request *request,
 	if (same && !memcmp(slot->tid, request->stun.tid, STUN_TID)) {
 		write_success(punch, request, answer);
 		return PUNCH_REPEATED;
+	}
+	if (loop_is_known(slot, &hole.client, now_ms)) {
+		answer->len = punch_error(
+			request, 403, "a loop: what was sent there came back", answer->data);
+		return PUNCH_FORBIDDEN;
 	}
 	if (replayed(request, same)) {
 		/* A client of ours jumps over what we have seen; any other needs only a new nonce.

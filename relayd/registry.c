@@ -13,37 +13,60 @@ static const char sql_each[] =
 	"SELECT name, listen, source, key, clients, rate, raw_punch, expires, peers, quota"
 	" FROM stream ORDER BY name";
 
+/* Tells a key from another one, and says nothing else about it; never 0. */
+static int64_t proof_of(const struct spec *spec)
+{
+	static const char what[] = "punchrelay number";
+	const struct mac_part part = {what, sizeof(what) - 1};
+	uint8_t mac[MAC_SHA256];
+	int64_t proof = 0;
+
+	mac_hmac_sha256(spec->key, strlen(spec->key), &part, 1, mac);
+	memcpy(&proof, mac, sizeof(proof));
+	return proof ? proof : 1;
+}
+
+static int number_run(struct registry *registry, enum registry_statement statement,
+	const struct spec *spec, int64_t *number)
+{
+	if (sqlite3_bind_int64(registry->statements[statement], 2, proof_of(spec)))
+		return -ENOMEM;
+	return registry_db_run_name(registry, statement, spec->name, number);
+}
+
 /* Inside of a transaction. */
-static int number_assign(struct registry *registry, const char *name)
+static int number_assign(struct registry *registry, const struct spec *spec)
 {
 	int ret = registry_db_run(registry, REGISTRY_NUMBER_NEXT, NULL);
 
 	if (ret < 0)
 		return ret;
 	if (sqlite3_changes(registry->db) == 1)
-		return registry_db_run_name(registry, REGISTRY_NUMBER_TAKE, name, NULL);
-	ret = registry_db_run_name(registry, REGISTRY_NUMBER_REUSE, name, NULL);
+		return number_run(registry, REGISTRY_NUMBER_TAKE, spec, NULL);
+	ret = number_run(registry, REGISTRY_NUMBER_REUSE, spec, NULL);
 	if (ret == 0 && sqlite3_changes(registry->db) == 0)
 		return -EUSERS;
 	return ret;
 }
 
-static int number_find(struct registry *registry, const char *name, uint32_t *number)
+static int number_find(struct registry *registry, const struct spec *spec, uint32_t *number)
 {
 	int64_t found;
-	int ret = registry_db_run_name(registry, REGISTRY_NUMBER, name, &found);
+	int ret = number_run(registry, REGISTRY_NUMBER, spec, &found);
 
 	if (ret == -ENOENT) {
-		ret = number_assign(registry, name);
+		ret = number_run(registry, REGISTRY_NUMBER_PROVE, spec, NULL);
+		if (ret == 0 && sqlite3_changes(registry->db) == 0)
+			ret = number_assign(registry, spec);
 		if (ret == 0)
-			ret = registry_db_run_name(registry, REGISTRY_NUMBER, name, &found);
+			ret = number_run(registry, REGISTRY_NUMBER, spec, &found);
 	}
 	if (ret == 0)
 		*number = (uint32_t)found;
 	return ret;
 }
 
-int registry_number(struct registry *registry, const char *name, uint32_t *number,
+int registry_number(struct registry *registry, const struct spec *spec, uint32_t *number,
 	char error[static REGISTRY_ERROR])
 {
 	static const char what[] = "cannot number a stream";
@@ -51,14 +74,14 @@ int registry_number(struct registry *registry, const char *name, uint32_t *numbe
 	int ret;
 
 	/* Most are known, and a look needs no lock. */
-	if (registry_db_run_name(registry, REGISTRY_NUMBER, name, &found) == 0) {
+	if (number_run(registry, REGISTRY_NUMBER, spec, &found) == 0) {
 		*number = (uint32_t)found;
 		return 0;
 	}
 	ret = registry_db_begin(registry);
 	if (ret < 0)
 		return registry_db_fail(registry, ret, what, error);
-	ret = number_find(registry, name, number);
+	ret = number_find(registry, spec, number);
 	if (ret < 0)
 		registry_db_fail(registry, ret, what, error);
 	return registry_db_finish(registry, ret, what, error);
@@ -162,7 +185,7 @@ int registry_add(struct registry *registry, const struct spec *spec, int64_t exp
 			spec->name);
 	} else {
 		if (ret == 0)
-			ret = number_find(registry, spec->name, &number);
+			ret = number_find(registry, spec, &number);
 		if (ret == 0)
 			ret = registry_use(registry, spec->name, 0, 0, error);
 		else
@@ -184,6 +207,25 @@ int registry_remove(struct registry *registry, const char *name, char error[stat
 		return -ENOENT;
 	}
 	return 0;
+}
+
+int registry_shift(struct registry *registry, int64_t seconds, char error[static REGISTRY_ERROR])
+{
+	int ret = -ENOMEM;
+
+	if (!sqlite3_bind_int64(registry->statements[REGISTRY_SHIFT], 1, seconds))
+		ret = registry_db_run(registry, REGISTRY_SHIFT, NULL);
+	return ret < 0 ? registry_db_fail(registry, ret, "cannot move what expires", error) : 0;
+}
+
+int registry_try(struct registry *registry)
+{
+	int ret;
+
+	sqlite3_busy_timeout(registry->db, 0);
+	ret = registry_db_run(registry, REGISTRY_TRY, NULL);
+	sqlite3_busy_timeout(registry->db, REGISTRY_BUSY_TIMEOUT);
+	return ret;
 }
 
 static const char *column(sqlite3_stmt *stmt, int i)

@@ -19,11 +19,12 @@ int registry_open(const char *path, struct registry **out, char error[static REG
 void registry_close(struct registry *registry);
 
 /*
- * The stream's number (1 to 0xffffff), which stays its own as long as it is known here: the
- * kernel's flows are marked with it. Numbers of streams that have been forgotten are given out
- * again last.
+ * The stream's number (1 to 0xffffff), which stays its own as long as its name is known here and
+ * has the same key: the kernel's flows are marked with it. With another key it gets another one, so
+ * that what was proven with the key of before is a stranger's, whenever who changed it died.
+ * Numbers that are no one's any more are given out again last.
  */
-int registry_number(struct registry *registry, const char *name, uint32_t *number,
+int registry_number(struct registry *registry, const struct spec *spec, uint32_t *number,
 	char error[static REGISTRY_ERROR]);
 /* Forgets the numbers of names that are neither stored nor in the list. */
 int registry_forget(struct registry *registry, const char *const *keep, size_t count);
@@ -42,6 +43,10 @@ int registry_add(struct registry *registry, const struct spec *spec, int64_t exp
 	char error[static REGISTRY_ERROR]);
 /* -ENOENT: no such stream. */
 int registry_remove(struct registry *registry, const char *name, char error[static REGISTRY_ERROR]);
+/* Moves the time at which streams expire, of those that do. */
+int registry_shift(struct registry *registry, int64_t seconds, char error[static REGISTRY_ERROR]);
+/* Writes nothing new, to see whether the file can be written; does not wait for others. */
+int registry_try(struct registry *registry);
 /* How much of its quota a stream with a number has used, in bytes, and since when (seconds of the
  * wall clock): kept as long as its number. One that is added begins with nothing. */
 int registry_use(struct registry *registry, const char *name, uint64_t used, int64_t since,

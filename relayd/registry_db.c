@@ -10,9 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REGISTRY_VERSION 3	    /* user_version, as in sql_schema */
+#define REGISTRY_VERSION 4	    /* user_version, as in sql_schema */
 #define APPLICATION	 0x50524c59 /* application_id: "PRLY" */
-#define BUSY_TIMEOUT	 1000	    /* milliseconds; the loop stands still */
+
+/* What was used of a quota stays with the name. */
+#define NUMBER_ANEW                                                                                \
+	" ON CONFLICT (name) DO UPDATE SET number = excluded.number, proof = excluded.proof"
 
 static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_BEGIN] = "BEGIN IMMEDIATE",
@@ -20,15 +23,22 @@ static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_ROLLBACK] = "ROLLBACK",
 	[REGISTRY_INSERT] = "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[REGISTRY_REMOVE] = "DELETE FROM stream WHERE name = ?",
-	[REGISTRY_NUMBER] = "SELECT number FROM number WHERE name = ?",
+	[REGISTRY_SHIFT] = "UPDATE stream SET expires = expires + ? WHERE expires",
+	/* The same values in a table would not be written. */
+	[REGISTRY_TRY] = "PRAGMA user_version = 4",
+	[REGISTRY_NUMBER] = "SELECT number FROM number WHERE name = ? AND proof = ?",
+	/* Of an earlier version: with which key is not known. */
+	[REGISTRY_NUMBER_PROVE] = "UPDATE number SET proof = ?2 WHERE name = ?1 AND proof = 0",
 	/* Counts what was ever given out, so that a forgotten number rests as long as possible. */
 	[REGISTRY_NUMBER_NEXT] = "UPDATE last SET number = number + 1 WHERE number < 0xffffff",
-	[REGISTRY_NUMBER_TAKE] = "INSERT INTO number (name, number) SELECT ?, number FROM last",
+	[REGISTRY_NUMBER_TAKE] = ("INSERT INTO number (name, number, proof)"
+				  " SELECT ?, number, ? FROM last WHERE true" NUMBER_ANEW),
 	[REGISTRY_NUMBER_REUSE] =
-		("INSERT INTO number (name, number) SELECT ?, free.number + 1 FROM"
+		("INSERT INTO number (name, number, proof) SELECT ?, free.number + 1, ? FROM"
 		 " (SELECT 0 AS number UNION ALL SELECT number FROM number) AS free"
 		 " WHERE free.number < 0xffffff AND NOT EXISTS"
-		 " (SELECT 1 FROM number WHERE number.number = free.number + 1) LIMIT 1"),
+		 " (SELECT 1 FROM number WHERE number.number = free.number + 1) LIMIT "
+		 "1" NUMBER_ANEW),
 	[REGISTRY_KEEP] = "INSERT OR IGNORE INTO keep VALUES (?)",
 	[REGISTRY_KEEP_NONE] = "DELETE FROM keep",
 	[REGISTRY_FORGET] = ("DELETE FROM number WHERE name NOT IN (SELECT name FROM stream)"
@@ -53,22 +63,27 @@ static const char sql_schema[] =
 	" raw_punch INTEGER NOT NULL, expires INTEGER NOT NULL,"
 	" peers INTEGER NOT NULL DEFAULT 0, quota TEXT NOT NULL DEFAULT '0') WITHOUT ROWID;"
 	"CREATE TABLE number (name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE,"
-	" used INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+	" proof INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,"
+	" since INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
 	"CREATE TABLE last (number INTEGER NOT NULL);"
 	"INSERT INTO last VALUES (0);"
-	"PRAGMA application_id = 0x50524c59; PRAGMA user_version = 3;"
+	"PRAGMA application_id = 0x50524c59; PRAGMA user_version = 4;"
 	"COMMIT;";
-/* From the version of this index to the next. */
-static const char *const sql_migrate[REGISTRY_VERSION] = {
+/* From the version before. */
+static const char *const sql_migrate[] = {
 	[1] = "BEGIN IMMEDIATE;"
 	      "ALTER TABLE stream ADD COLUMN peers INTEGER NOT NULL DEFAULT 0;"
 	      "PRAGMA user_version = 2;"
 	      "COMMIT;",
 	[2] = "BEGIN IMMEDIATE;"
+	      "ALTER TABLE number ADD COLUMN proof INTEGER NOT NULL DEFAULT 0;"
+	      "PRAGMA user_version = 3;"
+	      "COMMIT;",
+	[3] = "BEGIN IMMEDIATE;"
 	      "ALTER TABLE stream ADD COLUMN quota TEXT NOT NULL DEFAULT '0';"
 	      "ALTER TABLE number ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"
 	      "ALTER TABLE number ADD COLUMN since INTEGER NOT NULL DEFAULT 0;"
-	      "PRAGMA user_version = 3;"
+	      "PRAGMA user_version = 4;"
 	      "COMMIT;",
 };
 
@@ -209,7 +224,8 @@ static int refuse(const struct registry *registry, const char *why, char *error)
 	return -EINVAL;
 }
 
-enum { FILE_KNOWN, FILE_NEW, FILE_OLD };
+/* Between them: the version of a file that is to be renewed. */
+enum { FILE_KNOWN, FILE_NEW = REGISTRY_VERSION };
 
 /* Whose file is it? Nothing is written before this is known. */
 static int identify(struct registry *registry, char *error)
@@ -226,8 +242,8 @@ static int identify(struct registry *registry, char *error)
 		return refuse(registry,
 			"this is another program's database; name another file in \"database\"",
 			error);
-	if (version > 0 && version < REGISTRY_VERSION)
-		return FILE_OLD;
+	if (version >= 1 && version < REGISTRY_VERSION)
+		return (int)version;
 	if (version != REGISTRY_VERSION)
 		return refuse(registry,
 			"this was written by a later relayd; install that, or name another file "
@@ -286,32 +302,29 @@ static int prepare(struct registry *registry)
 	return 0;
 }
 
-static int migrate(struct registry *registry)
+static int migrate(struct registry *registry, int version, char *error)
 {
-	int64_t version = ask(registry, "PRAGMA user_version");
+	int ret = check_intact(registry, error);
 
-	for (; version > 0 && version < REGISTRY_VERSION; version++)
+	for (; ret == 0 && version < REGISTRY_VERSION; version++)
 		if (sqlite3_exec(registry->db, sql_migrate[version], NULL, NULL, NULL))
-			return registry_db_errno(registry);
-	return version < 0 ? (int)version : 0;
+			ret = registry_db_fail(
+				registry, registry_db_errno(registry), "cannot be renewed", error);
+	return ret;
 }
 
 static int set_up(struct registry *registry, char *error)
 {
 	int file, ret = 0;
 
-	sqlite3_busy_timeout(registry->db, BUSY_TIMEOUT);
+	sqlite3_busy_timeout(registry->db, REGISTRY_BUSY_TIMEOUT);
 	file = identify(registry, error);
 	if (file < 0)
 		return file;
-	if (file == FILE_OLD)
-		ret = check_intact(registry, error);
+	if (file != FILE_KNOWN && file != FILE_NEW)
+		ret = migrate(registry, file, error);
 	if (ret < 0)
 		return ret;
-	if (file == FILE_OLD)
-		ret = migrate(registry);
-	if (ret < 0)
-		return registry_db_fail(registry, ret, "cannot be renewed", error);
 	if (file == FILE_NEW &&
 		sqlite3_exec(registry->db, sql_schema, NULL, NULL, NULL) != SQLITE_OK)
 		return registry_db_fail(

@@ -48,54 +48,83 @@ static void log_restored(
 
 static void compare_begin(struct net *net);
 
-static void compare_end(struct net *net)
+int restore_begin(struct net *net, sync_part_fn *part, sync_read_fn *done)
 {
-	net->restore.comparing = false;
+	struct restore *restore = &net->restore;
+	int err;
+
+	restore->compare = compare_open(net);
+	err = restore->compare ? sync_check(&net->sync, part, done, net) : -ENOMEM;
+	net->sync.held = !err;
+	if (err)
+		restore_close(net);
+	return err;
+}
+
+void restore_close(struct net *net)
+{
+	struct restore *restore = &net->restore;
+
+	if (restore->compare)
+		compare_close(restore->compare);
+	restore->compare = NULL;
 	net->sync.held = false;
-	if (!net->restore.again)
-		return;
-	net->restore.again = false;
-	compare_begin(net);
+}
+
+void restore_end(struct net *net)
+{
+	restore_close(net);
+	if (net->restore.again)
+		compare_begin(net);
+}
+
+/* Pairs are compared with the first part, while nothing is under way; then all may go on. */
+static void part_compared(void *data, const struct sync_snapshot *part)
+{
+	struct net *net = data;
+
+	uv_update_time(&net->loop);
+	if (!compare_load(net->restore.compare, part))
+		compare_part(net->restore.compare);
+	net->sync.held = false;
 }
 
 static void compared(void *data, int error, const struct sync_snapshot *snapshot)
 {
 	struct net *net = data;
 	struct restore *restore = &net->restore;
-	struct compare *compare = error ? NULL : compare_open(snapshot);
 	struct compare_count count;
 	int64_t spent_ms;
 
-	if (compare) {
-		error = compare_run(net, compare, &count);
-		compare_close(compare);
-		uv_update_time(&net->loop);
+	(void)snapshot;
+	if (!error)
+		error = compare_finish(restore->compare, &count);
+	uv_update_time(&net->loop);
+	if (!error) {
 		restore->missing += count.missing;
+		/* Also what was in the table and is of no stream. */
+		count.orphans += restore->change.removed;
 		restore->orphans += count.orphans;
 		log_restored(net, &restore->change, &count);
 		restore->change.cause = RULES_CAUSE_NONE;
+		restore->change.removed = 0;
 	}
 	spent_ms = net_now(net) - restore->since_ms;
 	restore->doubt_ms = net_now(net) +
 			    (spent_ms * DOUBT_SHARE > DOUBT_MS ? spent_ms * DOUBT_SHARE : DOUBT_MS);
-	if (!compare || error)
+	if (error)
 		restore->doubt = true;
-	compare_end(net);
+	restore_end(net);
 }
 
 static void compare_begin(struct net *net)
 {
-	if (net->restore.comparing) {
-		net->restore.again = true;
+	net->restore.again = net->restore.compare != NULL;
+	if (net->restore.again)
 		return;
-	}
 	net->restore.doubt = false;
-	if (sync_check(&net->sync, compared, net)) {
+	if (restore_begin(net, part_compared, compared))
 		restore_doubt(net);
-		return;
-	}
-	net->restore.comparing = true;
-	net->sync.held = true;
 }
 
 void restore_changed(struct net *net, const struct rules_change *change, int64_t since_ms)
@@ -120,14 +149,9 @@ void restore_tick(struct net *net)
 {
 	struct restore *restore = &net->restore;
 
-	if (!restore->doubt || restore->comparing || net_now(net) < restore->doubt_ms)
+	if (!restore->doubt || restore->compare || net_now(net) < restore->doubt_ms)
 		return;
 	if (restore->change.cause == RULES_CAUSE_NONE)
 		restore->since_ms = net_now(net);
 	compare_begin(net);
-}
-
-void restore_started(struct net *net)
-{
-	compare_end(net);
 }

@@ -7,12 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rules/rules.h"
+#include "relayd/sync.h"
 
+struct compare;
 struct net;
 
 struct restore {
-	bool comparing;		    /* nothing is sent meanwhile, at a start too */
+	struct compare *compare;    /* under way, at a start too; or NULL */
 	bool again;		    /* there was another change since */
 	struct rules_change change; /* what it is compared for; NONE: to be sure */
 	int64_t since_ms;	    /* when that was noticed */
@@ -28,7 +29,11 @@ void restore_changed(struct net *net, const struct rules_change *change, int64_t
 void restore_doubt(struct net *net);
 /* Each second. */
 void restore_tick(struct net *net);
-/* The comparison of the start is over. */
-void restore_started(struct net *net);
+/* Begins a comparison, at a start too; nothing is sent until sync.held is cleared. -errno. */
+int restore_begin(struct net *net, sync_part_fn *part, sync_read_fn *done);
+/* It is over; if there was another change since, the next begins. */
+void restore_end(struct net *net);
+/* Gives up the one that is under way. */
+void restore_close(struct net *net);
 
 #endif

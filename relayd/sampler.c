@@ -108,7 +108,7 @@ static void next(void *data, int error)
 	int64_t now;
 
 	if (error)
-		net_trouble_kernel(net, error);
+		net_trouble_read(net, error);
 	else if (ask(net))
 		return;
 	uv_update_time(&net->loop);

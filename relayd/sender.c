@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "relayd/loop.h"
+
 /* A sender from another address gets the hole when the one before has been silent this long. */
 #define SILENT_MS 2000
 /* The loser of a hand-over may not have it back sooner: two programs on one host would take turns.
@@ -10,6 +12,8 @@
 #define REMATCH_MS 2000
 /* Less than a flow lives: who opens one twice in that time has not got it. */
 #define OPENED_MS 5000
+/* Media whose flow's opening we were not told of for so long have it opened again. */
+#define UNHEARD_MS 3000
 /* A lock is firm after so many packets; until then a stray one (a port scan) has it only shortly.
  */
 #define FIRM_PACKETS 16
@@ -56,10 +60,25 @@ static void let_go(struct stream_table *table, struct slot *slot, int64_t now_ms
 	slot_mark(table, slot);
 }
 
+/* What the log has no room for is lost, and a flow that is there opens no more. */
+static void unheard(struct stream_table *table, struct slot *slot, int64_t now_ms)
+{
+	if (!slot->unheard_ms)
+		slot->unheard_ms = now_ms;
+	if (now_ms - slot->unheard_ms < UNHEARD_MS)
+		return;
+	slot->unheard_ms = now_ms;
+	slot->flush = true;
+	slot_mark(table, slot);
+}
+
 void sender_heard(struct stream_table *table, struct slot *slot, int64_t now_ms)
 {
-	if (slot->media_ms == now_ms && slot->sender.addr.family && !slot->holder.family &&
-		now_ms - slot->free_ms > SILENT_MS)
+	if (slot->media_ms != now_ms)
+		return;
+	if (!slot->sender.addr.family)
+		unheard(table, slot, now_ms);
+	else if (!slot->holder.family && now_ms - slot->free_ms > SILENT_MS)
 		hold(table, slot);
 }
 
@@ -99,21 +118,26 @@ static void refused(struct stream_table *table, struct slot *slot, const struct 
 	stream_tell(table, "refused", slot, why);
 }
 
-/*
- * NULL, or why what this sender sends would come back to us: it is the client, which we would send
- * its own to, or another relay whose listening endpoint somebody has punched with. The TTL ends
- * each packet's way, but dozens of rounds later. Behind one NAT both have one address, so only the
- * port tells.
- */
-static const char *loop_reason(const struct slot *slot, const struct endpoint *sender)
+static void close_loop(struct stream_table *table, struct slot *slot, const struct endpoint *sender,
+	const char *why)
 {
-	const struct hole *hole = &slot->want;
+	slot->refused_sender = *sender;
+	stream_tell(table, "loop", slot, why);
+	slot_release(table, slot);
+}
 
-	if (endpoint_equal(&hole->client, sender))
-		return "a loop: the sender is the client";
-	if (addr_equal(&hole->client.addr, &sender->addr) && sender->port == hole->punch.port)
-		return "a loop: the client is another relay, which sends it back";
-	return NULL;
+/* The TTL ends each packet's way, but dozens of rounds later. */
+static bool ends_loop(struct stream_table *table, struct slot *slot,
+	const struct rules_event *event, int64_t now_ms)
+{
+	if (!loop_is_proven(slot, event)) {
+		loop_suspect(table, slot, event, now_ms);
+		return false;
+	}
+	slot->loop = slot->want.client;
+	slot->loop_ms = now_ms;
+	close_loop(table, slot, &event->sender, "a loop: what is sent to the client comes back");
+	return true;
 }
 
 /*
@@ -135,9 +159,8 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 {
 	struct slot *slot = slot_by_listen(table, &event->listen);
 	struct prefix source;
-	const char *loop;
 
-	if (!slot || slot->stream->gone)
+	if (!slot || slot->stream->gone || ends_loop(table, slot, event, now_ms))
 		return;
 	if (event->refused) {
 		refused(table, slot, event, now_ms);
@@ -148,11 +171,8 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	if (!slot->want.client.addr.family ||
 		(source.bits && !prefix_contains(&source, &event->sender.addr)))
 		return;
-	loop = loop_reason(slot, &event->sender);
-	if (loop) {
-		slot->refused_sender = event->sender;
-		stream_tell(table, "loop", slot, loop);
-		slot_release(table, slot);
+	if (endpoint_equal(&slot->want.client, &event->sender)) {
+		close_loop(table, slot, &event->sender, "a loop: the sender is the client");
 		return;
 	}
 	if (slot->stream->spec.source == SPEC_FIRST && !slot->stream->lock.family)
@@ -171,6 +191,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	}
 	slot->opened_ms = slot->flush ? 0 : now_ms;
 	slot->sender = event->sender;
+	slot->unheard_ms = 0;
 	slot->handed_ms = now_ms;
 	hold(table, slot);
 	stream_tell(table, "sender", slot, NULL);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <search.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Media that pauses no longer than this is live. */
@@ -173,20 +174,34 @@ void slot_expire(struct stream_table *table, int64_t now_ms)
 void slot_adopt(
 	struct stream_table *table, struct slot *slot, const struct hole *hole, int64_t punched_ms)
 {
-	struct slot *other = TAILQ_LAST(&table->consents, slot_list);
-
 	if (has_hole(slot) || slot_by_client(table, &hole->client) || take_hole(table, slot, hole))
 		return;
 	slot->have = *hole;
 	slot->punched_ms = punched_ms;
-	/* The list is ordered by time: find the place from the end. */
-	TAILQ_REMOVE(&table->consents, slot, consent_link);
-	while (other && other->punched_ms > punched_ms)
-		other = TAILQ_PREV(other, slot_list, consent_link);
-	if (other)
-		TAILQ_INSERT_AFTER(&table->consents, other, slot, consent_link);
-	else
-		TAILQ_INSERT_HEAD(&table->consents, slot, consent_link);
+}
+
+static int compare_punched(const void *a, const void *b)
+{
+	const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
+
+	return (x->punched_ms > y->punched_ms) - (x->punched_ms < y->punched_ms);
+}
+
+int slots_order(struct stream_table *table)
+{
+	struct slot **list = calloc(table->holes + 1, sizeof *list), *slot;
+	size_t count = 0;
+
+	if (!list)
+		return -ENOMEM;
+	TAILQ_FOREACH(slot, &table->consents, consent_link)
+		list[count++] = slot;
+	qsort(list, count, sizeof *list, compare_punched);
+	TAILQ_INIT(&table->consents);
+	for (size_t i = 0; i < count; i++)
+		TAILQ_INSERT_TAIL(&table->consents, list[i], consent_link);
+	free(list);
+	return 0;
 }
 
 void slot_sample(struct stream_table *table, struct slot *slot, uint64_t packets, uint64_t bytes,

@@ -199,11 +199,10 @@ static int make_slots(struct stream_table *table, struct stream *stream)
 	return 0;
 }
 
-int stream_add(struct stream_table *table, const struct spec *spec, uint32_t number,
-	struct stream **out, char why[static SPEC_WHY])
+int stream_check(
+	const struct stream_table *table, const struct spec *spec, char why[static SPEC_WHY])
 {
 	const struct stream *other;
-	struct stream *stream;
 	uint16_t port = 0;
 
 	if (stream_find(table, spec->name)) {
@@ -215,6 +214,16 @@ int stream_add(struct stream_table *table, const struct spec *spec, uint32_t num
 		snprintf(why, SPEC_WHY, "port %u is used by stream %s", port, other->spec.name);
 		return -EEXIST;
 	}
+	return 0;
+}
+
+int stream_add(struct stream_table *table, const struct spec *spec, uint32_t number,
+	struct stream **out, char why[static SPEC_WHY])
+{
+	struct stream *stream;
+
+	if (stream_check(table, spec, why))
+		return -EEXIST;
 	stream = calloc(1, sizeof *stream);
 	if (!stream)
 		return -ENOMEM;
@@ -287,7 +296,8 @@ void stream_table_unpin(struct stream_table *table)
 		free_all(&table->graves);
 }
 
-int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec)
+int stream_change(
+	struct stream_table *table, struct stream *stream, const struct spec *spec, uint32_t number)
 {
 	if (memcmp(&stream->spec.listen, &spec->listen, sizeof spec->listen) ||
 		!addr_equal(&stream->spec.at, &spec->at) ||
@@ -309,6 +319,7 @@ int stream_change(struct stream_table *table, struct stream *stream, const struc
 		slot_mark(table, slot);
 	}
 	stream->spec = *spec;
+	stream->number = number;
 	stream_tell_all(table, "changed", stream, NULL);
 	return 0;
 }

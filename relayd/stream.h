@@ -40,12 +40,15 @@ struct slot {
 	struct hole want, have;
 	struct hole doing; /* what the transaction under way makes of it */
 	struct prefix doing_source;
+	uint32_t doing_number;
 	bool doing_gone, doing_flush;
-	bool listening; /* the kernel has our listen elements, with this source: */
+	bool listening; /* the kernel has our listen elements, with this source and number: */
 	struct prefix listening_source;
+	uint32_t listening_number;
 	bool raw_open;	     /* and the raw punch port */
 	bool refresh, flush; /* consent is to begin anew; the flow is to be deleted */
 	bool dirty, busy;    /* in the dirty list; in the transaction that is under way */
+	uint32_t seen;	     /* the part of a comparison in which the kernel last had it */
 	TAILQ_ENTRY(slot) dirty_link;
 	struct slot *port_next; /* another with the same port, at another address */
 
@@ -63,9 +66,10 @@ struct slot {
 	struct endpoint sender; /* who has the flow; family 0: nobody yet */
 	struct endpoint rival;	/* who lost it last, and when */
 	int64_t handed_ms;
-	int64_t free_ms;   /* since then it is kept for nobody */
-	int64_t opened_ms; /* it has wanted to open a flow, and nothing was deleted since; or 0 */
-	int64_t media_ms;  /* the last time that the counters had moved; 0: never */
+	int64_t free_ms;    /* since then it is kept for nobody */
+	int64_t unheard_ms; /* media flow since, or a flow was deleted, and no sender is known; 0 */
+	int64_t opened_ms;  /* it has wanted to open a flow, and nothing was deleted since; or 0 */
+	int64_t media_ms;   /* the last time that the counters had moved; 0: never */
 	int64_t sampled_ms;
 	bool live; /* as last told to those who watch */
 	uint64_t packets, bytes, byte_rate;
@@ -73,11 +77,17 @@ struct slot {
 	uint64_t refused;    /* packets, of the kernel's counter */
 	struct endpoint refused_sender;
 	int64_t refused_ms; /* when it was last refused */
+
+	/* See loop.h; times are 0 for never. */
+	uint8_t probe[STUN_TID];
+	int64_t probe_ms;     /* when it was sent */
+	struct endpoint loop; /* a client whose hole was closed for it */
+	int64_t loop_ms;
 };
 
 struct stream {
 	struct spec spec;
-	uint32_t number;
+	uint32_t number; /* of the name with this key */
 	enum stream_origin origin;
 	int64_t expires;  /* wall clock seconds, 0: never */
 	bool gone;	  /* removed; freed when the kernel has forgotten it */
@@ -113,6 +123,7 @@ struct stream_table {
 	size_t count;
 	size_t holes; /* slots with a hole */
 	struct slot_list dirty;
+	uint32_t round;	       /* parts that were compared with the kernel */
 	uint64_t marks, plans; /* slots that ever came into the dirty list, and that left it */
 	struct slot_list consents;
 	bool families[STREAM_FAMILIES]; /* those that the relay has an address of */
@@ -124,21 +135,26 @@ struct stream_table {
 	void *clients;
 	struct slot **listens[STREAM_FAMILIES]; /* by port, each with its port_next */
 	void (*event)(void *data, const struct stream_event *event);
-	void *event_data;
+	void (*probe)(void *data, const struct slot *slot); /* sends loop_probe to its client */
+	void *event_data;				    /* of both */
 };
 
 int stream_table_init(struct stream_table *table, const bool families[static STREAM_FAMILIES],
 	uint32_t consent_ms);
 void stream_table_fini(struct stream_table *table);
 
-/* -EEXIST: the name or a port is taken, and `why` by whom; -ENOMEM. */
+/* -EEXIST: the name or a port is taken, and `why` by whom. */
+int stream_check(
+	const struct stream_table *table, const struct spec *spec, char why[static SPEC_WHY]);
+/* As stream_check; or -ENOMEM. */
 int stream_add(struct stream_table *table, const struct spec *spec, uint32_t number,
 	struct stream **out, char why[static SPEC_WHY]);
 /* Its holes and elements go with the next sync; then it is freed, without ports at once. */
 void stream_remove(struct stream_table *table, struct stream *stream);
-/* Takes over what may change while it lives (all but the ports); -EBUSY when ports or raw punch
- * differ. */
-int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec);
+/* Takes over what may change while it lives (all but the ports), and the number that goes with it;
+ * -EBUSY when ports or raw punch differ. */
+int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec,
+	uint32_t number);
 /* Frees a stream that is gone, once the kernel has nothing of it any more. */
 void stream_reap(struct stream_table *table, struct stream *stream);
 /* Between these two no stream is freed; those that go have `gone` set. */
@@ -174,9 +190,11 @@ void slot_release(struct stream_table *table, struct slot *slot);
 void slot_expire(struct stream_table *table, int64_t now_ms);
 /* Into the dirty list, once. */
 void slot_mark(struct stream_table *table, struct slot *slot);
-/* At a start: the kernel has this hole already. */
+/* At a start: the kernel has this hole already. When all are adopted, slots_order. */
 void slot_adopt(
 	struct stream_table *table, struct slot *slot, const struct hole *hole, int64_t punched_ms);
+/* Puts those with a hole in order of their punches; -ENOMEM. */
+int slots_order(struct stream_table *table);
 
 /* Something happened that those who watch want to hear of: to a slot, or to all of a stream. */
 void stream_tell_all(const struct stream_table *table, const char *what,

@@ -8,11 +8,7 @@
 #include "common/log.h"
 #include "relayd/sync_batch.h"
 #include "relayd/sync_plan.h"
-
-/* With fewer streams the kernel is read as fast without hints. */
-#define HINTS_MIN 4096
-/* Records for which memory is kept from one reading to the next. */
-#define RECORDS_KEPT 4096
+#include "relayd/sync_read.h"
 
 int sync_init(struct sync *sync, struct stream_table *table, const struct config *config)
 {
@@ -69,36 +65,9 @@ int sync_wait(struct sync *sync, struct slot *slot, sync_settled_fn *settled, vo
 	return 0;
 }
 
-static int reader_add(
-	struct sync *sync, struct sync_readers *readers, sync_read_fn *done, void *data)
-{
-	struct sync_reader *reader = calloc(1, sizeof *reader);
-
-	if (!reader)
-		return -ENOMEM;
-	reader->done = done;
-	reader->data = data;
-	reader->mark = sync->table->marks;
-	TAILQ_INSERT_TAIL(readers, reader, link);
-	return 0;
-}
-
-int sync_read(struct sync *sync, sync_read_fn *done, void *data)
-{
-	return reader_add(sync, &sync->next, done, data);
-}
-
 int sync_settle(struct sync *sync, sync_read_fn *done, void *data)
 {
-	return reader_add(sync, &sync->settling, done, data);
-}
-
-int sync_check(struct sync *sync, sync_read_fn *done, void *data)
-{
-	int err = sync_read(sync, done, data);
-
-	sync->check |= !err;
-	return err;
+	return sync_reader_add(sync, &sync->settling, done, data);
 }
 
 void sync_forget(struct sync *sync, void *data)
@@ -112,15 +81,6 @@ void sync_forget(struct sync *sync, void *data)
 				reader->done = NULL;
 }
 
-/* It is in no list any more. */
-static void reader_finish(
-	struct sync_reader *reader, int error, const struct sync_snapshot *snapshot)
-{
-	if (reader->done)
-		reader->done(reader->data, error, snapshot);
-	free(reader);
-}
-
 /* The verdict on a transaction: whose changes were in it, or in one before, is settled. */
 static void settle_readers(struct sync *sync)
 {
@@ -129,7 +89,7 @@ static void settle_readers(struct sync *sync)
 	for (; reader && reader->sent; reader = next) {
 		next = TAILQ_NEXT(reader, link);
 		TAILQ_REMOVE(&sync->settling, reader, link);
-		reader_finish(reader, 0, NULL);
+		sync_reader_finish(reader, 0, NULL);
 	}
 }
 
@@ -180,8 +140,12 @@ static void commit(struct sync *sync)
 		slot->busy = false;
 		sync_plan_close_old(sync, slot);
 		slot->have = slot->doing;
+		if (!slot->listening || memcmp(&slot->listening_source, &slot->doing_source,
+						sizeof slot->doing_source))
+			slot->seen = sync->table->round;
 		slot->listening = !slot->doing_gone;
 		slot->listening_source = slot->doing_source;
+		slot->listening_number = slot->doing_number;
 		slot->raw_open = slot->listening && slot->stream->spec.raw_punch;
 	}
 	settle_waiters(sync, NULL, 0);
@@ -218,103 +182,13 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 	}
 	if (!failed)
 		return;
-	log_warning(
-		"the kernel refused a change for %s: %s", failed->stream->spec.name, error->text);
+	if (sync->failed)
+		sync->failed(sync->failed_data, failed->stream->spec.name, error);
 	settle_waiters(sync, failed, error->code);
 	stream_tell(sync->table, "failed", failed, error->text);
 	if (failed->stream->gone || hole_equal(&failed->want, &failed->have))
 		return;
 	slot_release(sync->table, failed);
-}
-
-static void send_spots(
-	struct sync *sync, enum ipc_kind kind, const struct rules_spot *spots, size_t count)
-{
-	size_t len = ipc_encode_spots(sync->message, kind, sync->id, spots, count);
-
-	sync->send(sync->send_data, sync->message, len);
-}
-
-/* Where all streams are: dumps of large sets take the kernel very long. */
-static void send_hints(struct sync *sync)
-{
-	struct rules_spot spots[RULES_OPS_MAX] = {0};
-	const struct stream *stream;
-	size_t count = 0;
-
-	send_spots(sync, IPC_HINT, spots, 0);
-	LIST_FOREACH(stream, &sync->table->streams, link)
-		for (size_t i = 0; i < stream->slot_count; i++) {
-			const struct slot *slot = &stream->slots[i];
-
-			for (size_t a = 0; a < sync->config->address_count; a++) {
-				const struct addr *addr = &sync->config->addresses[a];
-
-				if (!slot_is_at(slot, addr))
-					continue;
-				spots[count++].listen = (struct endpoint){*addr, slot->port};
-				if (count < RULES_OPS_MAX)
-					continue;
-				send_spots(sync, IPC_HINT, spots, count);
-				count = 0;
-			}
-		}
-	if (count)
-		send_spots(sync, IPC_HINT, spots, count);
-}
-
-int sync_sample(struct sync *sync, const struct rules_spot *spots, size_t count,
-	sync_sampled_fn *sampled, void *data)
-{
-	if (sync->sample_id)
-		return -EBUSY;
-	sync->sample_id = ++sync->id;
-	sync->sampled = sampled;
-	sync->sampled_data = data;
-	send_spots(sync, IPC_SAMPLE, spots, count);
-	return 0;
-}
-
-static void sample_part(
-	struct sync *sync, const struct ipc *message, const struct ipc_record *records)
-{
-	const struct sync_snapshot part = {records, message->count};
-
-	if (message->kind == IPC_RECORDS) {
-		if (sync->sample)
-			sync->sample(sync->sample_data, &part);
-		return;
-	}
-	sync->sample_id = 0;
-	sync->sampled(sync->sampled_data, message->error.code);
-}
-
-static bool is_planned(const struct sync *sync, const struct sync_reader *reader)
-{
-	return reader && sync->table->plans >= reader->mark && !sync_batch_pending(sync);
-}
-
-/* The dirty list is a queue: what turns dirty all the time keeps nobody waiting. */
-static void start_read(struct sync *sync)
-{
-	struct sync_reader *reader = TAILQ_FIRST(&sync->next);
-	size_t len;
-
-	if (sync->read_id || !reader || (!sync->held && !is_planned(sync, reader)))
-		return;
-	while ((reader = TAILQ_FIRST(&sync->next)) && (sync->held || is_planned(sync, reader))) {
-		TAILQ_REMOVE(&sync->next, reader, link);
-		TAILQ_INSERT_TAIL(&sync->asking, reader, link);
-	}
-	sync->record_count = 0;
-	sync->record_error = 0;
-	if (sync->table->count >= HINTS_MIN)
-		send_hints(sync);
-	sync->read_id = ++sync->id;
-	len = sync->check ? ipc_encode_check(sync->message, sync->read_id)
-			  : ipc_encode_read(sync->message, sync->read_id);
-	sync->check = false;
-	sync->send(sync->send_data, sync->message, len);
 }
 
 /* Batches first: one may close a hole that a slot opens again. */
@@ -345,7 +219,7 @@ void sync_turn(struct sync *sync)
 	struct sync_reader *reader;
 
 	if (sync->held) {
-		start_read(sync);
+		sync_reading_start(sync);
 		return;
 	}
 	while (!sync->busy && (sync_batch_pending(sync) || !TAILQ_EMPTY(&sync->table->dirty)))
@@ -356,9 +230,9 @@ void sync_turn(struct sync *sync)
 		if (waiter->sent && !waiter->slot->busy)
 			finish(sync, waiter, 0);
 	}
-	start_read(sync);
+	sync_reading_start(sync);
 	TAILQ_FOREACH(reader, &sync->settling, link)
-		reader->sent = reader->sent || is_planned(sync, reader);
+		reader->sent = reader->sent || sync_reader_is_planned(sync, reader);
 	if (!sync->busy)
 		settle_readers(sync);
 }
@@ -378,93 +252,22 @@ static void transaction_done(struct sync *sync, const struct rules_error *error)
 	sync->failures++;
 	if (sync->doubt)
 		sync->doubt(sync->send_data);
-	if (sync->held) {
+	if (sync->held || sync_is_checking(sync)) {
 		sync_batch_again(sync);
 		revert(sync, NULL, error);
+		unsettle_readers(sync);
 		return;
 	}
-	if (sync->failed)
-		sync->failed(sync->failed_data, error->code);
 	if (!sync_batch_refuse(sync, error) && sync->slot_count)
 		failed = sync->slots[sync->op_slot[op]];
 	revert(sync, failed, error);
 	unsettle_readers(sync);
 }
 
-static void keep_records(struct sync *sync, const struct ipc_record *records, size_t count)
-{
-	if (sync->record_count + count > sync->record_room) {
-		size_t room = (sync->record_count + count) * 2;
-		struct ipc_record *grown = reallocarray(sync->records, room, sizeof *grown);
-
-		if (!grown) {
-			log_error("out of memory for what the kernel holds");
-			sync->record_error = -ENOMEM;
-			return;
-		}
-		sync->records = grown;
-		sync->record_room = room;
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (records[i].kind == IPC_AGAIN)
-			sync->record_count = 0;
-		else
-			sync->records[sync->record_count++] = records[i];
-	}
-}
-
-static void read_done(struct sync *sync, int error)
-{
-	const struct sync_snapshot snapshot = {sync->records, sync->record_count};
-	struct sync_reader *reader;
-
-	sync->read_id = 0;
-	if (!error && sync->sample)
-		sync->sample(sync->sample_data, &snapshot);
-	while ((reader = TAILQ_FIRST(&sync->asking))) {
-		TAILQ_REMOVE(&sync->asking, reader, link);
-		reader_finish(reader, error, &snapshot);
-	}
-	/* Of 100,000 streams it is 60 MB, which the next reading may find elsewhere. */
-	if (sync->record_room > RECORDS_KEPT) {
-		free(sync->records);
-		sync->records = NULL;
-		sync->record_room = 0;
-	}
-	sync->record_count = 0;
-}
-
 void sync_message(struct sync *sync, const struct ipc *message, const struct ipc_record *records)
 {
-	bool answer = message->kind == IPC_RECORDS || message->kind == IPC_END;
-
-	if (answer && sync->sample_id && message->id == sync->sample_id) {
-		sample_part(sync, message, records);
-		return;
-	}
-	switch (message->kind) {
-	case IPC_DONE:
-		if (sync->busy)
-			transaction_done(sync, &message->error);
-		break;
-	case IPC_RECORDS:
-		if (sync->read_id && message->id == sync->read_id)
-			keep_records(sync, records, message->count);
-		break;
-	case IPC_END:
-		if (sync->read_id && message->id == sync->read_id)
-			read_done(sync,
-				message->error.code ? message->error.code : sync->record_error);
-		break;
-	case IPC_APPLY:
-	case IPC_READ:
-	case IPC_CHECK:
-	case IPC_EVENT:
-	case IPC_HINT:
-	case IPC_SAMPLE:
-	case IPC_CHANGED:
-	case IPC_ASK:
-	case IPC_FACTS:
-		break;
-	}
+	if (message->kind == IPC_DONE && sync->busy)
+		transaction_done(sync, &message->error);
+	else if (message->kind == IPC_RECORDS || message->kind == IPC_END)
+		sync_reading_message(sync, message, records);
 }

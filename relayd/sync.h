@@ -37,10 +37,17 @@ TAILQ_HEAD(sync_waiters, sync_waiter);
 struct sync_snapshot {
 	const struct ipc_record *records;
 	size_t count;
+	bool first; /* the part that has what is not of streams, or all that there is */
 };
 typedef void sync_read_fn(void *data, int error, const struct sync_snapshot *snapshot);
+/*
+ * A part of it, whole for itself: what the kernel has now of some slots, up to the transactions
+ * whose verdict has come. First what is not of streams, last flows; a small table is one part.
+ */
+typedef void sync_part_fn(void *data, const struct sync_snapshot *part);
 
 struct sync_reader {
+	sync_part_fn *part; /* of one that checks, or NULL */
 	sync_read_fn *done;
 	void *data;
 	uint64_t
@@ -68,14 +75,13 @@ struct sync {
 	/* Something was refused, and the kernel may hold what it should not; may be NULL. Of
 	 * send_data. */
 	void (*doubt)(void *data);
-	/* The kernel refused a transaction with this error; may be NULL. */
-	void (*failed)(void *data, int error);
+	/* The kernel refused a change for the stream of this name, or ""; may be NULL. */
+	void (*failed)(void *data, const char *name, const struct rules_error *error);
 	void *failed_data;
 
 	int64_t now_ms; /* of this turn of the loop; the owner sets it */
 	bool busy;	/* a transaction is under way */
-	/* Nothing is sent until what the kernel holds has been read; what is refused meanwhile is
-	 * nobody's fault, and is sent again. */
+	/* Nothing is sent until what the kernel holds has been read. */
 	bool held;
 	struct sync_batches batches;
 	size_t alone; /* so many batches go by themselves, to find out which is refused */
@@ -96,9 +102,9 @@ struct sync {
 	uint32_t sample_id; /* 0: no sample under way */
 	sync_sampled_fn *sampled;
 	void *sampled_data;
-	bool check;		    /* the next one is a CHECK */
 	struct ipc_record *records; /* collected */
 	size_t record_count, record_room;
+	bool part_first;  /* the next part is */
 	int record_error; /* memory was short: the reading is worth nothing */
 
 	uint64_t transactions, failures, dropped;
@@ -133,8 +139,11 @@ int sync_read(struct sync *sync, sync_read_fn *done, void *data);
  */
 int sync_sample(struct sync *sync, const struct rules_spot *spots, size_t count,
 	sync_sampled_fn *sampled, void *data);
-/* The same, and records of what is not whole are among them. */
-int sync_check(struct sync *sync, sync_read_fn *done, void *data);
+/*
+ * Reads it for a comparison: records of what is not whole are among them. `done` has no snapshot,
+ * `part` is called before with all of it; what is refused meanwhile is sent again.
+ */
+int sync_check(struct sync *sync, sync_part_fn *part, sync_read_fn *done, void *data);
 /* A reader that is gone: its callback will not be called. */
 void sync_forget(struct sync *sync, void *data);
 

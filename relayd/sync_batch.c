@@ -102,8 +102,8 @@ bool sync_batch_refuse(struct sync *sync, const struct rules_error *error)
 	}
 	if (!failed)
 		failed = TAILQ_FIRST(&sync->batches);
-	log_warning("the kernel refused a change%s%s: %s", *failed->ops->name ? " for " : "",
-		failed->ops->name, error->text);
+	if (sync->failed)
+		sync->failed(sync->failed_data, failed->ops->name, error);
 	settle(sync, failed, error->code);
 	return true;
 }

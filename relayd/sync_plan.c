@@ -50,8 +50,9 @@ static void plan_listen(struct sync *sync, struct slot *slot)
 	struct prefix source = slot_source(slot);
 	bool wanted = !slot->stream->gone;
 	bool changed = memcmp(&source, &slot->listening_source, sizeof source) != 0;
+	bool renumbered = slot->listening_number != slot->stream->number;
 
-	if (wanted && (!slot->listening || changed))
+	if (wanted && (!slot->listening || changed || renumbered))
 		add_for_addresses(sync, slot, RULES_LISTEN);
 	if (!wanted && slot->listening)
 		add_for_addresses(sync, slot, RULES_UNLISTEN);
@@ -108,6 +109,7 @@ void sync_plan(struct sync *sync, struct slot *slot)
 	plan_listen(sync, slot);
 	plan_hole(sync, slot);
 	slot->doing_source = slot_source(slot);
+	slot->doing_number = slot->stream->number;
 	slot->doing_flush = slot->flush;
 	slot->refresh = slot->flush = false;
 }

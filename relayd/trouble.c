@@ -27,6 +27,7 @@ enum trouble_kind trouble_of(int error)
 {
 	switch (error) {
 	case -ENFILE:
+	case -ENOSPC:
 		return TROUBLE_SET;
 	case -ENOBUFS:
 	case -EMSGSIZE:

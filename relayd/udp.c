@@ -12,6 +12,15 @@
 /* Room for a second of punches of 10,000 clients, so that a busy moment loses none. */
 #define RECEIVE_BUFFER (4 * 1024 * 1024)
 
+/*
+ * A socket that is read twice in a millisecond is read every REST_MS from then on, as long as so
+ * many datagrams have come meanwhile: turns of the loop and transactions cost more than what is in
+ * them.
+ */
+#define REST_MS	    2
+#define REST_COUNT  4
+#define BATCHES_MAX 4 /* without a turn of the loop */
+
 /* An answer that waits for the kernel. */
 struct udp_pending {
 	struct udp *udp;
@@ -68,7 +77,7 @@ void udp_send(struct udp *udp, const struct endpoint *from, const struct endpoin
 	const struct udp_socket *sock;
 
 	LIST_FOREACH(sock, &udp->sockets, link) {
-		if (!sock->raw && endpoint_equal(&sock->local, from)) {
+		if (endpoint_equal(&sock->local, from)) {
 			send_one(udp, sock->fd, to, data, len);
 			return;
 		}
@@ -175,16 +184,13 @@ static void send_batch(struct udp_socket *sock, struct batch *batch, size_t coun
 	}
 }
 
-static void readable(uv_poll_t *poll, int status, int events)
+/* Returns how many datagrams there were, up to UDP_BATCH. */
+static size_t read_batch(struct udp_socket *sock)
 {
 	static struct batch batch;
-	struct udp_socket *sock = poll->data;
 	size_t out = 0;
 	int n;
 
-	(void)events;
-	if (status < 0)
-		return;
 	prepare(&batch);
 	n = recvmmsg(sock->fd, batch.in_msg, UDP_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
@@ -192,6 +198,40 @@ static void readable(uv_poll_t *poll, int status, int events)
 	if (n > 0)
 		sock->udp->received += (uint64_t)n;
 	send_batch(sock, &batch, out);
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void readable(uv_poll_t *poll, int status, int events);
+
+static void rested(uv_timer_t *rest)
+{
+	struct udp_socket *sock = rest->data;
+	size_t count = 0, batches = 0;
+
+	while (batches < BATCHES_MAX && count == batches * UDP_BATCH) {
+		count += read_batch(sock);
+		batches++;
+	}
+	if (count >= REST_COUNT)
+		return;
+	uv_timer_stop(rest);
+	uv_poll_start(&sock->poll, UV_READABLE, readable);
+}
+
+static void readable(uv_poll_t *poll, int status, int events)
+{
+	struct udp_socket *sock = poll->data;
+	uint64_t now = uv_now(sock->udp->loop);
+
+	(void)events;
+	if (status < 0)
+		return;
+	read_batch(sock);
+	if (sock->read_ms == now) {
+		uv_poll_stop(poll);
+		uv_timer_start(&sock->rest, rested, REST_MS, REST_MS);
+	}
+	sock->read_ms = now;
 }
 
 int udp_add(struct udp *udp, int fd, const struct endpoint *local, struct slot *raw)
@@ -205,12 +245,14 @@ int udp_add(struct udp *udp, int fd, const struct endpoint *local, struct slot *
 	sock->fd = fd;
 	sock->local = *local;
 	sock->raw = raw;
-	sock->poll.data = sock;
+	sock->poll.data = sock->rest.data = sock;
 	err = uv_poll_init(udp->loop, &sock->poll, fd);
 	if (err) {
 		free(sock);
 		return err;
 	}
+	uv_timer_init(udp->loop, &sock->rest);
+	sock->handles = 2;
 	LIST_INSERT_HEAD(&udp->sockets, sock, link);
 	return uv_poll_start(&sock->poll, UV_READABLE, readable);
 }
@@ -219,6 +261,8 @@ static void closed(uv_handle_t *handle)
 {
 	struct udp_socket *sock = handle->data;
 
+	if (--sock->handles)
+		return;
 	close(sock->fd);
 	free(sock);
 }
@@ -227,6 +271,7 @@ static void close_socket(struct udp_socket *sock)
 {
 	LIST_REMOVE(sock, link);
 	uv_close((uv_handle_t *)&sock->poll, closed);
+	uv_close((uv_handle_t *)&sock->rest, closed);
 }
 
 int udp_open_raw(struct udp *udp, struct slot *slot, char why[static SPEC_WHY])

@@ -22,6 +22,9 @@ struct udp;
 struct udp_socket {
 	struct udp *udp;
 	uv_poll_t poll;
+	uv_timer_t rest;  /* while there is much to read, instead of poll */
+	uint64_t read_ms; /* when poll last said that there was something */
+	unsigned int handles;
 	int fd;
 	struct endpoint local;
 	struct slot *raw;

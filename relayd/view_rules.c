@@ -50,6 +50,7 @@ static const char *record_owner(const struct stream_table *table, const struct i
 	case IPC_TORN:
 	case IPC_HEALTH:
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	}
 	return NULL;
@@ -119,6 +120,7 @@ static int add_record(json_t *group, const struct ipc_record *record, uint64_t r
 	case IPC_TORN:
 	case IPC_HEALTH:
 	case IPC_AGAIN:
+	case IPC_PART:
 		break;
 	}
 	return 0;

@@ -39,6 +39,7 @@ void rules_change_add(struct rules_change *change, const struct rules_change *mo
 		memcpy(change->process, more->process, sizeof(change->process));
 		change->pid = more->pid;
 	}
+	change->removed += more->removed;
 }
 
 /* What of the table a message is about; NONE: not about ours. */

@@ -25,6 +25,7 @@ struct check {
 	unsigned int searches; /* for what is missing, and cannot be looked up */
 	bool part;	       /* sets hold a part of what there is, */
 	bool unsure;	       /* which is not enough to judge by */
+	bool owners;	       /* of ports are known */
 	uint32_t marks;	       /* that were read */
 };
 
@@ -182,7 +183,7 @@ static void ingress_restore(struct check *check, const struct elem *consent)
 	if (check->searches == SEARCHES_MAX || find(check, SET_INGRESS, consent))
 		return;
 	if (check->part) {
-		check->unsure = true;
+		check->unsure |= !check->owners;
 		return;
 	}
 	check->searches++;
@@ -255,7 +256,10 @@ static void sets_free(struct check *check)
 
 int check_end(struct check *check)
 {
-	return batch_commit(&check->rules->batch, &check->rules->nl, NULL);
+	int err = batch_commit(&check->rules->batch, &check->rules->nl, NULL);
+
+	batch_clear(&check->rules->batch);
+	return err;
 }
 
 /* A dump of a large set takes the kernel a time that grows with the square of its size. */
@@ -292,14 +296,12 @@ static int set_fetch(struct check *check, enum set_id set, const struct elems *l
 }
 
 /* Peers, which are few beside the streams of a large relay. */
-int check_begin(struct check *check)
+int check_peers(struct check *check)
 {
 	static const enum set_id sets[] = {SET_CONSENT, SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
 	int err = 0;
 
 	check->part = true;
-	check->unsure = false;
-	check->marks = 0;
 	batch_clear(&check->rules->batch);
 	for (size_t i = 0; !err && i < sizeof(sets) / sizeof(sets[0]); i++)
 		err = set_load(check, sets[i]);
@@ -308,7 +310,7 @@ int check_begin(struct check *check)
 	if (!err)
 		sets_look(check);
 	sets_free(check);
-	return err;
+	return err ? err : check_end(check);
 }
 
 /* Of one listening endpoint there is one consent, so the order stays. */
@@ -325,7 +327,10 @@ static int consents_sort(struct check *check, const struct elems *consents)
 
 int check_part(struct check *check, const struct check_part *part)
 {
-	int err = set_fetch(check, SET_MARK, part->listening);
+	int err;
+
+	batch_clear(&check->rules->batch);
+	err = set_fetch(check, SET_MARK, part->listening);
 
 	check->marks += (uint32_t)check->sets[SET_MARK].count;
 	if (!err)
@@ -341,19 +346,26 @@ int check_part(struct check *check, const struct check_part *part)
 	return err;
 }
 
-bool check_is_complete(const struct check *check)
+bool check_is_complete(const struct check *check, uint64_t slack)
 {
 	struct nl *nl = &check->rules->nl;
 	uint32_t marks = 0, prefixes = 0;
 
 	return !check->unsure && !fetch_count(nl, SET_MARK, check->family, &marks) &&
 	       !fetch_count(nl, SET_PREFIX, check->family, &prefixes) && !prefixes &&
-	       marks == check->marks;
+	       marks <= check->marks + slack && check->marks <= marks + slack;
 }
 
 void check_family(struct check *check, uint8_t family)
 {
 	check->family = family;
+	check->unsure = false;
+	check->marks = 0;
+}
+
+void check_owners(struct check *check, bool known)
+{
+	check->owners = known;
 }
 
 struct check *check_new(

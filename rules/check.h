@@ -11,6 +11,8 @@ struct check;
 /* For free(). */
 struct check *check_new(
 	struct rules *rules, void (*torn)(void *data, const struct rules_torn *torn), void *data);
+/* Whoever asks knows to whom ports lead: what a port with consent has lost need not be found. */
+void check_owners(struct check *check, bool known);
 /* The next calls are about this family. */
 void check_family(struct check *check, uint8_t family);
 /* Everything at once, and at its end: whole sets are read. */
@@ -20,13 +22,16 @@ int check_whole(struct check *check);
 struct check_part {
 	const struct elems *listening, *ingress, *consents, *rates;
 };
-/* Or part after part, after what is not of streams. */
-int check_begin(struct check *check);
+/* Or what is of peers, and then part after part. */
+int check_peers(struct check *check);
 int check_part(struct check *check, const struct check_part *part);
-/* Everything has been seen that is not in a check_part, and it was enough to judge by. */
-bool check_is_complete(const struct check *check);
+/*
+ * Everything has been seen that is not in a check_part, but for so many elements, and it was enough
+ * to judge by.
+ */
+bool check_is_complete(const struct check *check, uint64_t slack);
 
-/* Deletes what belongs to nothing. */
+/* Deletes what belongs to nothing, as far as it was seen; before anything else is committed. */
 int check_end(struct check *check);
 
 #endif

@@ -61,7 +61,13 @@ int elem_dump(struct nl *nl, enum set_id set, uint8_t family, struct elems *out)
 /* Copies what is in more behind what is in elems; false: out of memory. */
 bool elems_append(struct elems *elems, const struct elems *more);
 
-/* Orders endpoints of one family, for qsort and bsearch. */
+/* Order endpoints of one family, and elements by their key or their data. */
 int elem_endpoint_compare(const void *a, const void *b);
+int elem_key_compare(const void *a, const void *b);
+int elem_data_compare(const void *a, const void *b);
+void elems_sort(struct elems *elems, int (*compare)(const void *, const void *));
+/* The first of those that are equal to the key, or NULL; they are in this order. */
+const struct elem *elems_find(const struct elems *elems, const struct elem *key,
+	int (*compare)(const void *, const void *));
 
 #endif

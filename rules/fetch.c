@@ -14,34 +14,66 @@
 /* Each is answered by a datagram, and all of them wait in the socket at once. */
 #define ASK_MAX 256
 
-static void count_answer(void *data, const struct nlmsghdr *nlh)
+struct set_facts {
+	int64_t count; /* -1: not told */
+	uint32_t size; /* 0: none */
+};
+
+static void desc_read(const struct nlattr *nest, struct set_facts *facts)
 {
 	const struct nlattr *attr;
-	int64_t *count = data;
+
+	mnl_attr_for_each_nested(attr, nest)
+	{
+		if (mnl_attr_get_type(attr) == NFTA_SET_DESC_SIZE &&
+			mnl_attr_get_payload_len(attr) == 4)
+			facts->size = ntohl(mnl_attr_get_u32(attr));
+	}
+}
+
+static void facts_answer(void *data, const struct nlmsghdr *nlh)
+{
+	struct set_facts *facts = data;
+	const struct nlattr *attr;
 
 	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
 	{
 		if (mnl_attr_get_type(attr) == SET_COUNT && mnl_attr_get_payload_len(attr) == 4)
-			*count = ntohl(mnl_attr_get_u32(attr));
+			facts->count = ntohl(mnl_attr_get_u32(attr));
+		else if (mnl_attr_get_type(attr) == NFTA_SET_DESC)
+			desc_read(attr, facts);
 	}
 }
 
-int fetch_count(struct nl *nl, enum set_id set, uint8_t family, uint32_t *out)
+static int facts_fetch(struct nl *nl, enum set_id set, uint8_t family, struct set_facts *out)
 {
 	char request[NL_REQUEST];
 	struct nlmsghdr *nlh =
 		nl_request(request, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSET, NFPROTO_INET);
-	int64_t count = -1;
 	int err;
 
+	*out = (struct set_facts){.count = -1};
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, RULES_TABLE);
 	mnl_attr_put_strz(nlh, NFTA_SET_NAME, set_name(set, family));
-	err = nl_talk(nl, nlh, count_answer, &count);
-	if (!err && count < 0)
-		err = -ENODATA;
+	err = nl_talk(nl, nlh, facts_answer, out);
+	return !err && out->count < 0 ? -ENODATA : err;
+}
+
+int fetch_count(struct nl *nl, enum set_id set, uint8_t family, uint32_t *out)
+{
+	struct set_facts facts;
+	int err = facts_fetch(nl, set, family, &facts);
+
 	if (!err)
-		*out = (uint32_t)count;
+		*out = (uint32_t)facts.count;
 	return err;
+}
+
+bool fetch_is_full(struct nl *nl, enum set_id set, uint8_t family)
+{
+	struct set_facts facts;
+
+	return !facts_fetch(nl, set, family, &facts) && facts.size && facts.count >= facts.size;
 }
 
 /* The kernel answers in order, and stops at the first that is not there. */

@@ -12,6 +12,8 @@
 /* Elements of a set, with those whose time is over and that still lie there. -ENODATA: the kernel
  * does not say (Linux 6.16 does). */
 int fetch_count(struct nl *nl, enum set_id set, uint8_t family, uint32_t *out);
+/* A set with a size that has as many; false where the kernel does not tell. */
+bool fetch_is_full(struct nl *nl, enum set_id set, uint8_t family);
 /* Reads those that are there of the elements with these sets and keys; one set, one family. */
 int fetch_elems(struct nl *nl, const struct elem *keys, size_t count, struct elems *out);
 

@@ -189,6 +189,7 @@ static void chain_walk(struct walker *walker, const struct ruleset_chain *chain)
 	if (out.owner == FOREIGN_OURS && out.verdict == FOREIGN_CHANGES)
 		out.verdict = FOREIGN_PASSES;
 	walker->translated |= nat && result.translated;
+	out.mark = walker->state.mark.value & walker->state.mark.known;
 	walker->tell(walker->data, &out);
 }
 

@@ -62,6 +62,7 @@ struct foreign_chain {
 	char at_chain[64];
 	uint64_t handle;
 	char why[128];
+	uint32_t mark; /* that the packet has behind it, where that is known */
 };
 
 /*

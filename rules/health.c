@@ -5,6 +5,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
+#include "rules/fetch.h"
 #include "rules/internal.h"
 
 /* Newer than the oldest headers that we build with (5.10). */
@@ -32,6 +33,8 @@ int rules_health(struct rules *rules, struct rules_health *health)
 	struct nlmsghdr *nlh = nl_request(
 		request, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC);
 
-	*health = (struct rules_health){.lost = rules->lost};
+	*health = (struct rules_health){.lost = rules->lost,
+		.unheard = fetch_is_full(&rules->nl, SET_OPENING, AF_INET) ||
+			   fetch_is_full(&rules->nl, SET_OPENING, AF_INET6)};
 	return nl_talk(&rules->nl, nlh, health_take, health);
 }

@@ -9,6 +9,11 @@
 #include "rules/rules.h"
 #include "rules/skeleton.h"
 
+/* Where a stream listens, and its client, family 0: not known. */
+struct hint {
+	struct endpoint listen, client;
+};
+
 struct rules {
 	struct nl nl;		    /* owns the table; everything but the log */
 	struct nl log;		    /* packets of the log group */
@@ -20,10 +25,9 @@ struct rules {
 	struct rules_features features;
 	struct batch batch;
 	struct flush flush;
-	struct endpoint *hints; /* for the next reading */
+	struct hint *hints; /* for the next reading */
 	size_t hint_count, hint_room;
-	/* Called between commit and flush, for tests. */
-	void (*committed)(void);
+	uint64_t resized; /* elements that transactions may have added to a set, or removed */
 	bool peers;    /* their chain exists */
 	uint64_t lost; /* times that events were */
 };
@@ -56,6 +60,12 @@ int table_has_peers(struct nl *nl, bool *out);
  * used for it. -ENOENT: not even the sets.
  */
 int skeleton_verify(struct rules *rules, bool *same);
+
+/*
+ * Adds to the batch that chains, sets, flowtables and objects of the table go that are not the
+ * skeleton's: behind the messages that delete the rules of all chains. How many they are.
+ */
+int strangers_delete(struct rules *rules, uint32_t *count);
 
 /* Joins nf_tables' events, but for those that `own` causes. */
 int changes_open(struct nl *events, const struct nl *own);

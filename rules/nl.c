@@ -77,7 +77,9 @@ int nl_send(struct nl *nl, const void *data, size_t len)
 	return sent < 0 ? -errno : 0;
 }
 
-static ssize_t buffer_fill(struct nl *nl, int flags)
+/* The kernel has answered when sendto returns, and goes on with a dump as it is read: nothing is
+ * worth waiting for. */
+static ssize_t buffer_fill(struct nl *nl)
 {
 	struct sockaddr_nl from = {0};
 	socklen_t from_len;
@@ -85,7 +87,7 @@ static ssize_t buffer_fill(struct nl *nl, int flags)
 
 	do {
 		from_len = sizeof(from);
-		got = recvfrom(nl->fd, nl->buffer, sizeof(nl->buffer), flags,
+		got = recvfrom(nl->fd, nl->buffer, sizeof(nl->buffer), MSG_DONTWAIT,
 			(struct sockaddr *)&from, &from_len);
 	} while ((got < 0 && errno == EINTR) || (got >= 0 && from.nl_pid != 0));
 	return got < 0 ? -errno : got;
@@ -93,7 +95,7 @@ static ssize_t buffer_fill(struct nl *nl, int flags)
 
 ssize_t nl_receive(struct nl *nl)
 {
-	ssize_t got = buffer_fill(nl, MSG_DONTWAIT);
+	ssize_t got = buffer_fill(nl);
 
 	return got == -EAGAIN ? 0 : got;
 }
@@ -127,11 +129,12 @@ int nl_talk(struct nl *nl, struct nlmsghdr *request, void (*cb)(void *, const st
 		return err;
 	for (;;) {
 		const struct nlmsghdr *nlh = (const struct nlmsghdr *)nl->buffer;
-		ssize_t got = buffer_fill(nl, 0);
+		ssize_t got = buffer_fill(nl);
 		int left = (int)got;
 
+		/* It did not fit; of the second time in a row the kernel does not tell. */
 		if (got < 0)
-			return (int)got;
+			return got == -EAGAIN ? -ENOBUFS : (int)got;
 		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 			if (nlh->nlmsg_seq != nl->seq)
 				continue; /* the rest of an older answer */

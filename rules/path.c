@@ -107,9 +107,9 @@ static void way_answer(void *data, const struct nlmsghdr *nlh)
 }
 
 /* in 0: of a packet of our own, whose source the kernel would choose. */
-static int way_get(struct nl *nl, const struct endpoint *source, const struct endpoint *dest,
-	unsigned int in, struct way *out)
+static int way_get(struct nl *nl, const struct path_query *query, unsigned int in, struct way *out)
 {
+	const struct endpoint *source = &query->source, *dest = &query->dest;
 	size_t size = addr_size(dest->addr.family);
 	char request[NL_REQUEST];
 	struct nlmsghdr *nlh = begin(request, RTM_GETROUTE);
@@ -120,6 +120,8 @@ static int way_get(struct nl *nl, const struct endpoint *source, const struct en
 	rtm->rtm_family = dest->addr.family;
 	rtm->rtm_dst_len = (uint8_t)(size * 8);
 	mnl_attr_put(nlh, RTA_DST, size, dest->addr.bytes);
+	if (query->mark)
+		mnl_attr_put_u32(nlh, RTA_MARK, query->mark);
 	if (in) {
 		rtm->rtm_src_len = (uint8_t)(size * 8);
 		mnl_attr_put(nlh, RTA_SRC, size, source->addr.bytes);
@@ -271,47 +273,48 @@ static int describe_out(struct nl *nl, const struct addr *dest, bool resolve, co
 	return neighbour_get(nl, hop, way->out, &out->neighbour);
 }
 
-static int describe(struct nl *nl, const struct endpoint *source, const struct endpoint *dest,
-	bool resolve, struct path_route *out)
+static int describe(struct nl *nl, const struct path_query *query, struct path_route *out)
 {
+	const struct path_query reverse = {.source = query->dest, .dest = query->source};
+	const struct addr *dest = &query->dest.addr;
 	struct way back, way, plain;
 	struct link in = {0};
 	int err;
 
 	/* Where the source is, its packets come from; who strays from that is for rp_filter. */
-	if (way_get(nl, dest, source, 0, &back) || back.type == RTN_LOCAL)
+	if (way_get(nl, &reverse, 0, &back) || back.type == RTN_LOCAL)
 		back.out = 0;
 	if (back.out && link_get(nl, back.out, &in) == 0)
 		memcpy(out->in, in.name, sizeof out->in);
-	err = forwards_get(nl, dest->addr.family, back.out, &out->forwards);
+	err = forwards_get(nl, dest->family, back.out, &out->forwards);
 	if (err)
 		return err;
 	/* Without forwarding every answer is "unreachable"; the plain one says more. */
-	out->error = way_get(nl, source, dest, 0, &plain);
+	out->error = way_get(nl, query, 0, &plain);
 	out->local = plain.type == RTN_LOCAL;
 	way = plain;
 	if (!out->error && back.out && out->forwards && !out->local)
-		out->error = way_get(nl, source, dest, back.out, &way);
+		out->error = way_get(nl, query, back.out, &way);
 	if (out->error)
 		way = plain;
-	return describe_out(nl, &dest->addr, resolve, &way, out);
+	return describe_out(nl, dest, query->resolve, &way, out);
 }
 
-int path_route(const struct endpoint *source, const struct endpoint *dest, bool resolve,
-	struct path_route *out)
+int path_route(const struct path_query *query, struct path_route *out)
 {
+	const uint8_t family = query->source.addr.family;
 	struct nl *nl;
 	int err;
 
 	memset(out, 0, sizeof *out);
-	if (!source->addr.family || source->addr.family != dest->addr.family)
+	if (!family || family != query->dest.addr.family)
 		return -EINVAL;
 	nl = calloc(1, sizeof *nl);
 	if (!nl)
 		return -ENOMEM;
 	err = route_open(nl);
 	if (!err)
-		err = describe(nl, source, dest, resolve, out);
+		err = describe(nl, query, out);
 	nl_close(nl);
 	free(nl);
 	return err;

@@ -27,12 +27,16 @@ struct path_route {
 	uint16_t neighbour; /* state of the next hop, NUD_* of linux/neighbour.h; 0: no entry */
 };
 
-/*
- * resolve: a next hop that is not known, or did not answer, is asked for as for a packet; who then
- * looks again finds out whether it answers.
- */
-int path_route(const struct endpoint *source, const struct endpoint *dest, bool resolve,
-	struct path_route *out);
+struct path_query {
+	struct endpoint source, dest;
+	uint32_t mark; /* of the packet when it is routed */
+	/*
+	 * A next hop that is not known, or did not answer, is asked for as for a packet; who then
+	 * looks again finds out whether it answers.
+	 */
+	bool resolve;
+};
+int path_route(const struct path_query *query, struct path_route *out);
 
 /* A conntrack entry of UDP. */
 struct path_flow {

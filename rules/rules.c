@@ -25,6 +25,7 @@ static int log_open(struct rules *rules, struct rules_error *error)
 /* Makes the table over what is there; elements of our own version stay. */
 static int table_make(struct rules *rules, enum table_state state, struct rules_error *error)
 {
+	uint32_t strangers;
 	int err = 0;
 
 	rules->peers = false;
@@ -36,6 +37,10 @@ static int table_make(struct rules *rules, enum table_state state, struct rules_
 	if (state == TABLE_OLD)
 		skeleton_delete(&rules->batch, RULES_TABLE);
 	skeleton_add(&rules->batch, &rules->kernel, rules->peers);
+	if (state == TABLE_OURS)
+		err = strangers_delete(rules, &strangers);
+	if (err)
+		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
 	return batch_commit(&rules->batch, &rules->nl, error);
 }
 
@@ -50,17 +55,19 @@ static int table_claim(struct rules *rules, struct rules_error *error)
 }
 
 /* A table of our version: what is not as it should be is made anew, its elements stay. */
-static int table_repair(struct rules *rules, bool *mended, struct rules_error *error)
+static int table_repair(struct rules *rules, struct rules_mended *mended, struct rules_error *error)
 {
 	bool same = false;
 	int err = table_has_peers(&rules->nl, &rules->peers);
 
-	*mended = false;
+	mended->changed = false;
 	if (!err)
 		err = skeleton_verify(rules, &same);
-	if (!err && same)
+	if (!err)
+		err = strangers_delete(rules, &mended->removed);
+	if (!err && same && !mended->removed)
 		return table_claim(rules, error);
-	*mended = true;
+	mended->changed = true;
 	return table_make(rules, TABLE_OURS, error);
 }
 
@@ -83,12 +90,12 @@ static int table_upgrade(struct rules *rules, struct rules_error *error)
 }
 
 /* What could not be taken over is made anew, and clients have to punch again. */
-static int table_adopt(
-	struct rules *rules, enum table_state state, bool *mended, struct rules_error *error)
+static int table_adopt(struct rules *rules, enum table_state state, struct rules_mended *mended,
+	struct rules_error *error)
 {
 	int err;
 
-	*mended = true;
+	mended->changed = true;
 	if (state == TABLE_OURS || state == TABLE_OWNED)
 		err = table_repair(rules, mended, error);
 	else
@@ -97,16 +104,16 @@ static int table_adopt(
 	if (!err || (state != TABLE_BEFORE && err != -EEXIST && err != -EOPNOTSUPP &&
 			    err != -EINVAL && err != -EBUSY))
 		return err;
-	*mended = rules->fresh = true;
+	mended->changed = rules->fresh = true;
 	return table_make(rules, TABLE_OLD, error);
 }
 
-int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
+int rules_mend(struct rules *rules, struct rules_mended *mended, struct rules_error *error)
 {
 	enum table_state state;
 	int err = table_examine(&rules->nl, &state);
 
-	*mended = false;
+	*mended = (struct rules_mended){false, 0};
 	if (err)
 		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
 	if (state == TABLE_FOREIGN)
@@ -117,13 +124,13 @@ int rules_mend(struct rules *rules, bool *mended, struct rules_error *error)
 		return nl_fail(error, -EBUSY, -1, "another relayd is running");
 	if (state == TABLE_OURS || state == TABLE_OWNED || state == TABLE_BEFORE)
 		return table_adopt(rules, state, mended, error);
-	*mended = rules->fresh = true;
+	mended->changed = rules->fresh = true;
 	return table_make(rules, state, error);
 }
 
 static int table_open(struct rules *rules, bool *adopted, struct rules_error *error)
 {
-	bool mended;
+	struct rules_mended mended;
 	int err = rules_mend(rules, &mended, error);
 
 	*adopted = !err && !rules->fresh;

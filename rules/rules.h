@@ -114,6 +114,7 @@ struct rules_spot {
 struct rules_health {
 	uint32_t flows, flows_max; /* entries of the conntrack table; max 0: not told */
 	uint64_t lost;		   /* times that events were lost since rules_open */
+	bool unheard;		   /* so many ports are opened at once that not all make events */
 };
 /* Called for each; a callback may be NULL when that part is not wanted and is then not read. */
 struct rules_reader {
@@ -124,11 +125,14 @@ struct rules_reader {
 	void (*flow)(void *data, const struct rules_flow *flow);
 	void (*peer)(void *data, const struct rules_peer *peer);
 	void *data;
-	/* What was told is void, and is told anew; NULL: that cannot be, and reading a large table
-	 * takes longer. */
+	/* What was told since the last pause is void, and all is told anew; NULL: that cannot be,
+	 * and reading a large table takes longer. */
 	void (*again)(void *data);
-	/* rules_apply and rules_sample may be called from here, in the midst of a large table; may
-	 * be NULL. */
+	/*
+	 * In the midst of a large table, which is read part after part: what was told since the
+	 * last one is all that there is now of some streams, first of peers and of our own ports,
+	 * last of flows. rules_apply and rules_sample may be called from here; may be NULL.
+	 */
 	void (*pause)(void *data);
 };
 
@@ -145,11 +149,13 @@ struct rules_torn {
 };
 
 /* A packet that wants to open a flow to a stream, seen by the log group. */
+#define RULES_FIRST 20
 struct rules_event {
 	bool refused;	 /* by `source`, or because nobody has punched */
 	uint32_t number; /* of the stream; 0 when refused */
 	struct endpoint sender;
 	struct endpoint listen;
+	uint8_t first[RULES_FIRST]; /* bytes of what it carries; zero behind its end */
 };
 
 /* What somebody else did to the table, the worst last. */
@@ -167,6 +173,7 @@ struct rules_change {
 	enum rules_cause cause;
 	uint32_t pid; /* who it was, 0: the kernel did not say */
 	char process[RULES_PROCESS];
+	uint32_t removed; /* see struct rules_mended */
 };
 const char *rules_cause_text(enum rules_cause cause);
 /* Two are one: the worse cause, the newer process. */
@@ -204,8 +211,9 @@ int64_t rules_due(const struct rules *rules);
 void rules_tick(struct rules *rules, int64_t now_ms);
 
 /*
- * Where the next reading will find elements: the `listen` of streams. It is only for
- * speed, where there are very many; what is not among them is found too. count 0: none yet.
+ * Where the next reading will find elements: the `listen` of streams, with their clients if they
+ * are known. It is only for speed, where there are very many; what is not among them is found too.
+ * count 0: none yet.
  */
 #define RULES_HINTS_MAX (1024 * 1024)
 int rules_hint(struct rules *rules, const struct rules_spot *spots, size_t count);
@@ -225,11 +233,15 @@ int rules_read(struct rules *rules, const struct rules_reader *reader);
  */
 int rules_changes_fd(const struct rules *rules);
 int rules_changes(struct rules *rules, struct rules_change *change);
+struct rules_mended {
+	bool changed;	  /* something was not as it should be */
+	uint32_t removed; /* chains, sets, flowtables and objects that were not ours */
+};
 /*
- * Makes the table, its chains, rules and sets as they should be, without its elements. *mended says
- * that something was not. When the table is somebody else's: -EEXIST, -EBUSY.
+ * Makes the table, its chains, rules and sets as they should be, without its elements. When the
+ * table is somebody else's: -EEXIST, -EBUSY.
  */
-int rules_mend(struct rules *rules, bool *mended, struct rules_error *error);
+int rules_mend(struct rules *rules, struct rules_mended *mended, struct rules_error *error);
 
 /*
  * Reads as rules_read, and looks whether the elements that belong together are there: tells of

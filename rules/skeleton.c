@@ -159,6 +159,14 @@ const char *set_name(enum set_id set, uint8_t family)
 	return sets[set].name[family == AF_INET6];
 }
 
+bool skeleton_has_set(const char *name)
+{
+	for (size_t id = 0; id < SET_COUNT; id++)
+		if (!strcmp(sets[id].name[0], name) || !strcmp(sets[id].name[1], name))
+			return true;
+	return false;
+}
+
 uint32_t skeleton_flags(const struct kernel *kernel)
 {
 	return kernel->persist ? NFT_TABLE_F_OWNER | TABLE_F_PERSIST : 0;
@@ -335,6 +343,17 @@ static const struct chain_spec peer_chains[] = {
 	{CHAIN_PEERS, "exists while peer4 or peer6 has elements", "filter", NF_INET_FORWARD, -10},
 };
 #define PEER_CHAINS (sizeof(peer_chains) / sizeof(peer_chains[0]))
+
+bool skeleton_has_chain(const char *name)
+{
+	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
+		if (!strcmp(chains[i].name, name))
+			return true;
+	for (size_t i = 0; i < PEER_CHAINS; i++)
+		if (!strcmp(peer_chains[i].name, name))
+			return true;
+	return false;
+}
 
 static void add_chain(struct batch *batch, const struct chain_spec *spec)
 {

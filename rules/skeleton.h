@@ -42,6 +42,10 @@ enum set_id {
 
 const char *set_name(enum set_id set, uint8_t family);
 
+/* The table may have one of this name. */
+bool skeleton_has_set(const char *name);
+bool skeleton_has_chain(const char *name);
+
 /* What this kernel can do. */
 struct kernel {
 	bool persist;  /* a table that is owned and survives its owner: 6.9 */

@@ -15,6 +15,11 @@
 /* Log events a second: of each listening endpoint, and of all refused packets together. */
 #define OPEN_RATE    50
 #define REFUSED_RATE 20
+/* Behind the header of UDP and four bytes (RFC 8489, section 5). */
+#define STUN_COOKIE_BYTES                                                                          \
+	{                                                                                          \
+		0x21, 0x12, 0xa4, 0x42                                                             \
+	}
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 #define FOR_EACH_FAMILY(f)                                                                         \
@@ -81,7 +86,7 @@ static void add_notrack(
 static void add_stun(struct batch *batch)
 {
 	static const uint8_t zero, top = 0xc0;
-	static const uint8_t cookie[] = {0x21, 0x12, 0xa4, 0x42};
+	static const uint8_t cookie[] = STUN_COOKIE_BYTES;
 	struct expr_rule rule;
 
 	expr_begin(&rule, CHAIN_RAW_IN);
@@ -292,10 +297,19 @@ static void add_from_relay(struct batch *batch, uint8_t family)
 	expr_end(&rule, batch);
 }
 
+/* A probe that has come back (relayd/loop.h) must not be lost among the media that did. */
 static void add_refuse(struct batch *batch)
 {
+	static const uint8_t cookie[] = STUN_COOKIE_BYTES;
 	struct expr_rule rule;
 
+	expr_begin(&rule, CHAIN_REFUSE);
+	expr_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 12, sizeof(cookie), EXPR_REG);
+	expr_cmp(&rule, NFT_CMP_EQ, cookie, sizeof(cookie));
+	expr_limit(&rule, REFUSED_RATE);
+	expr_log(&rule, LOG_REFUSED);
+	expr_verdict(&rule, NF_DROP, NULL);
+	expr_end(&rule, batch);
 	expr_begin(&rule, CHAIN_REFUSE);
 	expr_limit(&rule, REFUSED_RATE);
 	expr_log(&rule, LOG_REFUSED);

@@ -334,6 +334,16 @@ static void peers_tidy(struct rules *rules, const struct rules_op *ops, size_t c
 	rules->peers = batch_commit(&rules->batch, &rules->nl, NULL) != 0;
 }
 
+/* Sets stay as large as they are when consent begins anew. */
+static size_t ops_resizing(const struct rules_op *ops, size_t count)
+{
+	size_t resizing = 0;
+
+	for (size_t i = 0; i < count; i++)
+		resizing += ops[i].kind != RULES_CONSENT && ops[i].kind != RULES_FLUSH;
+	return resizing;
+}
+
 static int txn_build(struct txn *txn)
 {
 	int err;
@@ -367,8 +377,7 @@ int rules_apply(
 		err = batch_commit(&rules->batch, &rules->nl, error);
 	if (err)
 		return err;
-	if (rules->committed)
-		rules->committed();
+	rules->resized += ops_resizing(ops, count);
 	peers_tidy(rules, ops, count);
 	flush_holes(&rules->flush, &rules->nl, ops, count);
 	return 0;

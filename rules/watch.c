@@ -89,7 +89,13 @@ static bool packet_parse(const struct nlattr *attr, struct rules_event *event)
 			      : first >> 4 == 4 && ipv4_parse(&buf, first, event);
 	event->sender.port = buf_get_u16(&buf);
 	event->listen.port = buf_get_u16(&buf);
-	return udp && !buf.bad;
+	if (!udp || buf.bad)
+		return false;
+	buf_take(&buf, 4); /* length and checksum */
+	if (!buf.bad)
+		buf_get(&buf, event->first,
+			buf_left(&buf) < RULES_FIRST ? buf_left(&buf) : RULES_FIRST);
+	return true;
 }
 
 static enum log_kind kind_of(const char *prefix)

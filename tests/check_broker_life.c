@@ -289,6 +289,47 @@ START_TEST(test_restart_alone)
 }
 END_TEST
 
+/* The service died when we did, and another one was started in its place. */
+START_TEST(test_restart_replaced)
+{
+	struct straw *client, *dead, *service, *other = straw_make(PEER_SERVICE, 3);
+
+	pair_of(&client, &dead);
+	broker_close(broker);
+	broker_start();
+	adopt(client, dead, 7);
+	adopt(dead, client, 7);
+	/* One that was there before, and one elsewhere, say nothing about it. */
+	other->hello.heard = 5;
+	other->hole.client.addr = dead->hole.client.addr;
+	say(other);
+	client->hello.lonely = true;
+	say(client);
+	other = straw_make(PEER_SERVICE, 4);
+	say(other);
+	run(5000);
+	say(client);
+	ck_assert_mem_eq(client->word.peer, dead->hello.lane, PEER_LANE);
+	service = straw_make(PEER_SERVICE, 5);
+	service->hole.client.addr = dead->hole.client.addr;
+	say(service);
+	client->hello.lonely = false;
+	say(client);
+	ck_assert_mem_eq(client->word.peer, dead->hello.lane, PEER_LANE);
+	told[0] = '\0';
+	client->hello.lonely = true;
+	say(client);
+	run(1000);
+	ck_assert_int_eq(client->word.state, PEER_PAIRED);
+	ck_assert_mem_eq(client->word.peer, service->hello.lane, PEER_LANE);
+	assert_told("-p1002 -c1002; -p1001 -c1001; +c1001 +c1005 +p1001>1005 +p1005>1001; ");
+	/* Back to life, it is told that its lane has ended. */
+	say(dead);
+	ck_assert_int_eq(dead->word.state, PEER_CLOSED);
+	assert_events("paired ");
+}
+END_TEST
+
 /* After a start nobody gets more pairs by saying that they were there. */
 START_TEST(test_restart_claims)
 {
@@ -341,6 +382,7 @@ static Suite *broker_life_suite(void)
 	tcase_add_test(tcase, test_restart_moved);
 	tcase_add_test(tcase, test_restart_overtaken);
 	tcase_add_test(tcase, test_restart_alone);
+	tcase_add_test(tcase, test_restart_replaced);
 	tcase_add_test(tcase, test_adopt_orphan);
 	tcase_add_test(tcase, test_forget);
 	suite_add_tcase(suite, tcase);

@@ -111,7 +111,7 @@ START_TEST(test_add)
 {
 	struct rules_change sum = {.cause = RULES_CAUSE_NONE};
 	const struct rules_change rule = {.cause = RULES_CAUSE_RULE};
-	const struct rules_change element = {RULES_CAUSE_ELEMENT, 7, "nft"};
+	const struct rules_change element = {RULES_CAUSE_ELEMENT, 7, "nft", 0};
 
 	rules_change_add(&sum, &rule);
 	rules_change_add(&sum, &element);

@@ -75,7 +75,7 @@ static void begin(void)
 			.consent_ms = CONSENT,
 			.name = "cam1"}};
 	records[PUNCH] = (struct ipc_record){.kind = IPC_PUNCH, .punch.at = hole.punch};
-	snapshot = (struct sync_snapshot){records, RECORDS};
+	snapshot = (struct sync_snapshot){records, RECORDS, true};
 }
 
 static void set_up(void)
@@ -109,13 +109,28 @@ static void tear_down(void)
 	uv_loop_close(&net.loop);
 }
 
+static int adopted(const struct sync_snapshot *all)
+{
+	struct compare *compare = compare_open(&net);
+	int err;
+
+	ck_assert_ptr_nonnull(compare);
+	adopt_begin(&net);
+	adopt_part(&net, compare, all);
+	err = adopt_finish(&net, compare, &count);
+	compare_close(compare);
+	return err;
+}
+
 /* Compares, and leaves in ops what is sent because of it; how many those are. */
 static size_t compared(void)
 {
-	struct compare *compare = compare_open(&snapshot);
+	struct compare *compare = compare_open(&net);
 
 	ck_assert_ptr_nonnull(compare);
-	ck_assert_int_eq(compare_run(&net, compare, &count), 0);
+	ck_assert_int_eq(compare_load(compare, &snapshot), 0);
+	compare_part(compare);
+	ck_assert_int_eq(compare_finish(compare, &count), 0);
 	compare_close(compare);
 	settle();
 	return message.count;
@@ -179,6 +194,46 @@ START_TEST(test_consent)
 	ck_assert_uint_eq(compared(), 1);
 	ck_assert_int_eq(ops[0].kind, RULES_CONSENT);
 	ck_assert_uint_le(ops[0].consent_ms, CONSENT);
+}
+END_TEST
+
+/* A part that is not about a slot says nothing about it, nor of our own ports. */
+START_TEST(test_parts)
+{
+	const struct sync_snapshot own = {&records[PUNCH], 1, true}, rest = {records, PUNCH, false};
+	struct compare *compare = compare_open(&net);
+
+	ck_assert_ptr_nonnull(compare);
+	ck_assert_int_eq(compare_load(compare, &own), 0);
+	compare_part(compare);
+	ck_assert_int_eq(compare_load(compare, &rest), 0);
+	compare_part(compare);
+	ck_assert_int_eq(compare_finish(compare, &count), 0);
+	compare_close(compare);
+	settle();
+	ck_assert_uint_eq(message.count, 0);
+	ck_assert_uint_eq(count.missing + count.orphans, 0);
+}
+END_TEST
+
+/* What is being changed cannot be judged; consent that is on its way is as it should be. */
+START_TEST(test_busy)
+{
+	slot->refresh = true;
+	slot_mark(&net.table, slot);
+	sync_turn(&net.sync);
+	ck_assert(slot->busy);
+	records[CLIENT].client.consent_ms = 1000;
+	compared();
+	ck_assert_uint_eq(count.missing + count.orphans, 0);
+	ck_assert(!net.restore.doubt);
+	slot_mark(&net.table, slot);
+	sync_turn(&net.sync);
+	records[CLIENT].kind = IPC_FLOW;
+	compared();
+	ck_assert_uint_eq(count.missing, 0);
+	ck_assert(net.restore.doubt);
+	ck_assert(endpoint_equal(&slot->have.client, &slot->want.client));
 }
 END_TEST
 
@@ -289,7 +344,7 @@ START_TEST(test_adopt)
 			.consent_ms = 10000,
 			.name = "cam2"}};
 	snapshot.count = RECORDS + 3;
-	ck_assert_int_eq(adopt(&net, &snapshot, &count), 0);
+	ck_assert_int_eq(adopted(&snapshot), 0);
 	ck_assert_uint_eq(count.missing + count.orphans, 0);
 	ck_assert_uint_eq(net.table.holes, 2);
 	ck_assert_ptr_eq(TAILQ_FIRST(&net.table.consents), other->slots);
@@ -313,7 +368,7 @@ static void start_again(size_t missing_count, size_t orphan_count)
 	slot_release(&net.table, slot);
 	memset(&slot->have, 0, sizeof(slot->have));
 	slot->listening = false;
-	ck_assert_int_eq(adopt(&net, &snapshot, &count), 0);
+	ck_assert_int_eq(adopted(&snapshot), 0);
 	ck_assert_uint_eq(count.missing, missing_count);
 	ck_assert_uint_eq(count.orphans, orphan_count);
 	settle();
@@ -326,6 +381,32 @@ START_TEST(test_other_source)
 	start_again(0, 0);
 	ck_assert_ptr_nonnull(sent(RULES_LISTEN));
 	ck_assert_uint_eq(sent(RULES_LISTEN)->source.bits, 24);
+	ck_assert_ptr_null(sent(RULES_UNCLIENT));
+	ck_assert_uint_eq(net.table.holes, 1);
+}
+END_TEST
+
+/* With another number it is a stream of that name with another key: who has the hole knows the old.
+ */
+START_TEST(test_other_number)
+{
+	const struct endpoint client = slot->want.client;
+
+	records[LISTENING].listening.number = 2;
+	start_again(0, 2);
+	ck_assert_uint_eq(sent(RULES_LISTEN)->number, 1);
+	ck_assert(endpoint_equal(&sent(RULES_UNCLIENT)->client, &client));
+	ck_assert_ptr_nonnull(sent(RULES_UNINGRESS));
+	ck_assert_uint_eq(net.table.holes, 0);
+}
+END_TEST
+
+/* Where somebody has taken away what the number stands in, the name has to do. */
+START_TEST(test_no_number)
+{
+	records[LISTENING] = (struct ipc_record){.kind = IPC_HEALTH};
+	start_again(0, 0);
+	ck_assert_ptr_nonnull(sent(RULES_LISTEN));
 	ck_assert_ptr_null(sent(RULES_UNCLIENT));
 	ck_assert_uint_eq(net.table.holes, 1);
 }
@@ -379,8 +460,8 @@ START_TEST(test_many)
 				.consent_ms = 1 + i * 7919 % CONSENT}};
 		strcpy(record[2].client.name, name);
 	}
-	snapshot = (struct sync_snapshot){many, 3 * (size_t)MANY};
-	ck_assert_int_eq(adopt(&net, &snapshot, &count), 0);
+	snapshot = (struct sync_snapshot){many, 3 * (size_t)MANY, true};
+	ck_assert_int_eq(adopted(&snapshot), 0);
 	ck_assert_uint_eq(net.table.holes, MANY + 1);
 	ck_assert_uint_eq(count.orphans, 0);
 	free(many);
@@ -400,11 +481,15 @@ static Suite *compare_suite(void)
 	tcase_add_test(tcase, test_otherwise);
 	tcase_add_loop_test(tcase, test_consent, 0, 3);
 	tcase_add_test(tcase, test_consent_left);
+	tcase_add_test(tcase, test_parts);
+	tcase_add_test(tcase, test_busy);
 	tcase_add_loop_test(tcase, test_torn, 0, 2);
 	tcase_add_loop_test(tcase, test_orphan, 0, (int)(sizeof(orphans) / sizeof(orphans[0])));
 	tcase_add_test(tcase, test_flow);
 	tcase_add_test(tcase, test_adopt);
 	tcase_add_test(tcase, test_other_source);
+	tcase_add_test(tcase, test_other_number);
+	tcase_add_test(tcase, test_no_number);
 	tcase_add_test(tcase, test_other_clients);
 	tcase_add_loop_test(tcase, test_other_rate, 0, 3);
 	tcase_add_test(tcase, test_many);

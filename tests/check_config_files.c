@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A configuration in several files, and keys in files of their own. */
-#include <check.h>
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "relayd/config.h"
+#include "tests/suite.h"
 
 #define KEY  "MDEyMzQ1Njc4OWFiY2RlZg=="
 #define HOME "address = { \"127.0.0.1\" }\n"
@@ -225,8 +225,6 @@ int main(void)
 {
 	Suite *suite = suite_create("config_files");
 	TCase *tcase = tcase_create("files");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_joined);
@@ -236,9 +234,5 @@ int main(void)
 	tcase_add_test(tcase, test_key_file);
 	tcase_add_test(tcase, test_partner_key_file);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -73,7 +73,7 @@ START_TEST(rules_held)
 	endpoint_parse("10.0.0.4:3478", 0, &punch);
 	records[3].peer = (struct rules_peer){client, punch, listen, 7, "cam1", punch};
 	records[4].flow = (struct rules_flow){7, client, punch, client, punch};
-	t.snapshot = (struct sync_snapshot){records, sizeof(records) / sizeof(records[0])};
+	t.snapshot = (struct sync_snapshot){records, sizeof(records) / sizeof(records[0]), true};
 	granted(fd, ADD ",\"rate\":5000,\"peers\":2}");
 	answer = ask(fd, "{\"do\":\"rules\"}");
 	ck_assert_uint_eq(json_array_size(json_object_get(answer, "streams")), 1);

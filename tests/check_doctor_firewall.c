@@ -11,6 +11,13 @@
 #define MARK "--mark 0x52000000/0xff000000 -j ACCEPT"
 
 /* What lets a packet pass where each of them drops it. */
+#define POLICY                                                                                     \
+	"{ firewall-cmd --permanent --info-policy=relayd >/dev/null 2>&1 || firewall-cmd "         \
+	"--permanent --new-policy=relayd; } && firewall-cmd --permanent --policy=relayd"
+#define POLICY_UDP                                                                                 \
+	" && firewall-cmd --permanent --policy=relayd --add-egress-zone=ANY && firewall-cmd "      \
+	"--permanent --policy=relayd --add-protocol=udp && firewall-cmd --reload"
+
 static const struct firewall_case {
 	struct doctor_chain chain;
 	const char *id, *fix;
@@ -35,6 +42,14 @@ static const struct firewall_case {
 		"z=$(firewall-cmd --get-zone-of-interface=eth0 2>/dev/null || firewall-cmd "
 		"--get-default-zone); firewall-cmd --zone=\"$z\" --add-port=3478/udp && "
 		"firewall-cmd --permanent --zone=\"$z\" --add-port=3478/udp"},
+	{{DOCTOR_MEDIA, AF_INET, DOCTOR_INET, "firewalld", "filter_FORWARD", DOCTOR_FORWARD, 10,
+		 DOCTOR_FIREWALLD, DOCTOR_DROPS, 0, ""},
+		"forward", POLICY " --add-ingress-zone=ANY" POLICY_UDP},
+	{{DOCTOR_MEDIA, AF_INET, DOCTOR_INET, "firewalld", "filter_FORWARD", DOCTOR_FORWARD, 10,
+		 DOCTOR_FIREWALLD, DOCTOR_DROPS, 0, "eth0"},
+		"forward",
+		"z=$(firewall-cmd --get-zone-of-interface=eth0 2>/dev/null || echo "
+		"ANY); " POLICY " --add-ingress-zone=\"$z\"" POLICY_UDP},
 	{{DOCTOR_MEDIA, AF_INET, DOCTOR_IP, "filter", "FORWARD", DOCTOR_FORWARD, 0, DOCTOR_DOCKER,
 		 DOCTOR_DROPS, 0, ""},
 		"forward", "iptables -I DOCKER-USER -m connmark " MARK},
@@ -84,7 +99,7 @@ END_TEST
 START_TEST(test_firewall_more)
 {
 	relay.chain_count = 1;
-	relay.chains[0] = firewalls[4].chain; /* Docker: kept over a boot */
+	relay.chains[0] = firewalls[6].chain; /* Docker: kept over a boot */
 	ck_assert_ptr_nonnull(strstr(examine("forward", DOCTOR_STOPS)->keep, "ExecStartPost="));
 	host.has_systemd = false;
 	ck_assert_str_eq(examine("forward", DOCTOR_STOPS)->keep, "");
@@ -97,7 +112,7 @@ START_TEST(test_firewall_more)
 	examine("forward", DOCTOR_STOPS);
 
 	relay.chain_count = 1;
-	relay.chains[0] = firewalls[5].chain;
+	relay.chains[0] = firewalls[7].chain;
 	host.has_saved_iptables = true;
 	ck_assert_str_eq(
 		examine("forward", DOCTOR_STOPS)->keep, "ip6tables-save >/etc/iptables/rules.v6");

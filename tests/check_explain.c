@@ -75,14 +75,15 @@ static void set_up(void)
 	path.walks[FOREIGN_MEDIA] = (struct explain_walk){true, 0, 2, chains};
 }
 
-static json_t *view(bool want)
+static json_t *view(enum explain_arrival want)
 {
-	bool arrives;
-	json_t *object = explain_view(&path, &arrives);
+	enum explain_arrival arrival;
+	json_t *object = explain_view(&path, &arrival), *arrives = explain_arrival(want);
 
 	ck_assert_ptr_nonnull(object);
-	ck_assert_int_eq(arrives, want);
-	ck_assert_int_eq(json_is_true(json_object_get(object, "arrives")), want);
+	ck_assert_int_eq(arrival, want);
+	ck_assert(json_equal(json_object_get(object, "arrives"), arrives));
+	json_decref(arrives);
 	return object;
 }
 
@@ -110,7 +111,7 @@ static const json_t *step(const json_t *object, const char *name, const char *st
 /* Nothing arrives, because of this, and the sentence says so. */
 static void stopped(const char *cause, const char *state, const char *part)
 {
-	json_t *object = view(false);
+	json_t *object = view(EXPLAIN_LOST);
 	const json_t *found = step(object, cause, state);
 
 	ck_assert_str_eq(member(object, "cause"), cause);
@@ -120,10 +121,23 @@ static void stopped(const char *cause, const char *state, const char *part)
 	json_decref(object);
 }
 
+/* This step does not know, and so nobody does. */
+static void doubted(const char *cause, const char *part)
+{
+	json_t *object = view(EXPLAIN_UNSURE);
+	const json_t *found = step(object, cause, "unknown");
+
+	ck_assert_str_eq(member(object, "cause"), cause);
+	ck_assert(json_is_false(json_object_get(found, "stops")));
+	ck_assert_msg(strstr(member(found, "text"), part) != NULL, "\"%s\" lacks %s",
+		member(found, "text"), part);
+	json_decref(object);
+}
+
 /* It arrives, whatever this step says. */
 static void flows(const char *name, const char *state, const char *part)
 {
-	json_t *object = view(true);
+	json_t *object = view(EXPLAIN_ARRIVES);
 	const json_t *found = step(object, name, state);
 
 	ck_assert(json_is_null(json_object_get(object, "cause")));
@@ -135,7 +149,7 @@ static void flows(const char *name, const char *state, const char *part)
 
 START_TEST(all_well)
 {
-	json_t *object = view(true);
+	json_t *object = view(EXPLAIN_ARRIVES);
 	const json_t *found;
 	size_t i;
 
@@ -281,6 +295,24 @@ START_TEST(neighbour_wrong)
 }
 END_TEST
 
+START_TEST(table_full)
+{
+	path.full = "the conntrack table is full (9 of 9)";
+	flows("conntrack", "ok", "leads to");
+	path.flow.found = false;
+	stopped("conntrack", "broken", "there is no entry, and the conntrack table is full");
+}
+END_TEST
+
+START_TEST(route_marked)
+{
+	path.mark = 5;
+	flows("route", "ok", "via 203.0.113.1 with mark 0x5,");
+	path.route.route.error = -EINVAL;
+	stopped("route", "broken", "'ip route get 192.0.2.9 mark 0x5'");
+}
+END_TEST
+
 START_TEST(chains_foreign)
 {
 	chains[1].verdict = FOREIGN_DROPS;
@@ -289,14 +321,42 @@ START_TEST(chains_foreign)
 	chains[1].verdict = FOREIGN_CHANGES;
 	stopped("chain", "broken", "takes");
 	chains[1].verdict = FOREIGN_UNKNOWN;
-	flows("chain", "ok", "passes");
+	doubted("chain", "filter FORWARD (ufw, forward 0) cannot be told: drop in ufw-reject");
+	path.route.route.forwards = false;
+	stopped("forwarding", "broken", "does not forward");
+	path.route.route.forwards = true;
 	chains[1].verdict = FOREIGN_DROPS;
 	path.walks[FOREIGN_PUNCH] = path.walks[FOREIGN_MEDIA];
 	path.walks[FOREIGN_MEDIA].count = 0;
 	flows("chain", "broken", "the client's punch");
+	chains[1].verdict = FOREIGN_UNKNOWN;
+	flows("chain", "unknown", "the client's punch");
 	path.walks[FOREIGN_PUNCH].count = 0;
 	path.walks[FOREIGN_MEDIA].error = -EPERM;
-	flows("chain", "ok", "could not be read");
+	doubted("chain", "could not be read");
+	path.walks[FOREIGN_MEDIA].error = 0;
+	path.legacy = true;
+	doubted("legacy", "iptables-legacy-save");
+}
+END_TEST
+
+/* What the rules do not tell, a packet does. */
+START_TEST(trace_settles)
+{
+	events[0] = (struct trace_event){.kind = TRACE_POLICY,
+		.table = "filter",
+		.chain = "INPUT",
+		.verdict = NF_ACCEPT,
+		.probe = true};
+	path.trace = (struct explain_trace){true, 0, 1, events};
+	chains[1].verdict = FOREIGN_UNKNOWN;
+	doubted("chain", "cannot be told");
+	strcpy(events[0].chain, "FORWARD");
+	flows("chain", "ok", "passes relayd");
+	path.legacy = true;
+	doubted("legacy", "follows a packet");
+	events[0].ours = true;
+	flows("legacy", "ok", "got past them");
 }
 END_TEST
 
@@ -327,7 +387,7 @@ END_TEST
 
 START_TEST(client_told)
 {
-	json_t *object = view(true);
+	json_t *object = view(EXPLAIN_ARRIVES);
 	const json_t *found = step(object, "client", "ok");
 
 	ck_assert(json_number_value(json_object_get(found, "punched")) == 1.5);
@@ -372,7 +432,10 @@ static Suite *explain_suite(void)
 	tcase_add_test(tcase, conntrack_counts);
 	tcase_add_test(tcase, route_wrong);
 	tcase_add_test(tcase, neighbour_wrong);
+	tcase_add_test(tcase, table_full);
+	tcase_add_test(tcase, route_marked);
 	tcase_add_test(tcase, chains_foreign);
+	tcase_add_test(tcase, trace_settles);
 	tcase_add_test(tcase, trace_told);
 	tcase_add_test(tcase, client_told);
 	tcase_add_test(tcase, peers_told);

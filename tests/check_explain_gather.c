@@ -14,7 +14,7 @@ static struct net *net;
 static struct config config;
 static struct stream *stream;
 static struct ipc_record records[3];
-static struct sync_snapshot snapshot = {records, 3};
+static struct sync_snapshot snapshot = {records, 3, true};
 static struct ipc sent;
 static unsigned int asked[IPC_ASK_TRACE + 1];
 static struct ipc_ask last[IPC_ASK_TRACE + 1];
@@ -211,6 +211,7 @@ END_TEST
 START_TEST(no_such_port)
 {
 	explain(1, NULL, false);
+	ck_assert(reply_as_asked());
 	ck_assert_uint_eq(answers, 1);
 	ck_assert(json_is_false(json_object_get(answer, "arrives")));
 	ck_assert_uint_eq(json_array_size(json_object_get(answer, "paths")), 0);

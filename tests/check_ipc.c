@@ -253,7 +253,7 @@ static size_t records_make(struct ipc_record *out)
 	out[5].kind = IPC_PEER;
 	out[5].peer = (struct rules_peer){v4, v6, v4, 0xfffffe, "cam2", v6};
 	out[6].kind = IPC_HEALTH;
-	out[6].health = (struct rules_health){7, 8, 1ULL << 40};
+	out[6].health = (struct rules_health){7, 8, 1ULL << 40, true};
 	return RECORDS;
 }
 
@@ -296,6 +296,7 @@ START_TEST(test_records)
 	ck_assert_uint_eq(records[6].health.flows, 7);
 	ck_assert_uint_eq(records[6].health.flows_max, 8);
 	ck_assert_uint_eq(records[6].health.lost, 1ULL << 40);
+	ck_assert(records[6].health.unheard);
 	ck_assert_uint_eq(ipc_encode_records(again, 9, records, count), len);
 	ck_assert_mem_eq(again, message, len);
 }
@@ -313,7 +314,7 @@ START_TEST(test_record_kinds)
 	ck_assert_int_eq(ipc_decode(message, len, &none, &ipc), -EPROTO);
 	message[LIST_HEAD] = 0;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
-	message[LIST_HEAD] = IPC_AGAIN + 1;
+	message[LIST_HEAD] = IPC_PART + 1;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
 }
 END_TEST
@@ -321,7 +322,7 @@ END_TEST
 START_TEST(test_event)
 {
 	struct rules_event event = {
-		true, 3, endpoint("198.51.100.1:7000"), endpoint("203.0.113.7:9099")};
+		true, 3, endpoint("198.51.100.1:7000"), endpoint("203.0.113.7:9099"), {0x80, 96}};
 	size_t len;
 
 	for (int refused = 0; refused <= 1; refused++) {
@@ -333,6 +334,7 @@ START_TEST(test_event)
 		ck_assert_uint_eq(ipc.event.number, 3);
 		ck_assert(endpoint_equal(&ipc.event.sender, &event.sender));
 		ck_assert(endpoint_equal(&ipc.event.listen, &event.listen));
+		ck_assert_mem_eq(ipc.event.first, event.first, sizeof event.first);
 	}
 	message[5] = 2;
 	ck_assert_int_eq(decode(message, len), -EPROTO);
@@ -353,7 +355,7 @@ END_TEST
 
 START_TEST(test_changed)
 {
-	const struct rules_change change = {RULES_CAUSE_TABLE, 1234, "nft"};
+	const struct rules_change change = {RULES_CAUSE_TABLE, 1234, "nft", 5};
 	size_t len = ipc_encode_changed(message, &change, 123456);
 
 	assert_whole(len);

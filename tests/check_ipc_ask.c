@@ -25,6 +25,7 @@ static void asks_make(struct ipc_ask out[static IPC_ASK_TRACE])
 	for (int i = 0; i < IPC_ASK_TRACE; i++)
 		out[i].kind = (enum ipc_ask_kind)(i + 1);
 	out[1].resolve = true;
+	out[1].mark = 5;
 	for (int i = 1; i <= 2; i++) {
 		out[i].source = packet.source;
 		out[i].dest = packet.dest;
@@ -105,7 +106,7 @@ static void facts_make(struct ipc_fact out[static IPC_TRACE])
 		packet.mark, 0x19e, 29, true, 1, 2, 3, 1ULL << 40};
 	out[3].kind = IPC_CHAIN;
 	out[3].chain = (struct foreign_chain){2, "filter", "FORWARD", "filter", "forward", -10,
-		FOREIGN_NFTABLES, FOREIGN_UNKNOWN, "ufw-user-forward", 1ULL << 33, "drop"};
+		FOREIGN_NFTABLES, FOREIGN_UNKNOWN, "ufw-user-forward", 1ULL << 33, "drop", 5};
 	out[4].kind = IPC_TRACE;
 	out[4].trace = (struct trace_event){TRACE_POLICY, 1, "fw", "forward", 1ULL << 34, -5,
 		"next", 7, 8, 9, packet.source, packet.dest, true, false};
@@ -135,6 +136,7 @@ START_TEST(test_facts)
 	ck_assert_str_eq(facts[3].chain.at_chain, "ufw-user-forward");
 	ck_assert_uint_eq(facts[3].chain.handle, 1ULL << 33);
 	ck_assert_str_eq(facts[3].chain.why, "drop");
+	ck_assert_uint_eq(facts[3].chain.mark, 5);
 	ck_assert_int_eq(facts[4].trace.verdict, -5);
 	ck_assert_str_eq(facts[4].trace.target, "next");
 	ck_assert(endpoint_equal(&facts[4].trace.dest, &packet.dest));

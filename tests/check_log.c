@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -140,6 +141,37 @@ START_TEST(test_errno)
 }
 END_TEST
 
+/* One record with its fields, which nobody can forge; without a journal one line as ever. */
+START_TEST(test_fields)
+{
+	const struct log_field fields[] = {{"RELAYD_EVENT", "live"}, {"RELAYD_CLIENT", NULL},
+		{"RELAYD_STREAM", "x\nPRIORITY=0"}};
+	char record[512];
+	int fds[2];
+	ssize_t len;
+
+	unsetenv("JOURNAL_STREAM");
+	log_open("relayd");
+	log_fields(LOG_LEVEL_INFO, fields, 3, "%s live", "cam1");
+	ck_assert_str_eq(written(), "relayd: cam1 live\n");
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds), 0);
+	log_set_journal(fds[0]);
+	log_fields(LOG_LEVEL_INFO, fields, 3, "%s live", "cam1");
+	ck_assert_str_eq(written(), "");
+	len = recv(fds[1], record, sizeof(record) - 1, MSG_DONTWAIT);
+	record[len > 0 ? len : 0] = '\0';
+	ck_assert_str_eq(record, "PRIORITY=6\nSYSLOG_IDENTIFIER=relayd\nMESSAGE=cam1 live\n"
+				 "RELAYD_EVENT=live\nRELAYD_STREAM=x?PRIORITY=0\n");
+	log_info("no fields");
+	ck_assert_str_eq(written(), "relayd: no fields\n");
+	/* The journal has gone. */
+	close(fds[1]);
+	log_fields(LOG_LEVEL_INFO, fields, 3, "%s live", "cam1");
+	ck_assert_str_eq(written(), "relayd: cam1 live\n");
+	log_set_journal(-1);
+}
+END_TEST
+
 START_TEST(test_keep)
 {
 	char line[16];
@@ -170,6 +202,7 @@ static Suite *log_suite(void)
 	tcase_add_test(tcase, test_one_line);
 	tcase_add_test(tcase, test_long);
 	tcase_add_test(tcase, test_errno);
+	tcase_add_test(tcase, test_fields);
 	tcase_add_test(tcase, test_keep);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -134,7 +134,7 @@ START_TEST(test_store)
 
 	close(mkstemp(path));
 	ck_assert_int_eq(registry_open(path, &registry, error), 0);
-	ck_assert_int_eq(registry_number(registry, "cam1", &number, error), 0);
+	ck_assert_int_eq(registry_number(registry, &stream->spec, &number, error), 0);
 	ck_assert_int_eq(quota_store(&table, registry, error), 0);
 	claim(&stream->slots[0], "192.0.2.9:1", NOW);
 	sample(&stream->slots[0], 700);

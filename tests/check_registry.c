@@ -47,7 +47,7 @@ START_TEST(test_used)
 	int64_t since;
 
 	ck_assert_int_eq(registry_used(registry, "a", &used, &since), -ENOENT);
-	ck_assert_int_eq(registry_number(registry, "a", &number, error), 0);
+	ck_assert_int_eq(registry_number(registry, &spec, &number, error), 0);
 	ck_assert_int_eq(registry_used(registry, "a", &used, &since), 0);
 	ck_assert_uint_eq(used, 0);
 	ck_assert_int_eq(since, 0);
@@ -57,6 +57,10 @@ START_TEST(test_used)
 	ck_assert_int_eq(registry_used(registry, "a", &used, &since), 0);
 	ck_assert_uint_eq(used, 1ULL << 60);
 	ck_assert_int_eq(since, 1793491200);
+	/* Another key makes another number, and renews nothing. */
+	number_with_key(registry, "a", OTHER_KEY);
+	ck_assert_int_eq(registry_used(registry, "a", &used, &since), 0);
+	ck_assert_uint_eq(used, 1ULL << 60);
 	ck_assert_int_eq(registry_add(registry, &spec, 0, error), 0);
 	ck_assert_int_eq(registry_used(registry, "a", &used, &since), 0);
 	ck_assert_uint_eq(used, 0);
@@ -171,6 +175,28 @@ START_TEST(test_number)
 }
 END_TEST
 
+/* With another key it is another one, also after a death. */
+START_TEST(test_number_key)
+{
+	struct registry *registry = open_good();
+	uint32_t a = number_of(registry, "a"), b = number_of(registry, "b");
+	uint32_t changed = number_with_key(registry, "a", OTHER_KEY);
+
+	ck_assert_uint_gt(changed, b);
+	registry_close(registry);
+	registry = open_good();
+	ck_assert_uint_eq(number_with_key(registry, "a", OTHER_KEY), changed);
+	ck_assert_uint_eq(number_of(registry, "b"), b);
+	/* Nor is it what it was when the key comes back, */
+	ck_assert_uint_gt(number_of(registry, "a"), changed);
+	/* or when all numbers have been given out. */
+	execute("UPDATE last SET number = 0xffffff");
+	ck_assert_uint_eq(number_with_key(registry, "b", OTHER_KEY), a);
+	ck_assert_uint_eq(number_of(registry, "b"), b);
+	registry_close(registry);
+}
+END_TEST
+
 /* When all have been given out once, the lowest free one is next. */
 START_TEST(test_number_full)
 {
@@ -239,6 +265,7 @@ static Suite *registry_suite(void)
 	tcase_add_test(tcase, test_remove);
 	tcase_add_test(tcase, test_each);
 	tcase_add_test(tcase, test_number);
+	tcase_add_test(tcase, test_number_key);
 	tcase_add_test(tcase, test_number_full);
 	tcase_add_test(tcase, test_add_numbers);
 	tcase_add_test(tcase, test_mode);

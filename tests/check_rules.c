@@ -178,6 +178,8 @@ static void check_packet(const void *packet, size_t len, const char *sender, con
 	ck_assert(!event.refused);
 	ck_assert(endpoint_equal(&event.sender, &from));
 	ck_assert(endpoint_equal(&event.listen, &to));
+	ck_assert_mem_eq(event.first, (const uint8_t *)packet + len - 4, 4);
+	ck_assert_uint_eq(event.first[4], 0);
 	ck_assert(log_read(packet, len, "refused", &event));
 	ck_assert(event.refused);
 	ck_assert(!log_read(packet, len, NULL, &event));

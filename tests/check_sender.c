@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "relayd/loop.h"
 #include "relayd/sender.h"
 #include "tests/endpoint.h"
 #include "tests/suite.h"
@@ -8,6 +9,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NOW	     ((int64_t)1000000)
 #define SILENT_MS    2000
+#define UNHEARD_MS   3000
 #define A	     "198.51.100.1:7000"
 #define A2	     "198.51.100.1:7001"
 #define B	     "198.51.100.2:7000"
@@ -17,6 +19,7 @@ static struct stream *stream;
 static struct slot *slot;
 /* The events since the last look, "sender refused ". */
 static char events[1024], text[128];
+static unsigned int probes;
 
 static void note(void *data, const struct stream_event *event)
 {
@@ -25,6 +28,13 @@ static void note(void *data, const struct stream_event *event)
 	strcat(events, " ");
 	if (event->text)
 		strcpy(text, event->text);
+}
+
+static void count_probe(void *data, const struct slot *of)
+{
+	(void)data;
+	ck_assert_ptr_eq(of, slot);
+	probes++;
 }
 
 static void assert_events(const char *expected)
@@ -80,6 +90,8 @@ static void set_up(void)
 	punch(&stream->slots[1], "192.0.2.9:40124");
 	settle();
 	table.event = note;
+	table.probe = count_probe;
+	probes = 0;
 }
 
 static void tear_down(void)
@@ -131,16 +143,72 @@ START_TEST(test_loop)
 
 	punch(slot, "192.0.2.9:40123");
 	events[0] = '\0';
-	packet("192.0.2.9:3478", false, NOW);
-	assert_events("loop ");
-	ck_assert_str_eq(text, "a loop: the client is another relay, which sends it back");
-	ck_assert_uint_eq(slot->want.client.addr.family, 0);
-
-	punch(slot, "192.0.2.9:40123");
-	events[0] = '\0';
 	packet("192.0.2.9:40124", false, NOW);
 	assert_events("sender ");
 	assert_sender("192.0.2.9:40124");
+}
+END_TEST
+
+/* Who could be the client's echo has a probe sent, and not one after the other. */
+START_TEST(test_probe)
+{
+	packet(A, false, NOW);
+	packet(A2, false, NOW + 10);
+	packet(B, true, NOW + 20);
+	packet("192.0.2.9:3478", true, NOW + 30);
+	ck_assert_uint_eq(probes, 1);
+	packet("192.0.2.9:3478", true, NOW + 5020);
+	ck_assert_uint_eq(probes, 2);
+}
+END_TEST
+
+static void returns(uint16_t type, const uint8_t *tid, int64_t now_ms)
+{
+	struct rules_event event = {.refused = true, .sender = endpoint(B)};
+	struct buf buf;
+
+	event.listen = endpoint("203.0.113.7:9099");
+	buf_init(&buf, event.first, sizeof event.first);
+	stun_begin(&buf, type, tid);
+	sender_event(&table, &event, now_ms);
+}
+
+/* What comes back is proof if it is what was sent, and only while it is on its way. */
+START_TEST(test_probe_returns)
+{
+	const struct endpoint client = slot->want.client;
+	const uint8_t nothing[STUN_TID] = {0};
+
+	returns(STUN_INDICATION, nothing, NOW);
+	returns(STUN_SUCCESS, nothing, NOW);
+	assert_events("refused ");
+	packet(A, false, NOW + 10);
+	packet(B, true, NOW + 10);
+	events[0] = '\0';
+	returns(STUN_REQUEST, slot->probe, NOW + 20);
+	returns(STUN_INDICATION, nothing, NOW + 20);
+	returns(STUN_SUCCESS, slot->probe, NOW + 20);
+	assert_events("");
+	ck_assert(!loop_is_known(slot, &client, NOW + 20));
+	returns(STUN_INDICATION, slot->probe, NOW + 20);
+	assert_events("loop ");
+	ck_assert_str_eq(text, "a loop: what is sent to the client comes back");
+	ck_assert_uint_eq(slot->want.client.addr.family, 0);
+	ck_assert(loop_is_known(slot, &client, NOW + 20));
+	ck_assert(!loop_is_known(slot, &client, NOW + 20 + LOOP_MS));
+	ck_assert(!loop_is_known(slot, &slot->sender, NOW + 20));
+}
+END_TEST
+
+/* So is the answer to the client's punch, which goes to it as the first of all. */
+START_TEST(test_answer_returns)
+{
+	memset(slot->tid, 7, STUN_TID);
+	returns(STUN_INDICATION, slot->tid, NOW);
+	ck_assert_uint_ne(slot->want.client.addr.family, 0);
+	events[0] = '\0';
+	returns(STUN_SUCCESS, slot->tid, NOW);
+	assert_events("loop ");
 }
 END_TEST
 
@@ -296,6 +364,32 @@ START_TEST(test_holder_again)
 	ck_assert_uint_eq(slot->holder.family, 0);
 	packet(A, false, later + 6000);
 	ck_assert(addr_equal(&slot->holder, &slot->sender.addr));
+}
+END_TEST
+
+/* Nobody told of the flow: it is opened again, until somebody does. */
+START_TEST(test_unheard)
+{
+	const int64_t later = NOW + UNHEARD_MS;
+
+	slot->media_ms = NOW;
+	sender_heard(&table, slot, NOW);
+	sender_heard(&table, slot, later);
+	slot->media_ms = later - 1;
+	sender_heard(&table, slot, later - 1);
+	ck_assert_uint_eq(dirty_count(), 0);
+	for (int64_t now = later; now <= later + UNHEARD_MS; now += UNHEARD_MS) {
+		slot->media_ms = now;
+		sender_heard(&table, slot, now);
+		ck_assert(slot->flush);
+		ck_assert_uint_eq(dirty_count(), 1);
+		settle();
+	}
+	packet(A, false, later + UNHEARD_MS);
+	settle();
+	slot->media_ms = later + 3 * UNHEARD_MS;
+	sender_heard(&table, slot, slot->media_ms);
+	ck_assert(!slot->flush);
 }
 END_TEST
 
@@ -456,6 +550,9 @@ static Suite *sender_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test_first);
 	tcase_add_test(tcase, test_loop);
+	tcase_add_test(tcase, test_probe);
+	tcase_add_test(tcase, test_probe_returns);
+	tcase_add_test(tcase, test_answer_returns);
 	tcase_add_test(tcase, test_own_host);
 	tcase_add_test(tcase, test_overtaken);
 	tcase_add_test(tcase, test_restart);
@@ -464,6 +561,7 @@ static Suite *sender_suite(void)
 	tcase_add_test(tcase, test_rival_handed);
 	tcase_add_test(tcase, test_holder);
 	tcase_add_test(tcase, test_holder_again);
+	tcase_add_test(tcase, test_unheard);
 	tcase_add_test(tcase, test_holder_restart);
 	tcase_add_test(tcase, test_lock);
 	tcase_add_test(tcase, test_lock_race);

@@ -188,6 +188,7 @@ START_TEST(test_adopt)
 		here = hole(clients[which], "203.0.113.7:3478");
 		slot_adopt(&table, &stream->slots[2 * which], &here, NOW + which);
 	}
+	ck_assert_int_eq(slots_order(&table), 0);
 	ck_assert_uint_eq(dirty_count(), 0);
 	ck_assert_uint_eq(table.holes, 3);
 	ck_assert_uint_eq(stream->slots[0].have.client.port, 1);

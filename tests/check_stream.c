@@ -163,7 +163,7 @@ START_TEST(test_peers_only)
 	stream_reap(&table, stream);
 	ck_assert_ptr_eq(stream_find(&table, "pair"), stream);
 	spec.peers = 5;
-	ck_assert_int_eq(stream_change(&table, stream, &spec), 0);
+	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), 0);
 	ck_assert_uint_eq(stream->spec.peers, 5);
 	stream_remove(&table, stream);
 	ck_assert_ptr_null(stream_find(&table, "pair"));
@@ -180,10 +180,10 @@ START_TEST(test_change_ports)
 	struct spec spec = make("cam1", "9098");
 
 	settle();
-	ck_assert_int_eq(stream_change(&table, stream, &spec), -EBUSY);
+	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), -EBUSY);
 	spec = make("cam1", "9099");
 	spec.raw_punch = 8000;
-	ck_assert_int_eq(stream_change(&table, stream, &spec), -EBUSY);
+	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), -EBUSY);
 	ck_assert_uint_eq(stream->spec.listen.port[0], 9099);
 	ck_assert_uint_eq(stream->spec.raw_punch, 0);
 	ck_assert_uint_eq(dirty_count(), 0);
@@ -255,8 +255,9 @@ START_TEST(test_change)
 	stream->lock = endpoint("198.51.100.1:1").addr;
 	settle();
 	events[0] = '\0';
-	ck_assert_int_eq(stream_change(&table, stream, &spec), 0);
+	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), 0);
 	ck_assert(spec_equal(&stream->spec, &spec));
+	ck_assert_uint_eq(stream->number, 8);
 	ck_assert_int_eq(stream->slots[0].want.client.addr.family != 0, changes[_i].keeps);
 	ck_assert_int_eq(stream->lock.family != 0, changes[_i].keeps_lock);
 	ck_assert_uint_eq(table.holes, changes[_i].keeps);

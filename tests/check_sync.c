@@ -32,9 +32,10 @@ static int take(void *data, const uint8_t *bytes, size_t len)
 	return 0;
 }
 
-static void refuse_told(void *data, int error)
+static void refuse_told(void *data, const char *name, const struct rules_error *error)
 {
-	*(int *)data = error;
+	(void)name;
+	*(int *)data = error->code;
 }
 
 static void set_up(void)
@@ -246,6 +247,7 @@ START_TEST(test_flush_kept)
 	slot_adopt(&table, slot, &hole, 0);
 	slot->listening = true;
 	slot->listening_source = slot_source(slot);
+	slot->listening_number = slot->stream->number;
 	slot->flush = true;
 	stream("other", "9100");
 	sync_turn(&sync_);
@@ -259,6 +261,26 @@ START_TEST(test_flush_kept)
 	answer(0, -1);
 	sync_turn(&sync_);
 	ck_assert_uint_eq(applied, 2);
+}
+END_TEST
+
+/* With another number its flows get another mark. */
+START_TEST(test_renumbered)
+{
+	struct slot *slot = stream("cam", "9099")->slots;
+
+	sync_turn(&sync_);
+	answer(0, -1);
+	slot->stream->number = 2;
+	slot_mark(&table, slot);
+	sync_turn(&sync_);
+	assert_sent("cam ");
+	ck_assert_int_eq(ops[0].kind, RULES_LISTEN);
+	ck_assert_uint_eq(ops[0].number, 2);
+	answer(0, -1);
+	slot_mark(&table, slot);
+	sync_turn(&sync_);
+	ck_assert(!sync_.busy);
 }
 END_TEST
 
@@ -294,6 +316,7 @@ START_TEST(test_many_idle)
 		slot = stream(name, port)->slots;
 		slot->listening = true;
 		slot->listening_source = slot_source(slot);
+		slot->listening_number = slot->stream->number;
 	}
 	stream("cam", "9099");
 	batch("a", 1);
@@ -456,6 +479,45 @@ START_TEST(test_read_again)
 }
 END_TEST
 
+static char parts[32];
+
+static void note_part(void *data, const struct sync_snapshot *part)
+{
+	size_t len = strlen(parts);
+
+	(void)data;
+	snprintf(parts + len, sizeof(parts) - len, "%zu%s ", part->count, part->first ? "!" : "");
+}
+
+static void note_end(void *data, int error, const struct sync_snapshot *snapshot)
+{
+	(void)data;
+	ck_assert_int_eq(error, 0);
+	ck_assert_ptr_null(snapshot);
+	strcat(parts, "end");
+}
+
+/* What is not of streams comes first, and again when all is told anew. */
+START_TEST(test_check_parts)
+{
+	const struct ipc_record records[] = {{.kind = IPC_PUNCH}, {.kind = IPC_PART},
+		{.kind = IPC_CLIENT}, {.kind = IPC_CLIENT}, {.kind = IPC_PART},
+		{.kind = IPC_CLIENT}, {.kind = IPC_AGAIN}, {.kind = IPC_PUNCH}};
+	struct ipc part = {.kind = IPC_RECORDS, .count = COUNT(records)};
+	struct ipc end = {.kind = IPC_END, .error.op = -1};
+
+	parts[0] = '\0';
+	ck_assert_int_eq(sync_check(&sync_, note_part, note_end, NULL), 0);
+	sync_turn(&sync_);
+	ck_assert_int_eq(message.kind, IPC_CHECK);
+	part.id = end.id = message.id;
+	sync_message(&sync_, &part, records);
+	ck_assert_str_eq(parts, "1! 2 ");
+	sync_message(&sync_, &end, NULL);
+	ck_assert_str_eq(parts, "1! 2 1! end");
+}
+END_TEST
+
 static Suite *sync_suite(void)
 {
 	Suite *suite = suite_create("sync");
@@ -467,6 +529,7 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_refused_unknown);
 	tcase_add_test(tcase, test_slots);
 	tcase_add_test(tcase, test_flush_kept);
+	tcase_add_test(tcase, test_renumbered);
 	tcase_add_test(tcase, test_many);
 	tcase_add_test(tcase, test_many_idle);
 	tcase_add_test(tcase, test_again);
@@ -474,6 +537,7 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_settle);
 	tcase_add_test(tcase, test_settle_refused);
 	tcase_add_test(tcase, test_read_again);
+	tcase_add_test(tcase, test_check_parts);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

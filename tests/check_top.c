@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What punchctl top knows between two looks: who is there, in which order, since when. */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "punchctl/top.h"
+#include "tests/suite.h"
 
 static struct top top;
 
@@ -184,8 +183,6 @@ int main(void)
 {
 	Suite *suite = suite_create("top");
 	TCase *tcase = tcase_create("top");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_order);
@@ -195,9 +192,5 @@ int main(void)
 	tcase_add_test(tcase, test_history);
 	tcase_add_test(tcase, test_many);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "relayd/net_clock.h"
 #include "relayd/net_trouble.h"
 #include "relayd/trouble.h"
 #include "tests/suite.h"
+
+#define EXPIRES 1800007200
 
 static struct troubles troubles;
 static char told[512];
@@ -86,28 +90,91 @@ END_TEST
 
 static struct net net;
 static struct net_setup setup;
+static char path[] = "/tmp/check_trouble.XXXXXX";
 
-/* Seconds of the monotonic clock pass by hand: the loop does not run. */
-START_TEST(test_clock)
+/* With one stream that expires and one that does not. */
+static void net_set_up(void)
 {
-	const struct trouble *clock = &net.troubles.list[TROUBLE_CLOCK];
-	const int64_t wall = 1800000000000;
+	const int fd = mkstemp(path);
+	char error[REGISTRY_ERROR], why[SPEC_WHY];
+	struct spec spec;
 
+	ck_assert_int_ge(fd, 0);
+	close(fd);
 	memset(&net, 0, sizeof(net));
 	ck_assert_int_eq(uv_loop_init(&net.loop), 0);
 	net.setup = &setup;
 	net_trouble_open(&net);
-	net_trouble_tick(&net, wall);
-	net_trouble_tick(&net, wall + 1500);
-	ck_assert(!clock->now);
-	net_trouble_tick(&net, wall - 3600000);
-	ck_assert(clock->now);
-	ck_assert_ptr_nonnull(strstr(clock->text, "back by 3601 s"));
-	net_trouble_tick(&net, wall - 3600000);
-	ck_assert_uint_eq(clock->count, 1);
-	net_trouble_tick(&net, wall);
-	ck_assert_ptr_nonnull(strstr(clock->text, "forward by 3600 s"));
+	ck_assert_int_eq(registry_open(path, &net.registry, error), 0);
+	for (const char *const *name = (const char *const[]){"a", "b", NULL}; *name; name++) {
+		ck_assert_int_eq(spec_init(&spec, *name, why), 0);
+		ck_assert_int_eq(spec_set_listen(&spec, "9099", why), 0);
+		ck_assert_int_eq(spec_set_key(&spec, "MDEyMzQ1Njc4OWFiY2RlZg==", why), 0);
+		ck_assert_int_eq(
+			registry_add(net.registry, &spec, **name == 'a' ? EXPIRES : 0, error), 0);
+	}
+}
+
+static void net_tear_down(void)
+{
+	registry_close(net.registry);
+	unlink(path);
 	uv_loop_close(&net.loop);
+}
+
+static int expiry_take(void *data, const struct spec *spec, int64_t expires)
+{
+	if (*spec->name == 'a')
+		*(int64_t *)data = expires;
+	else
+		ck_assert_int_eq(expires, 0);
+	return 0;
+}
+
+static int64_t stored_expiry(void)
+{
+	int64_t expires = 0;
+
+	ck_assert_int_eq(registry_each(net.registry, expiry_take, &expires), 0);
+	return expires;
+}
+
+START_TEST(test_clock)
+{
+	const struct trouble *clock = &net.troubles.list[TROUBLE_CLOCK];
+	const int64_t wall = 1800000000000, boot = 1000000;
+
+	net_clock_check(&net, wall, boot);
+	net_clock_check(&net, wall + 2500, boot + 1000);
+	ck_assert(!clock->now);
+	/* That the host slept moves both. */
+	net_clock_check(&net, wall + 90001500, boot + 90000000);
+	ck_assert(!clock->now);
+	net_clock_check(&net, wall - 3600000, boot);
+	ck_assert(clock->now);
+	ck_assert_ptr_nonnull(strstr(clock->text, "back by 3602 s"));
+	net_clock_check(&net, wall - 3600000, boot);
+	ck_assert_uint_eq(clock->count, 1);
+	ck_assert_int_eq(stored_expiry(), EXPIRES - 3602);
+	net_clock_check(&net, wall, boot);
+	ck_assert_ptr_nonnull(strstr(clock->text, "forward by 3600 s"));
+	ck_assert_int_eq(stored_expiry(), EXPIRES - 2);
+}
+END_TEST
+
+/* What cannot be written now is written later, and once. */
+START_TEST(test_clock_later)
+{
+	net_clock_check(&net, 1800000000000, 0);
+	net_trouble_database(&net, -ENOSPC, "no room");
+	net_clock_check(&net, 1800000005000, 0);
+	net_clock_check(&net, 1800000010000, 0);
+	ck_assert_int_eq(stored_expiry(), EXPIRES);
+	net_trouble_tick(&net);
+	ck_assert(!net.troubles.list[TROUBLE_DISK].now);
+	net_clock_check(&net, 1800000010000, 0);
+	net_clock_check(&net, 1800000010000, 0);
+	ck_assert_int_eq(stored_expiry(), EXPIRES + 10);
 }
 END_TEST
 
@@ -129,15 +196,24 @@ START_TEST(test_host)
 	net_trouble_health(&net, &(struct rules_health){.lost = 2});
 	ck_assert(buffer->now);
 	ck_assert_uint_eq(buffer->count, 1);
+	ck_assert(!net.troubles.list[TROUBLE_SET].now);
+	net_trouble_health(&net, &(struct rules_health){.lost = 2, .unheard = true});
+	ck_assert(net.troubles.list[TROUBLE_SET].now);
 }
 END_TEST
 
 START_TEST(test_kernel_and_database)
 {
 	memset(&net, 0, sizeof(net));
-	net_trouble_kernel(&net, -ENFILE);
-	ck_assert(net.troubles.list[TROUBLE_SET].now);
-	net_trouble_kernel(&net, -EEXIST);
+	ck_assert(!net_trouble_of_kernel(&net));
+	net_trouble_refused(
+		&net, "cam1", &(struct rules_error){.code = -EEXIST, .text = "it is there"});
+	ck_assert(!net_trouble_of_kernel(&net));
+	net_trouble_refused(&net, "cam1", &(struct rules_error){.code = -ENFILE});
+	ck_assert(net.troubles.list[TROUBLE_SET].now && net_trouble_of_kernel(&net));
+	ck_assert_ptr_nonnull(strstr(net.troubles.list[TROUBLE_SET].text, "cam1: a set "));
+	net_trouble_read(&net, -ENOBUFS);
+	ck_assert(net.troubles.list[TROUBLE_BUFFER].now);
 	net_trouble_database(&net, -EEXIST, "the name is taken");
 	ck_assert(!net.troubles.list[TROUBLE_DISK].now);
 	net_trouble_database(&net, -ENOSPC, "no room");
@@ -156,9 +232,13 @@ int main(void)
 	tcase_add_test(tcase, test_once);
 	tcase_add_test(tcase, test_sticky);
 	tcase_add_test(tcase, test_codes);
-	tcase_add_test(tcase, test_clock);
 	tcase_add_test(tcase, test_host);
 	tcase_add_test(tcase, test_kernel_and_database);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("clock");
+	tcase_add_checked_fixture(tcase, net_set_up, net_tear_down);
+	tcase_add_test(tcase, test_clock);
+	tcase_add_test(tcase, test_clock_later);
 	suite_add_tcase(suite, tcase);
 	return suite_run(suite);
 }

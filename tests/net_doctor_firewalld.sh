@@ -9,7 +9,7 @@
 #   (firewalld and its bus, in a mount namespace with an /etc of its own)
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/doctor.sh"
-plan 25
+plan 30
 
 firewalld_up() {
 	private dbus-daemon --system --fork --nopidfile || return
@@ -53,12 +53,32 @@ strict() {
 		sed -n 's/.*ct status dnat accept.*handle //p')
 	private nft delete rule inet firewalld filter_FORWARD handle "$handle"
 }
+# What is no stream: an echo request that the relay is asked to forward, and sends back.
+stray_before=0
+stray_packets() {
+	in_ns relay nft list counter inet witness stray | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+stray() {
+	in_ns net ping -q -c 1 -W 1 -t 2 192.0.2.200 >"$T/ping.out"
+	[ "$(stray_packets)" -gt "$stray_before" ]
+}
+in_ns relay nft -f - <<-'RULES'
+	table inet witness {
+		counter stray { }
+		chain leaves {
+			type filter hook postrouting priority 300
+			ip protocol icmp ip daddr 192.0.2.200 counter name stray
+		}
+	}
+RULES
+ip -n "${P}net" route add 192.0.2.200 via "$RELAY4"
 ok "without that rule" strict
 in_ns relay conntrack -D -p udp --orig-port-dst 9099 >"$T/flows.out" 2>&1
 ok "the stream is dead" dead
 ok "doctor says why" found forward stops
 ok "the command that it prints" run_all_printed forward
 ok "without that rule again" strict
+ok "it lets nothing pass but UDP" not stray
 in_ns relay conntrack -D -p udp --orig-port-dst 9099 >"$T/flows.out" 2>&1
 ok "the stream flows" flows
 
@@ -71,4 +91,14 @@ ok "doctor --fix mends it" doctor --fix --yes
 is "in that zone" "$(firewall --permanent --zone=dmz --query-port=3478/udp)" "yes "
 stop punch-cam
 ok "punches come through" punches cam "$RELAY4" 5004
+note "$(firewall --permanent --delete-policy=relayd)"
+note "$(firewall --permanent --zone=dmz --remove-forward)"
+note "$(firewall --reload)"
+ok "without the rule for what is translated" strict
+in_ns relay conntrack -D -p udp --orig-port-dst 9099 >"$T/flows.out" 2>&1
+ok "the command that it prints" run_all_printed forward
+strict
+in_ns relay conntrack -D -p udp --orig-port-dst 9099 >"$T/flows.out" 2>&1
+ok "lets the stream flow" flows
+is "from that zone" "$(firewall --permanent --policy=relayd --list-ingress-zones)" "dmz "
 ok "nothing is outside" not grep -rq 3478 /etc/firewalld

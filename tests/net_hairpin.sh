@@ -5,10 +5,11 @@
 #   sender 198.51.100.175 ---+              +--- client 10.0.0.2
 #   relay  203.0.113.7    --net --- nat ----+
 #   second 198.51.102.8   ---+              +--- camera 10.0.1.3
+#   third  198.51.103.8   ---+
 . "$(dirname "$0")/lib.sh"
-plan 21
+plan 29
 
-SECOND4=198.51.102.8 CAMERA4=10.0.1.3
+SECOND4=198.51.102.8 THIRD4=198.51.103.8 CAMERA4=10.0.1.3
 
 # Sends raw punches (or media) from an address that is not ours, as anybody can who forges.
 cat >"$T/forge.py" <<'PYTHON'
@@ -27,12 +28,46 @@ send() { # HOST FROM TO COUNT [OPTION...]
 	in_ns "$1" "$UDPTOOL" send --from "$2" --to "$3" --count "$4" --rate 500 "${@:5}"
 }
 
-second_relay() { # WORD...: the same for the other relay's daemon
-	in_ns second "$PUNCHCTL" --socket "$T/second/relayd.sock" "$@"
+# A relay whose ports are no other's: streams round, three and forged listen at 9N4 to 9N6, and any
+# datagram to 9N0 to 9N2 is a punch for them.
+relay_streams() { # N
+	local i=0 stream
+	for stream in round three forged; do
+		stream_conf $stream "listen = \"9$1$((i + 4))\"" 'source = "any"' "raw-punch = 9$1$i"
+		i=$((i + 1))
+	done
 }
 
-second_answers() {
-	second_relay list
+another_config() { # NAME ADDRESS N: all of it in a folder of its own
+	local T=$T/$1
+	mkdir "$T"
+	relayd_conf 'consent = 60' "address = { \"$2\" }" "punch = 34$3"
+	relay_streams "$3"
+}
+
+another_relay() { # NAME ADDRESS N
+	another_config "$@"
+	start "$1" "$1" "$RELAYD" --config "$T/$1/relayd.conf"
+	wait_for 5 asked "$1" list
+}
+
+asked() { # RELAY WORD...: its daemon
+	local name=$1 dir=$T/$1
+	[ "$name" != relay ] || dir=$T
+	shift
+	in_ns "$name" "$PUNCHCTL" --socket "$dir/relayd/relayd.sock" "$@"
+}
+
+each_is() { # STREAM STATE RELAY...
+	local relay
+	for relay in "${@:3}"; do
+		asked "$relay" --json show "$1" | grep -q "\"state\":\"$2\"" || return
+	done
+}
+
+# Somebody else's punch: it proves nothing, and is off unless wanted.
+points() { # FROM TO
+	in_ns sender "$PYTHON" "$T/forge.py" "$1" "$2" 1
 }
 
 said() { # FILE PATTERN
@@ -54,12 +89,13 @@ wire_rests() {
 
 lab_up
 public_host second eth0 "$SECOND4" && forwarding_on second &&
+	public_host third eth0 "$THIRD4" && forwarding_on third &&
 	inner_host camera nat lan2 "$CAMERA4" || bail "no network"
 relayd_conf 'consent = 20'
 stream_conf home 'listen = "9101"' 'source = "any"'
 stream_conf own 'listen = "9102"' 'source = "any"'
 stream_conf self 'listen = "9103"' 'source = "any"'
-stream_conf round 'listen = "9104"' 'source = "any"' 'raw-punch = 9000'
+relay_streams 40
 ok "relayd starts" relayd_start
 start relay monitor "$PUNCHCTL" --socket "$T/relayd/relayd.sock" --json monitor
 
@@ -102,38 +138,54 @@ send sender "$SENDER4:6000" "$RELAY4:9103" 20 --rtp >"$T/sent"
 ok "what it sends to its own stream is a loop" said relayd.err "self:9103 loop $SENDER4:6000: a loop: the sender is the client"
 ok "and its hole is closed" wait_for 5 stream_is self waiting
 
-# --- two relays
+# --- relays that are each other's clients, none with the ports of another
 
 in_ns net nft -f - <<-RULES
 	table inet witness {
 		counter loop { }
 		chain pass {
 			type filter hook forward priority 0
-			ip saddr { $RELAY4, $SECOND4 } ip daddr { $RELAY4, $SECOND4 } udp sport 9000 counter name loop
+			ip saddr { $RELAY4, $SECOND4, $THIRD4 } ip daddr { $RELAY4, $SECOND4, $THIRD4 } meta l4proto udp counter name loop
 		}
 	}
 RULES
-mkdir -p "$T/second" && chown "$(relayd_user):" "$T/second"
-sed -e "s|$T/relayd/|$T/second/|; s|$RELAY4|$SECOND4|" "$T/relayd.conf" >"$T/second.conf"
-chgrp "$(id -gn "$(relayd_user)")" "$T/second.conf" && chmod 640 "$T/second.conf"
-start second second "$RELAYD" --config "$T/second.conf"
-ok "a second relay" wait_for 5 second_answers
+ok "a second relay" another_relay second "$SECOND4" 20
+ok "and a third" another_relay third "$THIRD4" 30
 
-# Each is the other's client, by a forged raw punch: that proves nothing, and is off unless wanted.
-point_at_each_other() {
-	in_ns sender "$PYTHON" "$T/forge.py" "$SECOND4:9104" "$RELAY4:9000" 1 &&
-		in_ns sender "$PYTHON" "$T/forge.py" "$RELAY4:9104" "$SECOND4:9000" 1
-}
-ok "they are each other's client" point_at_each_other
-ok "in both" wait_for 5 stream_is round ready
-ok "here and there" wait_for 5 eval 'second_relay --json show round | grep -q "\"state\":\"ready\""'
-send sender "$SENDER4:7000" "$RELAY4:9104" 1 --rtp >"$T/sent"
-ok "one datagram goes round, and the loop is found" \
-	wait_for 5 grep -q 'loop .*a loop: the client is another relay' "$T/relayd.err" "$T/second.err"
+points "$SECOND4:9204" "$RELAY4:9400" && points "$RELAY4:9404" "$SECOND4:9200"
+ok "two are each other's clients" wait_for 5 each_is round ready relay second
+send sender "$SENDER4:7000" "$RELAY4:9404" 20 --rtp >"$T/sent"
+ok "media go round, and the loop is found" \
+	said relayd.err "round:9404 loop $SECOND4:9200: a loop: what is sent to the client comes back"
+ok "the hole is closed" wait_for 5 stream_is round waiting
+pctl explain round >"$T/explained"
+ok "explain says why" contains "$T/explained" "BROKEN +map +a loop: what was sent to $SECOND4:9204 came back"
+points "$SECOND4:9204" "$RELAY4:9400" && points "$SENDER4:6001" "$RELAY4:9401"
+ok "a punch from there is refused from now on" eval 'wait_for 5 stream_is three ready && stream_is round waiting'
 ok "the traffic ends" wait_for 5 wire_rests
-figure "datagrams between the relays that one brought about" "$(wire)"
-ok "sooner than 64 rounds" test "$(wire)" -le 64
-send sender "$SENDER4:7000" "$RELAY4:9104" 50 --rtp >"$T/sent"
+send sender "$SENDER4:7000" "$RELAY4:9404" 50 --rtp >"$T/sent"
 ok "and more do not begin it again" wait_for 5 wire_rests
-figure "after fifty more" "$(wire)"
+figure "datagrams between the relays, for the 70 that were sent" "$(wire)"
 ok "those who watch are told" grep -q '"event":"loop"' "$T/monitor.log"
+
+# Here no relay sees its client's address in that of its sender.
+pctl flush three >"$T/flushed"
+points "$SECOND4:9205" "$RELAY4:9401" && points "$THIRD4:9305" "$SECOND4:9201" &&
+	points "$RELAY4:9405" "$THIRD4:9301"
+ok "three are each other's clients" wait_for 5 each_is three ready relay second third
+send sender "$SENDER4:7001" "$RELAY4:9405" 20 --rtp >"$T/sent"
+ok "the loop over three is found too" \
+	said relayd.err "three:9405 loop $THIRD4:9301: a loop: what is sent to the client comes back"
+ok "and its traffic ends" wait_for 5 wire_rests
+
+# What is forged so that it opens the circle's own flows goes round without anybody's media.
+points "$RELAY4:9406" "$SECOND4:9202" && points "$SECOND4:9206" "$RELAY4:9402"
+ok "two more" wait_for 5 each_is forged ready relay second
+before=$(wire)
+points "$SECOND4:9202" "$RELAY4:9406"
+ok "a forged datagram ends" wait_for 5 wire_rests
+figure "datagrams between the relays, for one that was forged" "$(($(wire) - before))"
+ok "sooner than 128 hops" test "$(($(wire) - before))" -le 128
+start sender media "$UDPTOOL" send --from "$SENDER4:7002" --to "$RELAY4:9406" --count 8000 --rate 500 --rtp
+ok "and the loop is found once it is used" \
+	wait_for 15 contains "$T/relayd.err" "forged:9406 loop $SECOND4:9202: a loop: what is sent to the client comes back"

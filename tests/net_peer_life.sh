@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # punchctl serve and connect over a longer life: sessions that are idle or too many, and a relay
-# that moves to another address of its name.
+# that moves to another address of its name, or dies when the service does.
 #
 #   relay 203.0.113.7, later 203.0.113.8 --- net --- nat 192.0.2.9 --- client, service 10.0.0.2
 # check: timeout 120
 . "$(dirname "$0")/lib.sh"
-plan 16
+plan 19
 
 MOVED=203.0.113.8
 
@@ -144,3 +144,24 @@ ok "which is found when the old one is silent" wait_for 45 contains "$T/moving.e
 ok "by both, so that a new session is answered" ask 9002 30
 figure "seconds until then" "$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
 ok "and the old one all the while" answered_more one
+
+# --- relayd and the service die at once
+
+stop moving
+stop serve
+relayd_stop
+relayd_conf 'consent = 60' "address = { \"$MOVED\" }"
+stream_conf svc 'peers = 16'
+relayd_start || bail "relayd does not start"
+named serve serve --to 8000
+named again connect --listen 9003
+wait_for 5 contains "$T/again.err" ready
+talk two 9003
+ok "a session is answered" wait_for 10 answers two 0
+relayd_kill
+stop serve KILL
+ok "relayd is killed, and serve, which it will not hear of again" relayd_start
+named serve serve --to 8000
+begin=$EPOCHREALTIME
+ok "the session goes on long before its consent ends" wait_for 20 answers two "$(wc -l <"$T/two.log")"
+figure "seconds until then" "$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"

@@ -8,7 +8,7 @@
 #   relay  203.0.113.7 ------+
 #          203.0.113.8
 . "$(dirname "$0")/lib.sh"
-plan 32
+plan 41
 SECOND4=203.0.113.8
 EACH=2100 # streams at each address; above 4096 the table is read part by part
 LATE=$((EACH + 500)) # a line of a stream at the second address
@@ -57,6 +57,15 @@ elements_delete() {
 	RULES
 }
 
+# Each is another stream's; relayd hears of it and looks what is missing, while clients punch.
+element_lost() { # SET KEY
+	in_ns relay nft delete element inet relayd "$1" "{ $2 }" && wait_for 10 element_is "$1" "$2"
+}
+
+element_is() { # SET KEY
+	in_ns relay nft get element inet relayd "$1" "{ $2 }" >/dev/null 2>&1
+}
+
 sizes() {
 	local set
 	for set in listen4 mark4 ingress4 any4 egress4; do
@@ -103,10 +112,29 @@ ok "elements are deleted while nobody owns them" elements_delete
 ok "the next start" relayd_start
 ok "finds what is missing" log_told "[1-9][0-9]* parts were missing"
 ok "has every stream" count_is $((2 * EACH))
+ok "and its own port" element_is punch4 "$RELAY4 . 3478"
 ok "and all clients but those whose consent or hole is unknown" holes_are $((2 * EACH - 3))
 ok "all punches again" storm
 ok "and each has its hole" holes_are $((2 * EACH))
 ok "and the kernel has all elements again" test "$(sizes)" = "$whole"
+
+# --- what is lost while clients punch, where anybody may take elements away
+relayd_stop
+in_ns relay nft flush ruleset
+export POINT_LEGACY=1
+RELAYD=$BUILD/tests/relayd_points
+ok "a start where the table has no owner" relayd_start
+storm --again 8 --pace 300 --slow &
+punching=$!
+ok "clients punch" wait_for 10 holes_are $((2 * EACH))
+ok "a listening port is restored" element_lost listen4 "$RELAY4 . 10107"
+ok "a mark is" element_lost mark4 "$RELAY4 . 10208"
+ok "the way to a client is" element_lost ingress4 "$SECOND4 . 10309"
+ok "its consent is" element_lost any4 "$SECOND4 . 10410"
+ok "its hole is" element_lost egress4 "$SENDER4 . 10511"
+ok "and everybody was answered meanwhile" wait "$punching"
+figure slowest_answer_ms "$(sed -n 's/^slowest //p' "$T/storm")"
+
 ok "the same file with --keep-going adds nothing and says so" \
 	not pctl add --batch "$T/batch" --keep-going
 ok "and changes nothing" count_is $((2 * EACH))

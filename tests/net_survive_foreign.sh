@@ -128,6 +128,20 @@ firewall_after_us() {
 	RULES
 }
 
+# They refer to each other, and one drops what is forwarded by its policy alone.
+move_in() {
+	in_ns relay nft -f - <<-'RULES'
+		table inet relayd {
+			counter theirs { }
+			set strangers { type ipv4_addr; elements = { 192.0.2.1 }; }
+			chain end { counter name theirs drop; }
+			map ways { type ipv4_addr : verdict; elements = { 192.0.2.1 : jump end }; }
+			chain middle { ip saddr vmap @ways; ip saddr { 192.0.2.2, 192.0.2.3 } goto end; }
+			chain theirs { type filter hook forward priority 0; policy drop; ip saddr @strangers jump middle; }
+		}
+	RULES
+}
+
 delete_some() { # what a listing shows, in one command each
 	in_ns relay nft delete element inet relayd "$1" "{ $2 }"
 }
@@ -168,10 +182,13 @@ watched() {
 	while_streaming "deletion of the element with the mark" 1 delete_some mark4 "$RELAY4 . 9099"
 	while_streaming "deletion of the consent" 1 delete_some exact4 "$RELAY4 . 9099 . $SENDER4"
 	while_streaming "nft flush chain" 1 in_relay nft flush chain inet relayd to_client
+	while_streaming "chains, sets and objects of others in our table" 1 move_in
+	ok "without: the log counts them" contains "$T/relayd.err" \
+		'rules of table inet relayd were changed by nft \(process [0-9]+\): 0 restored, 6 removed'
 	while_streaming "systemctl reload nftables" 1 reload_as_shipped
 	while_streaming "conntrack -F" 0 in_relay conntrack -F
 	while_streaming "a firewall that starts after us" 1 firewall_after_us
-	is "without: counts" "$(counted_as table) $(counted_as rule) $(counted_as element) $(counted_as lost)" "4 1 5 0"
+	is "without: counts" "$(counted_as table) $(counted_as rule) $(counted_as element) $(counted_as lost)" "4 2 5 0"
 	in_ns relay nft delete table inet firewall
 	end
 	unset POINT_LEGACY
@@ -246,7 +263,7 @@ crowded() {
 	unset POINT_LEGACY POINT_BUFFER
 }
 
-plan 78
+plan 83
 lab_up
 owned
 watched

@@ -80,11 +80,23 @@ void add_good(struct registry *registry, const char *name)
 uint32_t number_of(struct registry *registry, const char *name)
 {
 	char error[REGISTRY_ERROR] = "";
+	struct spec spec = make(name);
 	uint32_t number = 0;
 
-	ck_assert_msg(registry_number(registry, name, &number, error) == 0, "%s", error);
+	ck_assert_msg(registry_number(registry, &spec, &number, error) == 0, "%s", error);
 	ck_assert_uint_ge(number, 1);
 	ck_assert_uint_le(number, LAST);
+	return number;
+}
+
+uint32_t number_with_key(struct registry *registry, const char *name, const char *key)
+{
+	struct spec spec = make(name);
+	char error[REGISTRY_ERROR], why[SPEC_WHY];
+	uint32_t number = 0;
+
+	ck_assert_int_eq(spec_set_key(&spec, key, why), 0);
+	ck_assert_int_eq(registry_number(registry, &spec, &number, error), 0);
 	return number;
 }
 

@@ -9,6 +9,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEY	     "MDEyMzQ1Njc4OWFiY2RlZg=="
+#define OTHER_KEY    "ZmVkY2JhOTg3NjU0MzIxMA=="
 #define LAST	     0xffffff /* the highest number */
 
 /* What registry_each has brought. */
@@ -32,6 +33,7 @@ void open_bad(int expected, const char *part);
 struct spec make(const char *name);
 void add_good(struct registry *registry, const char *name);
 uint32_t number_of(struct registry *registry, const char *name);
+uint32_t number_with_key(struct registry *registry, const char *name, const char *key);
 struct list list_all(struct registry *registry);
 
 /* Behind the registry's back. */
