@@ -316,6 +316,6 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 const struct cmd cmd_add = {"add",
 	"NAME {--listen PORTS | --sdp FILE | --peers NUMBER} [--source WHO] [--client-prefix P] "
-	"[--rate N] [--quota BYTES[/day | /month]] "
+	"[--rate N] [--quota QUOTA] "
 	"[--raw-punch PORT] [--expire TIME] [--key-file FILE], or --batch FILE [--keep-going]",
 	"a stream comes; prints what to run on the client", run};

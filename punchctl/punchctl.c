@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "punchctl/daemon.h"
 #include "punchctl/cmd.h"
+#include "punchctl/complete.h"
+#include "punchctl/daemon.h"
 
 static const struct cmd *const commands[] = {
 	&cmd_add,
@@ -29,8 +30,9 @@ static const struct cmd *const commands[] = {
 	&cmd_serve,
 	&cmd_connect,
 	&cmd_nat,
+	NULL,
 };
-#define COMMANDS (sizeof commands / sizeof *commands)
+#define COMMANDS (sizeof commands / sizeof *commands - 1)
 
 static int print_help(FILE *out)
 {
@@ -185,5 +187,10 @@ int punchctl_main(int argc, char **argv)
 		puts("punchctl " PACKAGE_VERSION);
 		return CMD_DONE;
 	}
-	return flushed(run(&context, argc - 1, argv + 1));
+	/* For shells: punchctl complete -- WORD... */
+	if (!strcmp(argv[1], "complete") && argc > 2)
+		status = complete_print(commands, context.socket, argc - 3, argv + 3);
+	else
+		status = run(&context, argc - 1, argv + 1);
+	return flushed(status);
 }

@@ -12,7 +12,8 @@
  *         once, and 64 KiB.
  *   {"do":"remove","name":N}                 -> {"ok":true}
  *   {"do":"remove-many","streams":[N,..][,"keep_going":true]}    -> as "add-many", without keys
- *   {"do":"list"[,"brief":true]}             -> {"ok":true,"streams":[{..},..]}; brief: of a stream
+ *   {"do":"list"[,"brief":true][,"limit":N]} -> {"ok":true,"streams":[{..},..],"left_out":COUNT};
+ *      limit: the first N by name, left_out: how many there are beside them; brief: of a stream
  *      only name, state, listen, and listen, client, sender, packets, rate, idle of its ports
  *   {"do":"show","name":N}                   -> {"ok":true,"stream":{..},"troubles":[{"trouble":T,
  *                                                "text":TEXT,"since":SECONDS,"count":TIMES},..]}
@@ -33,14 +34,13 @@
  *      packets would meet; "unread" is "" unless the rules of others could not be read
  *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
  *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
- *      with EVENT one of added changed removed punched moved live idle stale quota sender refused
- * failed paired direct relayed unpaired trouble over anything else                            ->
- * {"ok":false,"error":"one line"}
+ *      with EVENT one of added changed removed punched moved live idle stale quota sender
+ *      refused failed paired direct relayed unpaired trouble over
+ *   anything else                            -> {"ok":false,"error":"one line"}
  *
- * A stream is
- * {"name","state","engine","origin","source","clients","rate","quota","used","raw_punch","expires",
- * "listen":"9099-9102","refused":PACKETS,"moves":N,"ports":[..]} as in punchctl(8). Endpoints and
- * prefixes are texts.
+ * A stream is {"name","state","engine","origin","source","clients","rate","quota","used",
+ * "raw_punch","expires","listen":"9099-9102","refused":PACKETS,"moves":N,"packets":P,"bytes":B,
+ * "ports":[..]} as in punchctl(8). Endpoints and prefixes are texts.
  */
 #ifndef RELAYD_CONTROL_H
 #define RELAYD_CONTROL_H

@@ -339,7 +339,7 @@ static char *list_end(struct job *job, const struct sync_snapshot *snapshot, siz
 	char *part = NULL;
 
 	(void)snapshot;
-	job->list = list_open(job->net, job->request.brief);
+	job->list = list_open(job->net, &job->request);
 	if (job->list)
 		part = list_part(job->list, len);
 	if (part && list_done(job->list)) {

@@ -11,22 +11,26 @@
 struct list {
 	struct net *net;
 	const struct stream **streams;
-	size_t at, count;
+	size_t at, count, left_out;
 	bool brief, begun, done, written; /* written: a stream stands before the next one */
 };
 
-struct list *list_open(struct net *net, bool brief)
+struct list *list_open(struct net *net, const struct request *request)
 {
 	struct list *list = calloc(1, sizeof(*list));
 
 	if (!list)
 		return NULL;
 	list->net = net;
-	list->brief = brief;
+	list->brief = request->brief;
 	list->streams = view_sorted(&net->table, &list->count);
 	if (!list->streams) {
 		free(list);
 		return NULL;
+	}
+	if (request->limit && request->limit < list->count) {
+		list->left_out = list->count - request->limit;
+		list->count = request->limit;
 	}
 	stream_table_pin(&net->table);
 	return list;
@@ -66,7 +70,10 @@ char *list_part(struct list *list, size_t *len)
 			view_stream_write(net->config, net->broker, stream, net_now(net), &text);
 	}
 	list->done = list->at == list->count;
-	if (list->done)
-		text_put(&text, "]}\n");
+	if (list->done) {
+		text_put(&text, "],\"left_out\":");
+		text_put_number(&text, list->left_out);
+		text_put(&text, "}\n");
+	}
 	return text_take(&text, len);
 }

@@ -9,13 +9,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "relayd/control_request.h"
 #include "relayd/net.h"
 
 struct list;
 
 /* Of the streams that are there now; those that are removed meanwhile are left out. NULL: no
  * memory. */
-struct list *list_open(struct net *net, bool brief);
+struct list *list_open(struct net *net, const struct request *request);
 void list_close(struct list *list);
 /* The next part, for free(); NULL: memory is short. The last one ends with a newline. */
 char *list_part(struct list *list, size_t *len);

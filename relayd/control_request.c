@@ -135,6 +135,16 @@ static int set_on(struct request *request, const json_t *value, char why[static 
 	return 0;
 }
 
+static int set_limit(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	json_int_t limit = json_integer_value(value);
+
+	if (limit < 1 || limit > UINT32_MAX)
+		return refuse(why, "%lld is not a number of streams", (long long)limit);
+	request->limit = (uint32_t)limit;
+	return 0;
+}
+
 static int set_items(struct request *request, const json_t *value, char why[static SPEC_WHY]);
 
 /* Which requests may have a field, and which must. */
@@ -151,6 +161,7 @@ static const struct field {
 		set_keep_going},
 	{"brief", JSON_TRUE, BIT(REQUEST_LIST), 0, set_brief},
 	{"on", JSON_TRUE, BIT(REQUEST_DRAIN), 0, set_on},
+	{"limit", JSON_INTEGER, BIT(REQUEST_LIST), 0, set_limit},
 	{"name", JSON_STRING,
 		BIT(REQUEST_ADD) | BIT(REQUEST_REMOVE) | BIT(REQUEST_SHOW) | BIT(REQUEST_FLUSH) |
 			BIT(REQUEST_RULES) | BIT(REQUEST_EXPLAIN),

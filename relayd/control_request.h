@@ -45,6 +45,7 @@ struct request {
 	struct endpoint from; /* REQUEST_EXPLAIN: the sender, family 0: as seen last */
 	bool brief;	      /* LIST: only what a line of a table shows */
 	bool set, on;	      /* DRAIN: whether to change it, and to what */
+	uint32_t limit;	      /* LIST: the first ones by name; 0: all */
 };
 
 /*

@@ -182,6 +182,7 @@ static int start_handles(struct net *net)
 	uv_prepare_start(&net->turn, turn);
 	uv_timer_start(&net->second, every_second, SECOND_MS, SECOND_MS);
 	uv_signal_start(&net->hangup, on_hangup, SIGHUP);
+	watchdog_start(&net->watchdog, &net->loop, &net->asker, net->setup->watchdog_ms);
 	return uv_signal_start(&net->terminate, on_terminate, SIGTERM);
 }
 

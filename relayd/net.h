@@ -24,15 +24,17 @@
 #include "relayd/tally.h"
 #include "relayd/trouble.h"
 #include "relayd/udp.h"
+#include "relayd/watchdog.h"
 
 /* What the parent opened before it gave up its privileges; the net side takes the descriptors over.
  */
 struct net_setup {
 	const char *config_path;
 	struct config *config;
-	bool again;	/* this net side replaces one that died */
-	int kernel_fd;	/* SOCK_SEQPACKET to the kernel side */
-	int control_fd; /* listening */
+	uint64_t watchdog_ms; /* silence that systemd bears; 0: any */
+	bool again;	      /* this net side replaces one that died */
+	int kernel_fd;	      /* SOCK_SEQPACKET to the kernel side */
+	int control_fd;	      /* listening */
 	size_t punch_count;
 	/* Each of config_ports() at each address of the configuration. */
 	struct endpoint punch_at[CONFIG_ADDRESSES * CONFIG_PORTS];
@@ -59,6 +61,7 @@ struct net {
 	uv_timer_t second;
 	uv_signal_t hangup, terminate;
 	struct tally tally; /* events of this second */
+	struct watchdog watchdog;
 	bool quiet;	    /* many are added or removed: one line of the log for all */
 	bool partner_alive; /* as was last said */
 	bool sampling;	    /* the counters are being read; */

@@ -52,3 +52,18 @@ void notify_stopping(void)
 {
 	notify("STOPPING=1");
 }
+
+void notify_alive(void)
+{
+	notify("WATCHDOG=1");
+}
+
+/* Without WATCHDOG_PID it is meant for whoever reads it (sd_watchdog_enabled(3)). */
+uint64_t notify_watchdog_ms(void)
+{
+	const char *us = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+
+	if (!us || (pid && strtoll(pid, NULL, 10) != getpid()))
+		return 0;
+	return strtoull(us, NULL, 10) / 1000;
+}

@@ -3,9 +3,15 @@
 #ifndef RELAYD_NOTIFY_H
 #define RELAYD_NOTIFY_H
 
+#include <stdint.h>
+
 /* Each does nothing when NOTIFY_SOCKET is not set. */
 void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
+void notify_alive(void);
+
+/* How often the main process must be heard to be alive, in ms; 0: nobody waits for that. */
+uint64_t notify_watchdog_ms(void);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "common/log.h"
 #include "relayd/kernel.h"
+#include "relayd/notify.h"
 #include "relayd/privs.h"
 
 #define EXIT_USAGE 2
@@ -235,7 +236,9 @@ static int prepare(struct config *config, struct net_setup *setup,
 static int run(const struct options *options, struct config *config,
 	int (*open_rules)(struct rules **, bool *, struct rules_error *))
 {
-	struct net_setup setup = {.config_path = options->config, .config = config};
+	struct net_setup setup = {.config_path = options->config,
+		.config = config,
+		.watchdog_ms = notify_watchdog_ms()};
 	struct rules *rules = NULL;
 	int status = EXIT_FAILURE;
 

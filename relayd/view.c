@@ -182,11 +182,13 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	char source[PREFIX_TEXT], clients[PREFIX_TEXT], listen[LISTEN_TEXT];
 	char quota[SPEC_QUOTA];
 	bool runtime = stream->origin == STREAM_RUNTIME, pairs = broker && spec->peers;
-	uint64_t refused = 0, moves = 0;
+	uint64_t refused = 0, moves = 0, packets = 0, bytes = 0;
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		refused += stream->slots[i].refused;
 		moves += stream->slots[i].moves;
+		packets += stream->slots[i].packets;
+		bytes += stream->slots[i].bytes;
 	}
 	put_text(out, "{\"name\":\"", spec->name);
 	put_text(out, ",\"state\":\"", stream_state_text(stream_state(stream, now_ms)));
@@ -203,6 +205,8 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	put_number(out, ",\"peers\":", spec->peers);
 	put_number(out, ",\"refused\":", refused);
 	put_number(out, ",\"moves\":", moves);
+	put_number(out, ",\"packets\":", packets);
+	put_number(out, ",\"bytes\":", bytes);
 	text_put(out, ",\"ports\":[");
 	write_ports(out, config, stream, false, now_ms);
 	put_number(out, "],\"offers\":", pairs ? broker_offers(broker, stream) : 0);

@@ -55,6 +55,29 @@ START_TEST(key_stays)
 }
 END_TEST
 
+START_TEST(list_limit)
+{
+	int fd = dial();
+	json_t *answer;
+
+	granted(fd, ADD "}");
+	granted(fd, "{\"do\":\"add\",\"name\":\"cam0\",\"listen\":\"9200\"}");
+	answer = ask(fd, "{\"do\":\"list\",\"limit\":1}");
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "streams")), 1);
+	ck_assert_str_eq(json_string_value(json_object_get(
+				 json_array_get(json_object_get(answer, "streams"), 0), "name")),
+		"cam0");
+	ck_assert_int_eq(json_integer_value(json_object_get(answer, "left_out")), 1);
+	json_decref(answer);
+	answer = ask(fd, "{\"do\":\"list\",\"limit\":7}");
+	ck_assert_uint_eq(json_array_size(json_object_get(answer, "streams")), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(answer, "left_out")), 0);
+	json_decref(answer);
+	refused(fd, "{\"do\":\"list\",\"limit\":0}", "0 is not a number of streams");
+	close(fd);
+}
+END_TEST
+
 START_TEST(rules_held)
 {
 	struct ipc_record records[] = {{.kind = IPC_FLOW}, {.kind = IPC_CLIENT},
@@ -251,6 +274,7 @@ int main(void)
 	tcase_set_timeout(all, 30);
 	tcase_add_test(all, add_show_remove);
 	tcase_add_test(all, key_stays);
+	tcase_add_test(all, list_limit);
 	tcase_add_test(all, rules_held);
 	tcase_add_test(all, rules_of_many);
 	tcase_add_test(all, add_many);

@@ -164,6 +164,36 @@ START_TEST(test_socket_path)
 }
 END_TEST
 
+/* What may stand in place of the last word. */
+static const struct {
+	const char *words, *offered;
+} completions[] = {
+	{"rem", "remove\ta stream that was added goes, and its clients with it\n"},
+	{"--socket sock rel", "reload\trelayd reads its configuration again\n"},
+	{"--soc", "--socket\tFILE\n"},
+	{"--socket s", "<file>\n"},
+	{"explain --p", "--port\tPORT\n"},
+	{"explain cam1 --port 9099 --t", "--trace\t\n"},
+	{"explain --json --j", ""},
+	{"add --expire 2", ""},
+	{"add cam1 --key-file c", "<file>\n"},
+	{"punch cam1@relay --key-file k --port 5004 -- f", "<program>\n"},
+	{"reload -- f", ""},
+	{"doctor --fix --yes x", ""},
+	{"nonsense --", "--version\t\n--socket\tFILE\n--json\t\n--help\t\n"},
+};
+
+START_TEST(test_complete)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "complete -- %s", completions[_i].words);
+	ck_assert_int_eq(shell_run(line), CMD_DONE);
+	ck_assert_str_eq(shell.out, completions[_i].offered);
+	ck_assert_str_eq(shell.err, "");
+}
+END_TEST
+
 START_TEST(test_help)
 {
 	static const char *const commands[] = {"add", "remove", "list", "show", "key", "flush",
@@ -342,6 +372,7 @@ static Suite *punchctl_suite(void)
 	tcase_add_loop_test(tcase, test_usage_punch, 0, COUNT(punch_usage));
 	tcase_add_loop_test(tcase, test_no_daemon, 0, COUNT(asking));
 	tcase_add_test(tcase, test_socket_path);
+	tcase_add_loop_test(tcase, test_complete, 0, COUNT(completions));
 	tcase_add_test(tcase, test_help);
 	tcase_add_test(tcase, test_duration);
 	tcase_add_test(tcase, test_bytes);

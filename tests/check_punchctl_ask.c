@@ -174,6 +174,22 @@ START_TEST(test_list)
 }
 END_TEST
 
+START_TEST(test_complete_streams)
+{
+	static const char streams[] = "{\"ok\":true,\"streams\":" LIST "}\n";
+
+	ck_assert_int_eq(shell_ask(streams, "complete -- show ca"), CMD_DONE);
+	ck_assert_str_eq(shell.request, "{\"do\":\"list\",\"brief\":true}");
+	ck_assert_str_eq(shell.out, "cam1\tlive\n");
+	ck_assert_int_eq(shell_ask(streams, "complete -- explain --trace x"), CMD_DONE);
+	ck_assert_str_eq(shell.out, "");
+	ck_assert_int_eq(shell_ask(streams, "complete -- add ca"), CMD_DONE);
+	ck_assert_str_eq(shell.out, "");
+	ck_assert_int_eq(shell_ask(streams, "complete -- show cam1 ca"), CMD_DONE);
+	ck_assert_str_eq(shell.out, "");
+}
+END_TEST
+
 #define SHOW "{\"ok\":true,\"stream\":" STREAM(PORT_9099 "," PORT_9100) "}\n"
 
 START_TEST(test_show)
@@ -338,6 +354,7 @@ static Suite *ask_suite(void)
 	tcase_add_test(tcase, test_drain);
 	tcase_add_test(tcase, test_remove);
 	tcase_add_test(tcase, test_list);
+	tcase_add_test(tcase, test_complete_streams);
 	tcase_add_test(tcase, test_show);
 	tcase_add_test(tcase, test_flush);
 	tcase_add_test(tcase, test_reload);

@@ -289,6 +289,15 @@ lab_sweep() { # PREFIX
 		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
 		ip netns delete "${ns##*/}" 2>/dev/null
 	done
+	cgroups_sweep "$1"
+}
+
+# What the systemd of a machine has made; the last processes may still be on their way out.
+cgroups_sweep() { # PREFIX
+	local dir
+	for dir in /sys/fs/cgroup/{,unified/}"$1"[a-z]*/; do
+		[ ! -d "$dir" ] || wait_for 5 find "$dir" -depth -type d -exec rmdir {} +
+	done
 }
 
 # Cleans up for a script that was killed and could not: it waits, in a session of its own and

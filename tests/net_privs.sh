@@ -6,7 +6,7 @@
 #                           net --- nat --- client
 #   relay  203.0.113.7   ----+
 . "$(dirname "$0")/lib.sh"
-plan 37
+plan 38
 
 # Prints each datagram that comes, a line each.
 cat >"$T/notified.py" <<'PYTHON'
@@ -58,10 +58,11 @@ relayd_conf 'consent = 10'
 stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\""
 start relay notified "$PYTHON" "$T/notified.py" "$T/notify"
 wait_for 5 told listening
-export NOTIFY_SOCKET=$T/notify
+export NOTIFY_SOCKET=$T/notify WATCHDOG_USEC=300000
 ok "relayd starts" relayd_start
-unset NOTIFY_SOCKET
+unset NOTIFY_SOCKET WATCHDOG_USEC
 ok "it says that it is ready" wait_for 3 told "^READY=1"
+ok "and again and again that it lives" wait_for 3 eval '[ "$(grep -c "^WATCHDOG=1" "$T/notified.log")" -ge 3 ]'
 
 # --- the kernel side
 

@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# The exporter's page in a real browser: it follows a stream that starts, roams and stops, survives
+# relayd's death, is used by the keyboard alone, can be read in the dark and on a phone, asks nobody
+# else for anything, and says nothing on the console.
+#
+#   sender --- net --- nat --- client
+#               |
+#             relay (relayd, relayd-exporter, chromedriver, Chromium)
+#
+# PAGE_SHOTS=FOLDER keeps the pictures there; PAGE_SHOTS_AFTER=SECONDS lets the stream flow so long before.
+# check: timeout 180
+. "$(dirname "$0")/lib.sh"
+
+command -v chromium >/dev/null && command -v chromedriver >/dev/null || {
+	plan 1
+	skip "the page in a browser" "Chromium or chromedriver is not installed"
+	exit
+}
+plan 35
+
+EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
+URL=http://127.0.0.1:9478/
+SHOTS=${PAGE_SHOTS:-$T}
+
+web() { # STEP WORD...
+	in_ns relay env HOME="$T" "$PYTHON" "$TOP/tests/webdriver.py" --session "$T/session" "$@"
+}
+
+until_js() { # EXPRESSION
+	web until "$(seconds 20)" "$1"
+}
+
+row() { # NAME TEXT: the stream's line has it
+	until_js "[...document.querySelectorAll('#table tbody tr')].some((tr) => \
+		tr.innerText.includes('$1') && tr.innerText.includes('$2'))"
+}
+
+send() { # RATE
+	start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 1000000 --rate "$1"
+}
+
+# For the pictures: a stream whose rate changes.
+flow() { # SECONDS
+	local part
+	for part in {1..9}; do
+		stop send
+		send $((120 + part * 97 % 160))
+		sleep $(($1 / 9))
+	done
+}
+
+# What has the keyboard: its id, or its text.
+focused="(document.activeElement.id || document.activeElement.textContent.trim())"
+
+# The least contrast of a text with what is behind it, by WCAG 2.
+contrast='(() => {
+	const numbers = (color) => color.match(/[\d.]+/g).map(Number);
+	const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
+		.map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+	const behind = (e) => {
+		const [r, g, b, a] = numbers(getComputedStyle(e).backgroundColor).concat(1);
+		if (a === 1 || !e.parentElement) return [r, g, b];
+		return behind(e.parentElement).map((v, i) => v * (1 - a) + [r, g, b][i] * a);
+	};
+	const texts = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() &&
+		[...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
+	return Math.min(...texts.map((e) => {
+		const style = getComputedStyle(e), svg = e instanceof SVGElement;
+		const [a, b] = [light(numbers(svg ? style.fill : style.color)), light(behind(e))];
+		return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+	}));
+})()'
+
+exporter_start() { # [OPTION...]
+	start relay exporter "$EXPORTER" --socket "$T/relayd/relayd.sock" "$@"
+	wait_for 5 in_ns relay curl -sf --noproxy '*' -o "$T/login" "${URL}login"
+}
+
+silent() {
+	web console >"$T/console" && [ ! -s "$T/console" ] || { cat "$T/console" && false; }
+}
+
+picture() { # NAME WIDTH HEIGHT SCHEME [phone]
+	web screen "${@:2}" && until_js 'innerWidth > 0' && web shot "$SHOTS/exporter-$1.png" &&
+		[ "$(head -c 8 "$SHOTS/exporter-$1.png" | tail -c 7 | head -c 3)" = PNG ]
+}
+
+lab_up
+relayd_conf 'consent = 10'
+stream_conf cam1 'listen = "9099-9100"' "source = \"$SENDER4\""
+stream_conf doorbell 'listen = "9200"' 'source = "192.0.2.77"'
+stream_conf game 'peers = 8'
+ok "relayd starts" relayd_start
+ok "the exporter starts" exporter_start
+mkdir "$T/profile"
+start relay chromedriver env HOME="$T" chromedriver --port=9515
+ok "a browser starts" wait_for 30 web open "$T/profile"
+web screen 1280 900 light
+ok "the page opens" web go "$URL"
+ok "it has the streams" row cam1 waiting
+ok "and says that relayd answers" until_js "document.querySelector('#link').dataset.state === 'up'"
+
+start client punch "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 5004 --to 9099
+ok "a client punches" row cam1 ready
+send 200
+start sender stranger "$UDPTOOL" send --from "$SENDER4:7001" --to "$RELAY4:9200" --count 1000000 --rate 10
+ok "the stream starts" row cam1 live
+ok "the page names its sender" row cam1 "$SENDER4:7000"
+ok "and its rate" row cam1 kbit/s
+ok "packets of a stranger are counted as refused, by stream" \
+	until_js "document.querySelector('#causes').innerText.includes('doorbell')"
+start client serve "$PUNCHCTL" serve "game@$RELAY4" --key-file "$T/game.key" --to 127.0.0.1:7777
+start sender connect "$PUNCHCTL" connect "game@$RELAY4" --key-file "$T/game.key" --listen 127.0.0.1:7777
+start sender player "$UDPTOOL" send --from 127.0.0.1:7000 --to 127.0.0.1:7777 --count 1000000 --rate 20
+ok "two peers find each other" row game '1 direct'
+client_is="[...document.querySelectorAll('#table tbody tr')].find((tr) => tr.innerText.includes('cam1')).cells[7].innerText"
+old=$(web js "$client_is")
+nat_forget
+ok "the client roams" until_js "$client_is !== '$old' && $client_is.startsWith('$NAT4')"
+ok "that is counted" until_js "document.querySelector('#table tbody tr').cells[9].innerText !== '–'"
+ok "the chart has the rate" until_js "document.querySelector('#total .line').getAttribute('d').includes('L')"
+
+# The keyboard alone.
+web type Tab
+is "the first Tab leads past the head of the page" "$(web js "$focused")" "To the streams"
+web type /
+is "/ leads to the filter" "$(web js "$focused")" filter
+web type cam
+ok "which filters" until_js "document.querySelectorAll('#table tbody tr').length === 1"
+web type ArrowDown Enter
+ok "a stream is opened, and explained" until_js "document.querySelectorAll('#explain li').length > 4"
+is "and has the keyboard" "$(web js "$focused")" detail-title
+ok "it has its chart" until_js "document.querySelector('#stream-chart .line')?.getAttribute('d').includes('L')"
+web js 'document.querySelector("#spans input").click()' >/dev/null
+ok "which can be of five minutes" \
+	until_js "document.querySelector('#total').innerText.includes('packets') && totalChart.history.bytes.length === 60"
+web js 'document.querySelectorAll("#spans input")[1].click()' >/dev/null
+[ -z "${PAGE_SHOTS_AFTER-}" ] || flow "$PAGE_SHOTS_AFTER"
+web js 'scrollTo(0, 0)' >/dev/null
+picture detail 1280 1700 light >/dev/null
+web type Escape
+is "Escape leads back to it" "$(web js "$focused")" cam1
+web js "(document.querySelector('#filter').value = '', document.querySelector('#filter').dispatchEvent(new Event('input')))" \
+	>/dev/null
+
+# Light, dark, narrow.
+ok "a picture of the page" picture light 1280 900 light
+light=$(web js "$contrast")
+ok "one in the dark" picture dark 1280 900 dark
+dark=$(web js "$contrast")
+figure "least contrast, light and dark: $light $dark"
+ok "all text has a contrast of 4.5 or more" awk -v a="$light" -v b="$dark" 'BEGIN { exit !(a >= 4.5 && b >= 4.5) }'
+picture phone 390 844 light phone >/dev/null
+ok "nothing is wider than a phone" until_js 'document.documentElement.scrollWidth <= 390'
+web screen 1280 900 light
+
+relayd_kill
+ok "relayd is dead, and the page says so" \
+	until_js "!document.querySelector('#banner').hidden && document.querySelector('#banner').innerText.includes('relayd')"
+picture lost 1280 900 light >/dev/null
+relayd_start
+ok "relayd is back, and the page too" until_js "document.querySelector('#banner').hidden"
+stop send
+ok "the stream stops" row cam1 ready
+
+foreign="performance.getEntriesByType('resource').filter((e) => !e.name.startsWith('$URL')).length"
+is "nobody else was asked for anything" "$(web js "$foreign")" 0
+ok "and nothing was said on the console" silent
+
+echo 'correct-horse-battery' >"$T/token"
+chmod 600 "$T/token"
+stop exporter
+exporter_start --token-file "$T/token"
+web go "$URL"
+ok "with a token the page asks for it" until_js 'location.pathname === "/login"'
+web type wrong-horse-battery Enter
+ok "a wrong one is no way in" until_js "document.querySelector('#wrong')?.checkVisibility()"
+web type Tab correct-horse-battery Enter
+ok "the right one is" row cam1 ready
+web close

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# The Debian packages: built, looked through by lintian, installed, upgraded, removed and purged in
+# a machine with systemd.
+#
+#   relay (a machine with systemd) --- net
+#
+# check: timeout 600
+. "$(dirname "$0")/lib.sh"
+. "$TOP/tests/machine.sh"
+
+why=$(machine_possible) || {
+	plan 1
+	skip "the packages" "$why"
+	exit
+}
+plan 30
+
+# What files there are but for logs and caches, and who may log in.
+everything() {
+	machine relay find / -xdev \( -path /var/log -o -path /var/cache -o -path /tmp -o -path /var/tmp \) \
+		-prune -o -print | sort
+	machine relay sort /etc/passwd /etc/group /etc/shadow /etc/gshadow
+}
+
+# The same package as its next version, with other defaults.
+next_of() { # DEB
+	local next=$T/next
+	dpkg-deb -R "$1" "$next" && sed -i "s/\\b$version\\b/$version+next/" "$next/DEBIAN/control" || return
+	[ ! -f "$next/etc/relayd.conf" ] || echo '# a new default' >>"$next/etc/relayd.conf"
+	(cd "$next" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | xargs -0 md5sum >DEBIAN/md5sums) &&
+		dpkg-deb --root-owner-group -b "$next" "${1%.deb}.next.deb" && rm -r "$next"
+}
+
+copy_in() { # FILE...
+	local file
+	for file; do
+		machine relay sh -c "cat >/tmp/${file##*/}" <"$file" || return
+	done
+}
+
+packages() { # DPKG-OPTION NAME...
+	machine relay env DEBIAN_FRONTEND=noninteractive dpkg "$@" </dev/null
+}
+
+mode_of() { # PATH
+	machine relay stat -c '%U:%G %a' "$1"
+}
+
+stream_names() {
+	machine relay punchctl complete -- show '' | cut -f 1 | xargs
+}
+
+unit() { # PROPERTY
+	machine relay systemctl show -P "$1" relayd
+}
+
+has_table() {
+	in_ns relay nft list table inet relayd
+}
+
+file_has() { # FILE PATTERN
+	machine relay grep -q "$2" "$1"
+}
+
+version=$(dpkg-parsechangelog -l "$TOP/debian/changelog" -S Version)
+arch=$(dpkg --print-architecture)
+relay=$T/packages/punchrelay_${version}_$arch.deb
+client=$T/packages/punchrelay-client_${version}_$arch.deb
+next=("/tmp/punchrelay_${version}_$arch.next.deb" "/tmp/punchrelay-client_${version}_$arch.next.deb")
+ok "the packages are built" env DEB_BUILD_OPTIONS="nocheck parallel=2" "$TOP/scripts/package" "$T/packages"
+ok "lintian has nothing to say" lintian --allow-root --fail-on error,warning,info --display-info \
+	"$T/packages"/*.changes
+ok "their next versions" eval 'next_of "$relay" && next_of "$client"'
+
+host_up net && forwarding_on net && public_host relay eth0 "$RELAY4" "$RELAY6"
+ok "a machine boots" machine_up relay
+copy_in "$relay" "$client" "${relay%.deb}.next.deb" "${client%.deb}.next.deb"
+everything >"$T/before"
+
+# --- the client's package alone, then the relay's
+
+ok "the client's package installs by itself" packages -i "/tmp/${client##*/}"
+ok "and makes no user" not machine relay getent passwd relayd
+ok "punchctl runs" machine relay punchctl nat --help
+ok "the relay's package installs" packages -i "/tmp/${relay##*/}"
+is "its user has no shell and no password" \
+	"$(machine relay getent passwd relayd | cut -d : -f 6-) $(machine relay getent shadow relayd | cut -d : -f 2)" \
+	"/var/lib/relayd:/usr/sbin/nologin !*"
+is "the configuration is the group's to read" "$(mode_of /etc/relayd.conf)" "root:relayd 640"
+is "the state is the user's" "$(mode_of /var/lib/relayd)" "relayd:relayd 750"
+is "who is in the group reaches the socket" "$(mode_of /run/relayd) $(mode_of /run/relayd/relayd.sock)" \
+	"relayd:relayd 755 relayd:relayd 660"
+is "the service runs, and will after a boot" "$(unit ActiveState) $(unit UnitFileState)" "active enabled"
+is "the kernel forwards" "$(in_ns relay cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | xargs)" "1 1"
+ok "the doctor finds nothing that would stop a stream" machine relay punchctl doctor
+ok "a stream is added" machine relay punchctl add cam1 --listen 9099
+
+# --- an upgrade
+
+printf 'stream "cam2" {\n\tlisten = "9101"\n\tkey = "MDEyMzQ1Njc4OWFiY2RlZg=="\n}\n' |
+	machine relay sh -c 'cat >>/etc/relayd.conf'
+machine relay chmod 600 /etc/relayd.conf && machine relay chown relayd /etc/relayd.conf
+before=$(unit MainPID)
+ok "the next versions install" packages --force-confold -i "${next[@]}"
+ok "the configuration is as the administrator has left it" file_has /etc/relayd.conf cam2
+is "and so is its mode" "$(mode_of /etc/relayd.conf)" "relayd:relayd 600"
+ok "the new default lies beside it" file_has /etc/relayd.conf.dpkg-dist 'a new default'
+is "the service was restarted" "$(unit ActiveState) $([ "$(unit MainPID)" = "$before" ] || echo anew)" "active anew"
+is "the streams are there" "$(stream_names | tr ' ' '\n' | sort | xargs)" "cam1 cam2"
+machine relay systemctl disable --quiet relayd
+ok "they install again" packages --force-confold -i "${next[@]}"
+is "a service that was disabled stays so" "$(unit UnitFileState)" disabled
+
+# --- the end
+
+ok "the kernel has a table of relayd's" has_table
+ok "the relay's package is removed" packages --remove punchrelay
+is "the service does not run" "$(unit ActiveState)" inactive
+ok "its table is gone, the configuration and the streams are not" eval \
+	'! has_table && file_has /etc/relayd.conf cam2 && machine relay test -s /var/lib/relayd/streams.db'
+ok "both are purged" packages --purge punchrelay punchrelay-client
+everything >"$T/after"
+is "nothing is left" "$(diff "$T/before" "$T/after")" ""

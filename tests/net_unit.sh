@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# What "make install" puts into place works under systemd: relayd's unit with all its restrictions,
+# readiness, reload and watchdog; and punchctl's as units of a user.
+#
+#   sender ---+
+#            net --- nat --- client (a machine with systemd)
+#   relay  ---+
+#   (a machine with systemd)
+#
+# check: timeout 150
+. "$(dirname "$0")/lib.sh"
+. "$TOP/tests/machine.sh"
+
+why=$(machine_possible) || {
+	plan 1
+	skip "relayd under systemd" "$why"
+	exit
+}
+plan 26
+
+exposure() {
+	machine relay systemd-analyze security --offline=true /usr/local/lib/systemd/system/relayd.service |
+		sed -n 's/.*exposure level for .*: \([0-9.]*\) .*/\1/p'
+}
+
+main_pid() {
+	machine relay systemctl show -P MainPID relayd
+}
+
+net_pid() {
+	machine relay sh -c "cat /proc/$(main_pid)/task/*/children" | xargs
+}
+
+on_relay() { # punchctl's words
+	machine relay punchctl "$@"
+}
+
+on_relay_is() { # NAME STATE
+	on_relay --json show "$1" >"$T/state.json" && [ "$(json "$T/state.json" 'd["state"]')" = "$2" ]
+}
+
+# Whose way --trace tells of.
+traces() { # WHOSE
+	on_relay --json explain cam1 --from "$SENDER4:7000" --trace >"$T/trace.json"
+	json "$T/trace.json" '[s["text"] for p in d["paths"] for s in p["steps"] if s["step"] == "trace"]' >"$T/traced"
+	cat "$T/traced"
+	contains "$T/traced" "$1"
+}
+
+restarted() { # TIMES
+	unit_is relay relayd NRestarts "$1" && unit_is relay relayd ActiveState active
+}
+
+as_user() { # CMD...
+	machine client runuser -u somebody -- env XDG_RUNTIME_DIR=/run/user/1000 "$@"
+}
+
+user_manager_is_up() {
+	as_user systemctl --user is-system-running | grep -Eq 'running|degraded'
+}
+
+mode_of() { # PATH
+	machine relay stat -c '%U:%G %a' "$1"
+}
+
+lab_up
+in_ns relay sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+ok "make install" make -s -C "$BUILD" install DESTDIR="$T/installed"
+mkdir -p "$T/installed/etc"
+relayd_conf 'user = "relayd"' 'database = "/var/lib/relayd/streams.db"' 'socket = "/run/relayd/relayd.sock"'
+stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\""
+install -m 644 "$T/relayd.conf" "$T/installed/etc/relayd.conf"
+ok "a machine boots with it" machine_up relay "$T/installed"
+is "nothing fails there" "$(machine relay systemctl --failed --plain --no-legend)" ""
+is "its kernel forwards" "$(in_ns relay cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | xargs)" "1 1"
+machine relay chgrp relayd /etc/relayd.conf && machine relay chmod 640 /etc/relayd.conf
+ok "relayd starts and says that it is ready" machine relay systemctl enable --now --quiet relayd
+is "its state is the user's alone" "$(mode_of /var/lib/relayd)" "relayd:relayd 750"
+is "its socket is the group's" "$(mode_of /run/relayd/relayd.sock)" "relayd:relayd 660"
+
+exposed=$(exposure)
+figure "exposure by systemd-analyze" "$exposed"
+ok "it is exposed by at most 2.0" awk -v e="$exposed" 'BEGIN { exit !(e != "" && e <= 2) }'
+main=$(main_pid)
+is "the one capability is all it may ever have" \
+	"$(machine relay sed -n 's/^CapBnd:\t//p' "/proc/$main/status")" 0000000000001000
+is "its calls are filtered" "$(machine relay sed -n 's/^Seccomp:\t//p' "/proc/$main/status")" 2
+ok "it sees no home, and cannot write to /usr" machine relay sh -c "
+	[ -z \"\$(ls -A /proc/$main/root/home)\" ] && ! nsenter -t $main -m touch /usr/x 2>/dev/null"
+
+# --- the client, as a unit of a user
+
+ok "a machine boots at the client" machine_up client "$T/installed"
+machine client useradd --create-home --uid 1000 somebody
+machine client loginctl enable-linger somebody
+wait_for 20 user_manager_is_up
+as_user mkdir -p /home/somebody/.config/punchrelay
+as_user sh -c 'cat >~/.config/punchrelay/cam1.conf' <<-CONF
+	RELAY=$RELAY4
+	OPTIONS=--port 5004 --to 9099
+CONF
+as_user sh -c 'umask 077 && cat >~/.config/punchrelay/cam1.key' <"$T/cam1.key"
+ok "punchctl-punch@ starts" as_user systemctl --user enable --now --quiet punchctl-punch@cam1
+ok "and the relay has a client" wait_for 10 on_relay_is cam1 ready
+ok "a probe shows the way of a packet" traces "the probe"
+
+# --- the stream, while systemd does to relayd what it may
+
+start client recv "$UDPTOOL" recv --bind 127.0.0.1:5004 --expect 6000 --for 50
+wait_for 5 udp_bound client 5004
+start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 6000 --rate 400
+ok "a stream flows" wait_for 10 on_relay_is cam1 live
+ok "and a packet of it is followed" wait_for 5 traces "a packet of the sender"
+ok "nothing stands in its way" on_relay doctor
+printf 'stream "cam2" {\n\tlisten = "9101"\n\tkey = "%s"\n}\n' "$(cat "$T/cam1.key")" |
+	machine relay sh -c 'cat >>/etc/relayd.conf'
+ok "it reloads" machine relay systemctl reload relayd
+ok "and has a new stream" wait_for 5 on_relay_is cam2 waiting
+machine relay sh -c 'mkdir -p /run/systemd/system/relayd.service.d &&
+	printf "[Service]\nWatchdogSec=1\n" >/run/systemd/system/relayd.service.d/hasty.conf && systemctl daemon-reload'
+ok "it restarts, to be watched more closely" machine relay systemctl restart relayd
+machine relay kill -STOP "$(net_pid)"
+ok "a net side that hangs is noticed, and relayd restarted" wait_for 20 restarted 1
+machine relay kill -STOP "$(main_pid)"
+ok "so is a kernel side" wait_for 20 restarted 2
+finish send 50
+finish recv 60
+figure "of 6000 datagrams meanwhile" "$(json "$T/recv.log" 'd["distinct"]')"
+is "no datagram of the stream was lost" "$(json "$T/recv.log" '[d["distinct"], d["duplicated"]]')" "[6000, 0]"
+
+# --- the end
+
+machine relay systemctl stop relayd
+is "it stops in peace" "$(machine relay systemctl show -P Result relayd)" success
+as_user systemctl --user stop punchctl-punch@cam1
+is "and so does the client" "$(as_user systemctl --user show -P Result punchctl-punch@cam1)" success
