@@ -20,6 +20,7 @@ enum {
 	OPT_SOURCE,
 	OPT_CLIENTS,
 	OPT_RATE,
+	OPT_QUOTA,
 	OPT_RAW,
 	OPT_PEERS,
 	OPT_EXPIRE,
@@ -32,6 +33,7 @@ static const struct option options[] = {
 	{"source", required_argument, NULL, OPT_SOURCE},
 	{"client-prefix", required_argument, NULL, OPT_CLIENTS},
 	{"rate", required_argument, NULL, OPT_RATE},
+	{"quota", required_argument, NULL, OPT_QUOTA},
 	{"raw-punch", required_argument, NULL, OPT_RAW},
 	{"peers", required_argument, NULL, OPT_PEERS},
 	{"expire", required_argument, NULL, OPT_EXPIRE},
@@ -143,6 +145,8 @@ static int set_option(json_t *request, int option, const char *value)
 	case OPT_RATE:
 		return set_number(request, "rate", args_bytes(value), value,
 			"bytes a second, like 128k or 1M");
+	case OPT_QUOTA:
+		return set_text(request, "quota", value);
 	case OPT_RAW:
 		return set_number(request, "raw_punch", port_number(value), value, "a port");
 	case OPT_PEERS:
@@ -312,6 +316,6 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 const struct cmd cmd_add = {"add",
 	"NAME {--listen PORTS | --sdp FILE | --peers NUMBER} [--source WHO] [--client-prefix P] "
-	"[--rate N] "
+	"[--rate N] [--quota QUOTA] "
 	"[--raw-punch PORT] [--expire TIME] [--key-file FILE], or --batch FILE [--keep-going]",
 	"a stream comes; prints what to run on the client", run};

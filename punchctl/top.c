@@ -11,6 +11,7 @@ static const char *const state_texts[TOP_STATES] = {
 	[TOP_READY] = "ready",
 	[TOP_WAITING] = "waiting",
 	[TOP_STALE] = "stale",
+	[TOP_SPENT] = "over-quota",
 };
 
 const char *top_state_text(enum top_state state)

@@ -26,7 +26,7 @@ enum top_column {
 	TOP_COLUMNS
 };
 
-enum top_state { TOP_LIVE, TOP_READY, TOP_WAITING, TOP_STALE, TOP_STATES };
+enum top_state { TOP_LIVE, TOP_READY, TOP_WAITING, TOP_STALE, TOP_SPENT, TOP_STATES };
 
 struct top_history {
 	float rates[TOP_HISTORY]; /* bytes per second; a ring */

@@ -153,6 +153,7 @@ static int state_pair(enum top_state state)
 		[TOP_LIVE] = PAIR_GOOD,
 		[TOP_READY] = PAIR_QUIET,
 		[TOP_STALE] = PAIR_ATTENTION,
+		[TOP_SPENT] = PAIR_ATTENTION,
 	};
 
 	return pairs[state];

@@ -149,8 +149,10 @@ static int on_stream(cfg_t *cfg, cfg_opt_t *opt)
 			"stream \"%s\": key-file and key; one of them is enough", spec->name);
 	if (spec_check(spec, why) < 0) {
 		line = config_text_line(&reader->text, config->stream_count);
-		/* With ports and a key, it can only be the raw punch ports. */
-		if (spec->listen.count && spec->key[0])
+		/* With ports and a key, it can only be the quota or the raw punch ports. */
+		if (spec->key[0] && spec->quota && spec->peers)
+			line = stream_line(reader, "quota", line);
+		else if (spec->listen.count && spec->key[0])
 			line = stream_line(reader, "raw-punch", line);
 		return config_reader_error(reader, line, "stream \"%s\": %s", spec->name, why);
 	}

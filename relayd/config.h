@@ -38,7 +38,8 @@ struct config {
 	struct endpoint partner;	/* another relayd's punch port; family 0: none */
 	char partner_key[CONFIG_KEY];
 	char realm[CONFIG_REALM];
-	uint32_t consent; /* seconds, 10 to 3600 */
+	uint32_t consent;     /* seconds, 10 to 3600 */
+	uint32_t max_clients; /* ports that may have one, 0: no limit */
 	char database[256];
 	char socket[CONFIG_PATH];
 	char user[33];

@@ -31,6 +31,7 @@ static void print_advertise(const struct config *config, FILE *out)
 static void print_stream(const struct spec *spec, FILE *out)
 {
 	char listen[LISTEN_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
+	char quota[SPEC_QUOTA];
 
 	fprintf(out, "\nstream \"%s\" {\n", spec->name);
 	if (spec->listen.count)
@@ -41,6 +42,8 @@ static void print_stream(const struct spec *spec, FILE *out)
 	fprintf(out, "\tclients = \"%s\"\n",
 		spec->clients.bits ? prefix_format(&spec->clients, clients) : "any");
 	fprintf(out, "\trate = %" PRIu64 "\n", spec->rate);
+	if (spec->quota)
+		fprintf(out, "\tquota = \"%s\"\n", spec_quota_format(spec, quota));
 	if (spec->raw_punch && spec->listen.count > 1)
 		fprintf(out, "\traw-punch = %u # to %u\n", spec->raw_punch,
 			spec->raw_punch + spec->listen.count - 1U);
@@ -70,6 +73,7 @@ void config_print(const struct config *config, FILE *out)
 			endpoint_format(&config->partner, partner));
 	fprintf(out, "realm = \"%s\"\n", config->realm);
 	fprintf(out, "consent = %" PRIu32 "\n", config->consent);
+	fprintf(out, "max-clients = %" PRIu32 "\n", config->max_clients);
 	fprintf(out, "database = \"%s\"\n", config->database);
 	fprintf(out, "socket = \"%s\"\n", config->socket);
 	fprintf(out, "user = \"%s\"\n", config->user);

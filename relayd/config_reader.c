@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,6 +265,16 @@ static int set_consent(struct config_reader *reader, const char *text)
 	return 0;
 }
 
+static int set_max_clients(struct config_reader *reader, const char *text)
+{
+	long long clients;
+
+	if (range_read(reader, text, (const int[]){0, INT_MAX}, &clients) < 0)
+		return -EINVAL;
+	reader->config->max_clients = (uint32_t)clients;
+	return 0;
+}
+
 static int text_copy(struct config_reader *reader, const char *text, char *out, size_t size)
 {
 	size_t len = strlen(text);
@@ -330,6 +341,7 @@ const struct config_option config_reader_options[] = {
 	{.name = "partner-key-file", .set = set_partner_key_file},
 	{.name = "realm", .set = set_realm},
 	{.name = "consent", .set = set_consent},
+	{.name = "max-clients", .set = set_max_clients},
 	{.name = "database", .set = set_database},
 	{.name = "socket", .set = set_socket},
 	{.name = "user", .set = set_user},
@@ -343,10 +355,16 @@ const struct config_option config_reader_stream_options[] = {
 	{.name = "key-file", .set = set_key_file},
 	{.name = "clients", .set_text = spec_set_clients},
 	{.name = "rate", .set_number = spec_set_rate},
+	{.name = "quota", .set_text = spec_set_quota},
 	{.name = "raw-punch", .set_number = spec_set_raw_punch},
 	{.name = "peers", .set_number = spec_set_peers},
 	{0},
 };
+
+/* With the empty one behind them. */
+#define FITS(options) (sizeof(options) / sizeof((options)[0]) <= CONFIG_READER_OPTIONS + 1)
+_Static_assert(FITS(config_reader_options) && FITS(config_reader_stream_options),
+	"CONFIG_READER_OPTIONS is too small");
 
 int config_reader_set(struct config_reader *reader, const char *text)
 {

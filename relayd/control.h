@@ -2,7 +2,7 @@
 /*
  * control: the control socket; one JSON object a line, requests answered in order.
  *
- *   {"do":"add","name":N,"listen":"9099-9102"[,"source":S][,"clients":P][,"rate":N]
+ *   {"do":"add","name":N,"listen":"9099-9102"[,"source":S][,"clients":P][,"rate":N][,"quota":Q]
  *      [,"raw_punch":PORT][,"key":K][,"expire":SECONDS]}   -> {"ok":true,"stream":{..},"key":K,
  *                                                             "relays":["203.0.113.7:3478",..]}
  *   {"do":"add-many","streams":[{"name":N,"listen":..},..][,"keep_going":true]}
@@ -34,13 +34,13 @@
  *      packets would meet; "unread" is "" unless the rules of others could not be read
  *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
  *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
- *      with EVENT one of added changed removed punched moved live idle stale sender refused failed
- *      paired direct relayed unpaired trouble over
+ *      with EVENT one of added changed removed punched moved live idle stale quota sender
+ *      refused failed paired direct relayed unpaired trouble over
  *   anything else                            -> {"ok":false,"error":"one line"}
  *
- * A stream is {"name","state","engine","origin","source","clients","rate","raw_punch","expires",
- * "listen":"9099-9102","refused":PACKETS,"moves":N,"packets":P,"bytes":B,"ports":[..]} as in
- * punchctl(8). Endpoints and prefixes are texts.
+ * A stream is {"name","state","engine","origin","source","clients","rate","quota","used",
+ * "raw_punch","expires","listen":"9099-9102","refused":PACKETS,"moves":N,"packets":P,"bytes":B,
+ * "ports":[..]} as in punchctl(8). Endpoints and prefixes are texts.
  */
 #ifndef RELAYD_CONTROL_H
 #define RELAYD_CONTROL_H

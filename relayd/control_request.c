@@ -56,6 +56,11 @@ static int set_rate(struct request *request, const json_t *value, char why[stati
 	return spec_set_rate(&request->spec, json_integer_value(value), why);
 }
 
+static int set_quota(struct request *request, const json_t *value, char why[static SPEC_WHY])
+{
+	return spec_set_quota(&request->spec, json_string_value(value), why);
+}
+
 static int set_raw_punch(struct request *request, const json_t *value, char why[static SPEC_WHY])
 {
 	return spec_set_raw_punch(&request->spec, json_integer_value(value), why);
@@ -167,6 +172,7 @@ static const struct field {
 	{"clients", JSON_STRING, BIT(REQUEST_ADD), 0, set_clients},
 	{"key", JSON_STRING, BIT(REQUEST_ADD), 0, set_key},
 	{"rate", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_rate},
+	{"quota", JSON_STRING, BIT(REQUEST_ADD), 0, set_quota},
 	{"raw_punch", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_raw_punch},
 	{"peers", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_peers},
 	{"expire", JSON_INTEGER, BIT(REQUEST_ADD), 0, set_expire},

@@ -36,6 +36,7 @@ json_t *explain_view(const struct explain_path *path, enum explain_arrival *arri
 		step_sender(&steps);
 		step_listen(&steps);
 		step_source(&steps);
+		step_quota(&steps);
 		step_ingress(&steps);
 	}
 	step_consent(&steps);

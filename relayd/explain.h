@@ -68,6 +68,9 @@ struct explain_path {
 	bool punched;		/* it has a hole */
 	struct endpoint punch;	/* the relay's end of its hole */
 	bool raw, stale;
+	bool spent;		/* the stream's quota: */
+	char quota[SPEC_QUOTA]; /* "": none */
+	uint64_t used;
 	int64_t punched_ms;
 	uint64_t moves;
 	struct endpoint loop; /* a client that was closed as a loop, not long ago; or family 0 */

@@ -92,6 +92,10 @@ static void set_stream(struct explain_path *path, const struct stream *stream)
 	path->allowed = stream->spec.source;
 	path->source = stream->spec.prefix;
 	path->rate = stream->spec.rate;
+	path->spent = stream_is_spent(stream);
+	path->used = stream->used;
+	if (stream->spec.quota)
+		spec_quota_format(&stream->spec, path->quota);
 }
 
 static void set_slot(struct explain_path *path, const struct slot *slot, int64_t now_ms)

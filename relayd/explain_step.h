@@ -42,6 +42,7 @@ double step_seconds(int64_t ms);
 void step_sender(struct steps *steps);
 void step_listen(struct steps *steps);
 void step_source(struct steps *steps);
+void step_quota(struct steps *steps);
 void step_ingress(struct steps *steps);
 void step_consent(struct steps *steps);
 void step_conntrack(struct steps *steps);

@@ -167,6 +167,21 @@ void step_conntrack(struct steps *steps)
 			"there is no entry yet: the next packet that gets through makes it");
 }
 
+void step_quota(struct steps *steps)
+{
+	const struct explain_path *path = steps->path;
+	unsigned long long used = path->used;
+
+	if (path->spent)
+		step(steps, "quota", BROKEN_STOPS, json_pack("{s:I}", "used", (json_int_t)used),
+			"the quota of %s is used up (%llu bytes): its next period, or a larger "
+			"`quota`, lets it flow again",
+			path->quota, used);
+	else if (*path->quota)
+		step(steps, "quota", OK, json_pack("{s:I}", "used", (json_int_t)used),
+			"of the quota of %s %llu bytes are used up", path->quota, used);
+}
+
 void step_ingress(struct steps *steps)
 {
 	const struct explain_path *path = steps->path;

@@ -10,6 +10,7 @@
 #include "relayd/net.h"
 #include "relayd/manage.h"
 #include "relayd/net_trouble.h"
+#include "relayd/quota.h"
 #include "relayd/sender.h"
 
 /* A port that relayd itself has, or 0. */
@@ -86,7 +87,12 @@ static int add_stream(
 		snprintf(why, SPEC_WHY, "out of memory");
 	if (err)
 		return err;
-	err = open_raw(net, *out, why);
+	err = quota_load(net->registry, *out);
+	if (err)
+		snprintf(why, SPEC_WHY, "what it has used of its quota cannot be read: %s",
+			strerror(-err));
+	else
+		err = open_raw(net, *out, why);
 	if (err)
 		net_drop(net, *out);
 	return err;
@@ -107,6 +113,8 @@ int net_add(struct net *net, struct spec *spec, int64_t expires, char why[static
 		return err;
 	stream->origin = STREAM_RUNTIME;
 	stream->expires = expires;
+	stream->used = 0;
+	stream->used_since = 0;
 	err = registry_add(net->registry, spec, expires, error);
 	net_trouble_database(net, err, error);
 	if (err) {
@@ -323,6 +331,7 @@ static void take_over(struct config *config, struct config *other)
 	config->stream_count = other->stream_count;
 	memcpy(config->advertise, other->advertise, sizeof config->advertise);
 	config->advertise_count = other->advertise_count;
+	config->max_clients = other->max_clients;
 	other->streams = NULL;
 	other->stream_count = 0;
 	config_free(other);
@@ -374,6 +383,7 @@ int net_reload(struct net *net, struct net_changes *changes, char why[static CON
 		changes->changed += stream && !spec_equal(&config->streams[i], &stream->spec);
 	}
 	take_over(net->config, config);
+	net->table.holes_max = net->config->max_clients;
 	log_info("reloaded: %u added, %u changed, %u removed", changes->added, changes->changed,
 		changes->removed);
 	return sync_read(&net->sync, after_sweep, net);

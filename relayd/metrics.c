@@ -64,9 +64,12 @@ static void streams_write(FILE *out, const struct net *net)
 {
 	static const struct family streams = {"relayd_streams", "gauge", NULL, "Streams by state."};
 	static const enum stream_state states[] = {
-		STREAM_WAITING, STREAM_READY, STREAM_LIVE, STREAM_STALE};
-	uint64_t count[] = {
-		[STREAM_WAITING] = 0, [STREAM_READY] = 0, [STREAM_LIVE] = 0, [STREAM_STALE] = 0};
+		STREAM_WAITING, STREAM_READY, STREAM_LIVE, STREAM_STALE, STREAM_SPENT};
+	uint64_t count[] = {[STREAM_WAITING] = 0,
+		[STREAM_READY] = 0,
+		[STREAM_LIVE] = 0,
+		[STREAM_STALE] = 0,
+		[STREAM_SPENT] = 0};
 	const struct stream *stream;
 
 	LIST_FOREACH(stream, &net->table.streams, link) {
@@ -206,6 +209,8 @@ static void relay_write(FILE *out, const struct net *net)
 		{{"relayd_uptime_seconds", "gauge", "seconds", "Since the network side began."},
 			(uint64_t)(net_now(net) - net->started_ms) / 1000},
 		{{"relayd_holes", "gauge", NULL, "Ports that have a client."}, net->table.holes},
+		{{"relayd_holes_max", "gauge", NULL, "So many may have one; 0 is no limit."},
+			net->table.holes_max},
 		{{"relayd_draining", "gauge", NULL, "1 while no new client is taken."},
 			net->table.draining},
 		{{"relayd_partner_alive", "gauge", NULL, "1 while the partner answers."},
@@ -335,6 +340,39 @@ static void consents_write(
 	}
 }
 
+static uint64_t quota_bytes(const struct stream *stream)
+{
+	return stream->spec.quota;
+}
+
+static uint64_t quota_used(const struct stream *stream)
+{
+	return stream->used;
+}
+
+static const struct quota {
+	struct family family;
+	uint64_t (*value)(const struct stream *stream);
+} quotas[] = {
+	{{"relayd_stream_quota_bytes", "gauge", "bytes", "What the stream may carry in a period."},
+		quota_bytes},
+	{{"relayd_stream_used_bytes", "gauge", "bytes", "What of its quota is used up."},
+		quota_used},
+};
+
+/* Of those that have one. */
+static void quota_write(
+	FILE *out, const struct quota *quota, const struct stream *const *streams, size_t count)
+{
+	family_write(out, &quota->family);
+	for (size_t i = 0; i < count; i++) {
+		if (!streams[i]->spec.quota)
+			continue;
+		sample_begin(out, &quota->family, "stream", streams[i]->spec.name);
+		fprintf(out, "%" PRIu64 "\n", quota->value(streams[i]));
+	}
+}
+
 int metrics_write(const struct net *net, const struct metrics_control *control, FILE *out)
 {
 	size_t count, shown;
@@ -360,6 +398,8 @@ int metrics_write(const struct net *net, const struct metrics_control *control, 
 		1);
 	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
 		sum_write(out, &sums[i], streams, shown);
+	for (size_t i = 0; i < sizeof(quotas) / sizeof(quotas[0]); i++)
+		quota_write(out, &quotas[i], streams, shown);
 	consents_write(out, streams, shown, net_now(net));
 	fputs("# EOF\n", out);
 	free(streams);

@@ -19,6 +19,7 @@
 #include "relayd/net_event.h"
 #include "relayd/net_trouble.h"
 #include "relayd/notify.h"
+#include "relayd/quota.h"
 #include "relayd/sampler.h"
 #include "relayd/sender.h"
 
@@ -140,6 +141,7 @@ static void every_second(uv_timer_t *timer)
 	slot_expire(&net->table, now);
 	sender_tick(&net->table, now);
 	remove_expired(net);
+	quota_renew(&net->table, net_clock(net));
 	tell_partner(net, now);
 	restore_tick(net);
 	sampler_tick(net);
@@ -296,6 +298,7 @@ static int start(struct net *net)
 	net->sync.send_data = net;
 	net->sync.sample = sampler_take;
 	net->sync.sample_data = net;
+	net->table.holes_max = net->config->max_clients;
 	err = registry_open(net->config->database, &net->registry, why);
 	if (!err)
 		err = net_load(net, why);

@@ -59,9 +59,21 @@ static void check_database(struct net *net)
 		trouble_end(&net->troubles, TROUBLE_DISK);
 }
 
+static void check_clients(struct net *net)
+{
+	size_t max = net->table.holes_max;
+
+	if (max && net->table.holes >= max)
+		trouble_tell(&net->troubles, TROUBLE_CLIENTS, net_now(net),
+			"%zu ports have a client, as many as may: nobody new is let in; "
+			"`max-clients` makes room",
+			net->table.holes);
+}
+
 void net_trouble_tick(struct net *net)
 {
 	check_files(net);
+	check_clients(net);
 	check_database(net);
 	trouble_tick(&net->troubles, net_now(net));
 }

@@ -49,6 +49,8 @@ const char *punch_count_text(enum punch_count count)
 		[PUNCH_PEER] = "peer",
 		[PUNCH_BUSY] = "busy",
 		[PUNCH_DRAINING] = "draining",
+		[PUNCH_FULL] = "full",
+		[PUNCH_SPENT] = "over_quota",
 	};
 
 	return text[count];

@@ -42,6 +42,8 @@ enum punch_count {
 	PUNCH_PEER,	/* a hello that was accepted */
 	PUNCH_BUSY,	/* a hello, and no room for it */
 	PUNCH_DRAINING, /* somebody new, while nobody new is taken */
+	PUNCH_FULL,	/* somebody new, beyond max-clients */
+	PUNCH_SPENT,	/* of a stream whose quota is used up */
 	PUNCH_COUNTS,
 };
 

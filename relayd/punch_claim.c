@@ -133,6 +133,29 @@ static void write_success(
 	answer->slot = request->slot;
 }
 
+static enum punch_count refuse_claim(
+	const struct request *request, int err, struct punch_answer *answer)
+{
+	static const struct {
+		int err;
+		uint16_t code;
+		const char *reason;
+		enum punch_count count;
+	} causes[] = {
+		{-EADDRINUSE, 437, "this socket carries another port", PUNCH_CLAIMED},
+		{-ESHUTDOWN, 503, "the relay is draining", PUNCH_DRAINING},
+		{-EUSERS, 508, "the relay has as many clients as it may", PUNCH_FULL},
+		{-EDQUOT, 486, "the stream's quota is used up", PUNCH_SPENT},
+		{0, 508, "out of memory", PUNCH_FAILED},
+	};
+	size_t i = 0;
+
+	while (causes[i].err && causes[i].err != err)
+		i++;
+	answer->len = punch_error(request, causes[i].code, causes[i].reason, answer->data);
+	return causes[i].count;
+}
+
 enum punch_count punch_claim(struct punch *punch, const struct request *request, int64_t now_ms,
 	struct punch_answer *answer)
 {
@@ -164,17 +187,8 @@ enum punch_count punch_claim(struct punch *punch, const struct request *request,
 	err = punch_is_lane(punch, &hole.client)
 		      ? -EADDRINUSE
 		      : slot_claim(punch->table, slot, &hole, now_ms, &moved);
-	if (err == -ESHUTDOWN) {
-		answer->len = punch_error(request, 503, "the relay is draining", answer->data);
-		return PUNCH_DRAINING;
-	}
-	if (err) {
-		bool taken = err == -EADDRINUSE;
-
-		answer->len = punch_error(request, taken ? 437 : 508,
-			taken ? "this socket carries another port" : "out of memory", answer->data);
-		return taken ? PUNCH_CLAIMED : PUNCH_FAILED;
-	}
+	if (err)
+		return refuse_claim(request, err, answer);
 	slot->raw = false;
 	memcpy(slot->tid, request->stun.tid, STUN_TID);
 	slot->nonce_ms = request->nonce.issued_ms;

@@ -10,7 +10,7 @@
 #include "relayd/registry_db.h"
 
 static const char sql_each[] =
-	"SELECT name, listen, source, key, clients, rate, raw_punch, expires, peers"
+	"SELECT name, listen, source, key, clients, rate, raw_punch, expires, peers, quota"
 	" FROM stream ORDER BY name";
 
 /* Tells a key from another one, and says nothing else about it; never 0. */
@@ -106,6 +106,7 @@ static int insert(struct registry *registry, const struct spec *spec, int64_t ex
 {
 	sqlite3_stmt *stmt = registry->statements[REGISTRY_INSERT];
 	char listen[LISTEN_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
+	char quota[SPEC_QUOTA];
 	const char *texts[] = {spec->name, listen_format(&spec->at, &spec->listen, listen),
 		spec_source_format(spec, source), spec->key,
 		prefix_format(&spec->clients, clients)};
@@ -116,7 +117,40 @@ static int insert(struct registry *registry, const struct spec *spec, int64_t ex
 		rc |= sqlite3_bind_text(stmt, at++, texts[i], -1, SQLITE_STATIC);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		rc |= sqlite3_bind_int64(stmt, at++, numbers[i]);
+	rc |= sqlite3_bind_text(stmt, at, spec_quota_format(spec, quota), -1, SQLITE_STATIC);
 	return rc ? -ENOMEM : registry_db_run(registry, REGISTRY_INSERT, NULL);
+}
+
+int registry_use(struct registry *registry, const char *name, uint64_t used, int64_t since,
+	char error[static REGISTRY_ERROR])
+{
+	sqlite3_stmt *stmt = registry->statements[REGISTRY_USE];
+	int ret = -ENOMEM;
+
+	if (!sqlite3_bind_int64(stmt, 2, (int64_t)used) && !sqlite3_bind_int64(stmt, 3, since))
+		ret = registry_db_run_name(registry, REGISTRY_USE, name, NULL);
+	if (ret < 0)
+		registry_db_fail(registry, ret, "cannot store what a quota has used", error);
+	return ret;
+}
+
+int registry_used(struct registry *registry, const char *name, uint64_t *used, int64_t *since)
+{
+	sqlite3_stmt *stmt = registry->statements[REGISTRY_USED];
+	int rc = sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC), ret = -ENOENT;
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW) {
+		*used = (uint64_t)sqlite3_column_int64(stmt, 0);
+		*since = sqlite3_column_int64(stmt, 1);
+		ret = 0;
+	} else if (rc != SQLITE_DONE) {
+		ret = registry_db_errno(registry);
+	}
+	sqlite3_reset(stmt);
+	sqlite3_clear_bindings(stmt);
+	return ret;
 }
 
 int registry_begin(struct registry *registry, char error[static REGISTRY_ERROR])
@@ -152,7 +186,9 @@ int registry_add(struct registry *registry, const struct spec *spec, int64_t exp
 	} else {
 		if (ret == 0)
 			ret = number_find(registry, spec, &number);
-		if (ret < 0)
+		if (ret == 0)
+			ret = registry_use(registry, spec->name, 0, 0, error);
+		else
 			registry_db_fail(registry, ret, what, error);
 	}
 	return registry_db_finish(registry, ret, what, error);
@@ -209,7 +245,8 @@ static int row_read(sqlite3_stmt *stmt, struct spec *spec, char why[static SPEC_
 		spec_set_clients(spec, column(stmt, 4), why) < 0 ||
 		spec_set_rate(spec, sqlite3_column_int64(stmt, 5), why) < 0 ||
 		spec_set_raw_punch(spec, sqlite3_column_int64(stmt, 6), why) < 0 ||
-		spec_set_peers(spec, sqlite3_column_int64(stmt, 8), why) < 0)
+		spec_set_peers(spec, sqlite3_column_int64(stmt, 8), why) < 0 ||
+		spec_set_quota(spec, column(stmt, 9), why) < 0)
 		return -EINVAL;
 	return spec_check(spec, why);
 }

@@ -47,6 +47,11 @@ int registry_remove(struct registry *registry, const char *name, char error[stat
 int registry_shift(struct registry *registry, int64_t seconds, char error[static REGISTRY_ERROR]);
 /* Writes nothing new, to see whether the file can be written; does not wait for others. */
 int registry_try(struct registry *registry);
+/* How much of its quota a stream with a number has used, in bytes, and since when (seconds of the
+ * wall clock): kept as long as its number. One that is added begins with nothing. */
+int registry_use(struct registry *registry, const char *name, uint64_t used, int64_t since,
+	char error[static REGISTRY_ERROR]);
+int registry_used(struct registry *registry, const char *name, uint64_t *used, int64_t *since);
 /* Calls back for each stored stream, in the order of names, until it returns non-zero, which is
  * returned. */
 int registry_each(struct registry *registry,

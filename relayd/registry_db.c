@@ -10,33 +10,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REGISTRY_VERSION 3	    /* user_version, as in sql_schema */
+#define REGISTRY_VERSION 4	    /* user_version, as in sql_schema */
 #define APPLICATION	 0x50524c59 /* application_id: "PRLY" */
+
+/* What was used of a quota stays with the name. */
+#define NUMBER_ANEW                                                                                \
+	" ON CONFLICT (name) DO UPDATE SET number = excluded.number, proof = excluded.proof"
 
 static const char *const sql[REGISTRY_STATEMENTS] = {
 	[REGISTRY_BEGIN] = "BEGIN IMMEDIATE",
 	[REGISTRY_COMMIT] = "COMMIT",
 	[REGISTRY_ROLLBACK] = "ROLLBACK",
-	[REGISTRY_INSERT] = "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[REGISTRY_INSERT] = "INSERT INTO stream VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[REGISTRY_REMOVE] = "DELETE FROM stream WHERE name = ?",
 	[REGISTRY_SHIFT] = "UPDATE stream SET expires = expires + ? WHERE expires",
 	/* The same values in a table would not be written. */
-	[REGISTRY_TRY] = "PRAGMA user_version = 3",
+	[REGISTRY_TRY] = "PRAGMA user_version = 4",
 	[REGISTRY_NUMBER] = "SELECT number FROM number WHERE name = ? AND proof = ?",
 	/* Of an earlier version: with which key is not known. */
 	[REGISTRY_NUMBER_PROVE] = "UPDATE number SET proof = ?2 WHERE name = ?1 AND proof = 0",
 	/* Counts what was ever given out, so that a forgotten number rests as long as possible. */
 	[REGISTRY_NUMBER_NEXT] = "UPDATE last SET number = number + 1 WHERE number < 0xffffff",
-	[REGISTRY_NUMBER_TAKE] = "INSERT OR REPLACE INTO number SELECT ?, number, ? FROM last",
+	[REGISTRY_NUMBER_TAKE] = ("INSERT INTO number (name, number, proof)"
+				  " SELECT ?, number, ? FROM last WHERE true" NUMBER_ANEW),
 	[REGISTRY_NUMBER_REUSE] =
-		("INSERT OR REPLACE INTO number SELECT ?, free.number + 1, ? FROM"
+		("INSERT INTO number (name, number, proof) SELECT ?, free.number + 1, ? FROM"
 		 " (SELECT 0 AS number UNION ALL SELECT number FROM number) AS free"
 		 " WHERE free.number < 0xffffff AND NOT EXISTS"
-		 " (SELECT 1 FROM number WHERE number.number = free.number + 1) LIMIT 1"),
+		 " (SELECT 1 FROM number WHERE number.number = free.number + 1) LIMIT "
+		 "1" NUMBER_ANEW),
 	[REGISTRY_KEEP] = "INSERT OR IGNORE INTO keep VALUES (?)",
 	[REGISTRY_KEEP_NONE] = "DELETE FROM keep",
 	[REGISTRY_FORGET] = ("DELETE FROM number WHERE name NOT IN (SELECT name FROM stream)"
 			     " AND name NOT IN (SELECT name FROM keep)"),
+	[REGISTRY_USE] = "UPDATE number SET used = ?2, since = ?3 WHERE name = ?1",
+	[REGISTRY_USED] = "SELECT used, since FROM number WHERE name = ?",
 };
 
 /*
@@ -53,12 +61,13 @@ static const char sql_schema[] =
 	"CREATE TABLE stream (name TEXT PRIMARY KEY, listen TEXT NOT NULL, source TEXT NOT NULL,"
 	" key TEXT NOT NULL, clients TEXT NOT NULL, rate INTEGER NOT NULL,"
 	" raw_punch INTEGER NOT NULL, expires INTEGER NOT NULL,"
-	" peers INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+	" peers INTEGER NOT NULL DEFAULT 0, quota TEXT NOT NULL DEFAULT '0') WITHOUT ROWID;"
 	"CREATE TABLE number (name TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE,"
-	" proof INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+	" proof INTEGER NOT NULL DEFAULT 0, used INTEGER NOT NULL DEFAULT 0,"
+	" since INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
 	"CREATE TABLE last (number INTEGER NOT NULL);"
 	"INSERT INTO last VALUES (0);"
-	"PRAGMA application_id = 0x50524c59; PRAGMA user_version = 3;"
+	"PRAGMA application_id = 0x50524c59; PRAGMA user_version = 4;"
 	"COMMIT;";
 /* From the version before. */
 static const char *const sql_migrate[] = {
@@ -69,6 +78,12 @@ static const char *const sql_migrate[] = {
 	[2] = "BEGIN IMMEDIATE;"
 	      "ALTER TABLE number ADD COLUMN proof INTEGER NOT NULL DEFAULT 0;"
 	      "PRAGMA user_version = 3;"
+	      "COMMIT;",
+	[3] = "BEGIN IMMEDIATE;"
+	      "ALTER TABLE stream ADD COLUMN quota TEXT NOT NULL DEFAULT '0';"
+	      "ALTER TABLE number ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE number ADD COLUMN since INTEGER NOT NULL DEFAULT 0;"
+	      "PRAGMA user_version = 4;"
 	      "COMMIT;",
 };
 

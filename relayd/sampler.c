@@ -2,6 +2,7 @@
 #include "relayd/sampler.h"
 
 #include "relayd/net_trouble.h"
+#include "relayd/quota.h"
 #include "relayd/sender.h"
 
 #define SPOTS 256 /* at a time: a millisecond or two */
@@ -40,7 +41,18 @@ static void take(struct net *net, const struct ipc_record *record)
 		slot->consent_ms = client->consent_ms;
 		slot_sample(&net->table, slot, client->packets, client->bytes, net_now(net));
 		sender_heard(&net->table, slot, net_now(net));
+		quota_check(&net->table, slot->stream);
 	}
+}
+
+/* What is seen by others is never forgotten. */
+static void store(struct net *net)
+{
+	char error[REGISTRY_ERROR];
+	int stored = quota_store(&net->table, net->registry, error);
+
+	if (stored)
+		net_trouble_database(net, stored < 0 ? stored : 0, error);
 }
 
 void sampler_take(void *data, const struct sync_snapshot *snapshot)
@@ -50,6 +62,7 @@ void sampler_take(void *data, const struct sync_snapshot *snapshot)
 	uv_update_time(&net->loop);
 	for (size_t i = 0; i < snapshot->count; i++)
 		take(net, &snapshot->records[i]);
+	store(net);
 }
 
 /* The spots of one slot, as many as the relay has addresses for it. */

@@ -54,6 +54,8 @@ static bool has_hole(const struct slot *slot)
 
 enum stream_state slot_state(const struct slot *slot, int64_t now_ms)
 {
+	if (stream_is_spent(slot->stream))
+		return STREAM_SPENT;
 	if (!has_hole(slot))
 		return slot->stale ? STREAM_STALE : STREAM_WAITING;
 	return slot->media_ms && now_ms - slot->media_ms < LIVE_MS ? STREAM_LIVE : STREAM_READY;
@@ -105,6 +107,17 @@ static int take_hole(struct stream_table *table, struct slot *slot, const struct
 	return 0;
 }
 
+static int admit(const struct stream_table *table, const struct slot *slot)
+{
+	if (stream_is_spent(slot->stream))
+		return -EDQUOT;
+	if (has_hole(slot))
+		return 0;
+	if (table->draining)
+		return -ESHUTDOWN;
+	return table->holes_max && table->holes >= table->holes_max ? -EUSERS : 0;
+}
+
 int slot_claim(struct stream_table *table, struct slot *slot, const struct hole *hole,
 	int64_t now_ms, bool *moved)
 {
@@ -114,8 +127,9 @@ int slot_claim(struct stream_table *table, struct slot *slot, const struct hole 
 	*moved = false;
 	if (owner && owner != slot)
 		return -EADDRINUSE;
-	if (table->draining && !has_hole(slot))
-		return -ESHUTDOWN;
+	err = admit(table, slot);
+	if (err)
+		return err;
 	slot->stale = false;
 	slot->punched_ms = now_ms;
 	if (owner && endpoint_equal(&slot->want.punch, &hole->punch)) {
@@ -201,6 +215,10 @@ void slot_sample(struct stream_table *table, struct slot *slot, uint64_t packets
 	if (packets > slot->packets) {
 		slot->stream->lock_packets += packets - slot->packets;
 		slot->media_ms = now_ms;
+	}
+	if (slot->stream->spec.quota && bytes > slot->bytes) {
+		slot->stream->used += bytes - slot->bytes;
+		slot->stream->used_news = table->used_news = true;
 	}
 	if (span > 0)
 		slot->byte_rate = (bytes - slot->bytes) * 1000 / (uint64_t)span;

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/spec.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/mac.h"
 
 /* Less holds no packet. With more nft_limit_init() of the kernel, in nanoseconds, overflows. */
-#define RATE_MIN 1000
-#define RATE_MAX 10000000000LL
+#define RATE_MIN  1000
+#define RATE_MAX  10000000000LL
+#define QUOTA_MAX 1000000000000000000ULL
 
 #define LETTERS	  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define NAME_HEAD LETTERS "0123456789"
@@ -143,6 +147,52 @@ int spec_set_rate(struct spec *spec, long long rate, char why[static SPEC_WHY])
 	return 0;
 }
 
+static const struct unit {
+	char letter;
+	uint64_t bytes;
+} units[] = {{'T', 1000000000000}, {'G', 1000000000}, {'M', 1000000}, {'k', 1000}, {0}};
+
+static const char *const periods[] = {
+	[SPEC_EVER] = "", [SPEC_DAY] = "/day", [SPEC_MONTH] = "/month"};
+
+int spec_set_quota(struct spec *spec, const char *text, char why[static SPEC_WHY])
+{
+	const struct unit *unit = units;
+	size_t period = 0;
+	char *end;
+	uint64_t value;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	while (unit->letter && unit->letter != *end)
+		unit++;
+	end += unit->letter != 0;
+	while (period < sizeof(periods) / sizeof(periods[0]) && strcmp(end, periods[period]) != 0)
+		period++;
+	if (errno || !isdigit((unsigned char)*text) ||
+		period == sizeof(periods) / sizeof(periods[0]) ||
+		value > QUOTA_MAX / (unit->letter ? unit->bytes : 1))
+		return refuse(why,
+			"\"%.30s\" is not a quota; write bytes, with k, M, G or T, and how often: "
+			"50G/month, 2G/day, 500M, or 0 for none",
+			text);
+	spec->quota = value * (unit->letter ? unit->bytes : 1);
+	spec->period = spec->quota ? (enum spec_period)period : SPEC_EVER;
+	return 0;
+}
+
+const char *spec_quota_format(const struct spec *spec, char out[static SPEC_QUOTA])
+{
+	const struct unit *unit = units;
+
+	while (unit->letter && (!spec->quota || spec->quota % unit->bytes))
+		unit++;
+	snprintf(out, SPEC_QUOTA, "%" PRIu64 "%.1s%s",
+		unit->letter ? spec->quota / unit->bytes : spec->quota, &unit->letter,
+		periods[spec->period]);
+	return out;
+}
+
 int spec_set_raw_punch(struct spec *spec, long long port, char why[static SPEC_WHY])
 {
 	if (port < 0 || port > UINT16_MAX)
@@ -178,6 +228,8 @@ int spec_check(const struct spec *spec, char why[static SPEC_WHY])
 			why, "no port to listen at; give it one, e.g. 9099 or 9099-9102, or peers");
 	if (spec->key[0] == '\0')
 		return refuse(why, "no key; \"punchctl key\" makes one");
+	if (spec->quota && spec->peers)
+		return refuse(why, "a quota does not count what peers send; leave out one of them");
 	if (!spec->raw_punch)
 		return 0;
 	if (spec->listen.count == 0)
@@ -233,7 +285,8 @@ bool spec_equal(const struct spec *a, const struct spec *b)
 	       (a->source != SPEC_PREFIX || prefix_equal(&a->prefix, &b->prefix)) &&
 	       mac_equal(a->key, b->key, sizeof(a->key)) &&
 	       prefix_equal(&a->clients, &b->clients) && a->rate == b->rate &&
-	       a->raw_punch == b->raw_punch && a->peers == b->peers;
+	       a->quota == b->quota && a->period == b->period && a->raw_punch == b->raw_punch &&
+	       a->peers == b->peers;
 }
 
 bool spec_admits(const struct spec *spec, const struct addr *client)

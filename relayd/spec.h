@@ -13,12 +13,16 @@
 #define SPEC_KEY       129 /* with the zero */
 #define SPEC_WHY       200 /* room for the reason of a refusal */
 #define SPEC_PEERS_MAX 1024
+#define SPEC_QUOTA     32 /* room for a quota as text */
 
 enum spec_source {
 	SPEC_ANY,    /* anybody may send */
 	SPEC_FIRST,  /* locked to the address of the first sender */
 	SPEC_PREFIX, /* an address or a prefix */
 };
+
+/* When a quota begins anew, by UTC. */
+enum spec_period { SPEC_EVER, SPEC_DAY, SPEC_MONTH };
 
 struct spec {
 	char name[SPEC_NAME];
@@ -29,9 +33,11 @@ struct spec {
 	char key[SPEC_KEY];
 	struct prefix clients; /* bits 0: from anywhere, in both families; the default */
 	uint64_t rate;	       /* bytes per second to a client, 0: no limit */
-	uint16_t raw_punch;    /* port i of the stream is punched at raw_punch + i; 0: off */
-	uint16_t peers; /* pairs of a service and a client at once; 0: no peers. A stream with
-			   peers needs no listen ports */
+	uint64_t quota;	       /* bytes to all clients in a period, 0: no limit */
+	enum spec_period period;
+	uint16_t raw_punch; /* port i of the stream is punched at raw_punch + i; 0: off */
+	uint16_t peers;	    /* pairs of a service and a client at once; 0: no peers. A stream with
+			       peers needs no listen ports */
 };
 
 /* One of many that are added or removed at once; of the latter only the name counts. */
@@ -53,16 +59,19 @@ int spec_set_source(struct spec *spec, const char *text, char why[static SPEC_WH
 int spec_set_key(struct spec *spec, const char *text, char why[static SPEC_WHY]);
 int spec_set_clients(struct spec *spec, const char *text, char why[static SPEC_WHY]);
 int spec_set_rate(struct spec *spec, long long rate, char why[static SPEC_WHY]);
+int spec_set_quota(struct spec *spec, const char *text, char why[static SPEC_WHY]);
 int spec_set_raw_punch(struct spec *spec, long long port, char why[static SPEC_WHY]);
 int spec_set_peers(struct spec *spec, long long pairs, char why[static SPEC_WHY]);
-/* What must hold between the fields: a port list or peers, a key, raw punch ports that fit and do
- * not overlap listen. */
+/* What must hold between the fields: a port list or peers, a key, no quota of peers, raw punch
+ * ports that fit and do not overlap listen. */
 int spec_check(const struct spec *spec, char why[static SPEC_WHY]);
 /* Do the two want a port (listen or raw punch) of each other, at one address? Returns it, or 0. */
 uint16_t spec_overlap(const struct spec *a, const struct spec *b);
 bool spec_equal(const struct spec *a, const struct spec *b);
 /* May a client punch from there? */
 bool spec_admits(const struct spec *spec, const struct addr *client);
+/* As spec_set_quota() takes it: "50G/month", or "0". */
+const char *spec_quota_format(const struct spec *spec, char out[static SPEC_QUOTA]);
 /* "any", "first", or the prefix. */
 const char *spec_source_format(const struct spec *spec, char out[static PREFIX_TEXT]);
 

@@ -82,9 +82,10 @@ void stream_table_fini(struct stream_table *table)
 		free(table->listens[i]);
 }
 
-static void emit(const struct stream_table *table, const char *what, const struct stream *stream)
+void stream_tell_all(const struct stream_table *table, const char *what,
+	const struct stream *stream, const char *text)
 {
-	struct stream_event event = {.what = what, .stream = stream};
+	struct stream_event event = {.what = what, .stream = stream, .text = text};
 
 	if (table->event)
 		table->event(table->event_data, &event);
@@ -242,13 +243,13 @@ int stream_add(struct stream_table *table, const struct spec *spec, uint32_t num
 	if (spec->raw_punch)
 		LIST_INSERT_HEAD(&table->raws, stream, raw_link);
 	*out = stream;
-	emit(table, "added", stream);
+	stream_tell_all(table, "added", stream, NULL);
 	return 0;
 }
 
 void stream_remove(struct stream_table *table, struct stream *stream)
 {
-	emit(table, "removed", stream);
+	stream_tell_all(table, "removed", stream, NULL);
 	tdelete(stream, &table->names, compare_name);
 	stream->gone = true;
 	table->count--;
@@ -319,7 +320,7 @@ int stream_change(
 	}
 	stream->spec = *spec;
 	stream->number = number;
-	emit(table, "changed", stream);
+	stream_tell_all(table, "changed", stream, NULL);
 	return 0;
 }
 
@@ -327,8 +328,11 @@ enum stream_state stream_state(const struct stream *stream, int64_t now_ms)
 {
 	enum stream_state best = STREAM_WAITING;
 	/* From the least to the most that can be said of a stream. */
-	static const int rank[] = {
-		[STREAM_WAITING] = 0, [STREAM_STALE] = 1, [STREAM_READY] = 2, [STREAM_LIVE] = 3};
+	static const int rank[] = {[STREAM_WAITING] = 0,
+		[STREAM_STALE] = 1,
+		[STREAM_READY] = 2,
+		[STREAM_LIVE] = 3,
+		[STREAM_SPENT] = 4};
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		enum stream_state state = slot_state(&stream->slots[i], now_ms);
@@ -337,6 +341,11 @@ enum stream_state stream_state(const struct stream *stream, int64_t now_ms)
 			best = state;
 	}
 	return best;
+}
+
+bool stream_is_spent(const struct stream *stream)
+{
+	return stream->spec.quota && stream->used >= stream->spec.quota;
 }
 
 const char *stream_state_text(enum stream_state state)
@@ -350,6 +359,8 @@ const char *stream_state_text(enum stream_state state)
 		return "live";
 	case STREAM_STALE:
 		return "stale";
+	case STREAM_SPENT:
+		return "over-quota";
 	}
 	return "";
 }

@@ -21,7 +21,7 @@
 #define STREAM_FAMILIES 2 /* index 0: IPv4, 1: IPv6 */
 
 enum stream_origin { STREAM_CONFIG, STREAM_RUNTIME };
-enum stream_state { STREAM_WAITING, STREAM_READY, STREAM_LIVE, STREAM_STALE };
+enum stream_state { STREAM_WAITING, STREAM_READY, STREAM_LIVE, STREAM_STALE, STREAM_SPENT };
 
 /* A client's hole: its public side, and the relay's end; family 0: none. */
 struct hole {
@@ -95,6 +95,9 @@ struct stream {
 	struct addr lock; /* SPEC_FIRST: the address that it is locked to; family 0: nobody's */
 	int64_t lock_ms;
 	uint64_t lock_packets; /* of media since the lock */
+	uint64_t used;	       /* of the quota, in bytes, */
+	int64_t used_since;    /* in the period that began then, by the wall clock in seconds */
+	bool used_news;	       /* the registry does not know yet */
 	size_t slot_count;
 	struct slot *slots; /* owned */
 	LIST_ENTRY(stream) link, raw_link;
@@ -125,8 +128,10 @@ struct stream_table {
 	struct slot_list consents;
 	bool families[STREAM_FAMILIES]; /* those that the relay has an address of */
 	uint32_t consent_ms;
-	bool draining; /* who has no hole yet does not get one */
-	void *names;   /* tsearch trees */
+	bool draining;	  /* who has no hole yet does not get one */
+	size_t holes_max; /* nor with so many; 0: no limit */
+	bool used_news;	  /* of some stream */
+	void *names;	  /* tsearch trees */
 	void *clients;
 	struct slot **listens[STREAM_FAMILIES]; /* by port, each with its port_next */
 	void (*event)(void *data, const struct stream_event *event);
@@ -157,6 +162,8 @@ void stream_table_pin(struct stream_table *table);
 void stream_table_unpin(struct stream_table *table);
 struct stream *stream_find(const struct stream_table *table, const char *name);
 enum stream_state stream_state(const struct stream *stream, int64_t now_ms);
+/* Its quota is used up. */
+bool stream_is_spent(const struct stream *stream);
 const char *stream_state_text(enum stream_state state);
 
 bool hole_equal(const struct hole *a, const struct hole *b);
@@ -172,7 +179,8 @@ struct prefix slot_source(const struct slot *slot);
 
 /*
  * A punch was accepted: the hole is the slot's from the next sync on. -EADDRINUSE: this hole is
- * another slot's; *moved says that the slot had another hole before.
+ * another slot's; -ESHUTDOWN: the relay is draining; -EUSERS: it has as many holes as it may;
+ * -EDQUOT: the stream's quota is used up. *moved says that the slot had another hole before.
  */
 int slot_claim(struct stream_table *table, struct slot *slot, const struct hole *hole,
 	int64_t now_ms, bool *moved);
@@ -188,7 +196,9 @@ void slot_adopt(
 /* Puts those with a hole in order of their punches; -ENOMEM. */
 int slots_order(struct stream_table *table);
 
-/* Something happened that those who watch want to hear of. */
+/* Something happened that those who watch want to hear of: to a slot, or to all of a stream. */
+void stream_tell_all(const struct stream_table *table, const char *what,
+	const struct stream *stream, const char *text);
 void stream_tell(const struct stream_table *table, const char *what, const struct slot *slot,
 	const char *text);
 

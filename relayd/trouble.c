@@ -17,6 +17,7 @@ const char *trouble_name(enum trouble_kind kind)
 		[TROUBLE_FILES] = "no_descriptors",
 		[TROUBLE_DISK] = "database",
 		[TROUBLE_CLOCK] = "clock_set",
+		[TROUBLE_CLIENTS] = "clients_full",
 	};
 
 	return names[kind];

@@ -10,13 +10,14 @@
 #include <stdint.h>
 
 enum trouble_kind {
-	TROUBLE_FLOWS,	/* the conntrack table is full: new senders are not let in */
-	TROUBLE_SET,	/* a set of the kernel's has reached its size */
-	TROUBLE_BUFFER, /* a netlink buffer was too small: something was not heard, or not taken */
-	TROUBLE_MEMORY, /* the kernel had none for a change of ours */
-	TROUBLE_FILES,	/* no file descriptor is left */
-	TROUBLE_DISK,	/* the database cannot be written */
-	TROUBLE_CLOCK,	/* the wall clock was set */
+	TROUBLE_FLOWS,	 /* the conntrack table is full: new senders are not let in */
+	TROUBLE_SET,	 /* a set of the kernel's has reached its size */
+	TROUBLE_BUFFER,	 /* a netlink buffer was too small: something was not heard, or not taken */
+	TROUBLE_MEMORY,	 /* the kernel had none for a change of ours */
+	TROUBLE_FILES,	 /* no file descriptor is left */
+	TROUBLE_DISK,	 /* the database cannot be written */
+	TROUBLE_CLOCK,	 /* the wall clock was set */
+	TROUBLE_CLIENTS, /* as many as max-clients allows: nobody new is let in */
 	TROUBLE_KINDS,
 };
 

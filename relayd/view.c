@@ -180,6 +180,7 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 {
 	const struct spec *spec = &stream->spec;
 	char source[PREFIX_TEXT], clients[PREFIX_TEXT], listen[LISTEN_TEXT];
+	char quota[SPEC_QUOTA];
 	bool runtime = stream->origin == STREAM_RUNTIME, pairs = broker && spec->peers;
 	uint64_t refused = 0, moves = 0, packets = 0, bytes = 0;
 
@@ -196,6 +197,8 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	put_text(out, ",\"clients\":\"",
 		spec->clients.bits ? prefix_format(&spec->clients, clients) : "any");
 	put_number(out, ",\"rate\":", spec->rate);
+	put_text(out, ",\"quota\":\"", spec->quota ? spec_quota_format(spec, quota) : "");
+	put_number(out, ",\"used\":", spec->quota ? stream->used : 0);
 	put_number(out, ",\"raw_punch\":", spec->raw_punch);
 	put_number(out, ",\"expires\":", (uint64_t)stream->expires);
 	put_text(out, ",\"listen\":\"", listen_text(config, spec, listen));

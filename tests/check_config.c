@@ -201,6 +201,10 @@ static const struct bad streams[] = {
 	{"stream a {\nkey = \"secret\"\n}\n", 2, "key: this is not a key"},
 	{"stream a {\nkey = \"" KEY_TEXT "x\"\n}\n", 2, "key: this is not a key"},
 	{"stream a {\nrate = -1\n}\n", 2, "rate: -1 is not a rate"},
+	{"stream a {\nquota = 5G/year\n}\n", 2, "quota: \"5G/year\" is not a quota"},
+	{"stream a {\npeers = 1\nquota = 5G " KEY "}\n", 3,
+		"a quota does not count what peers send"},
+	{"max-clients = -1", 1, "write 0 to 2147483647"},
 	{"stream a {\nrate = 2M\n}\n", 2, "rate: \"2M\" is not a number"},
 	{"stream a {\nraw-punch = 65536\n}\n", 2, "raw-punch: 65536 is not a port"},
 	{"stream a {\nraw_punch = 5\n}\n", 2, "no such option 'raw_punch'"},
@@ -392,11 +396,12 @@ static const char everything[] =
 	"# it's a comment with \\ and ${x}\r\n"
 	"address = { '127.0.0.1' /* \" */ # {\n } // don't\n"
 	"advertise = { \"127.0.0.1=203.0.113.7\" }\n"
-	"punch = \"3479\" realm = example.org//x consent = 10\n"
+	"punch = \"3479\" realm = example.org//x consent = 10 max-clients = 7\n"
 	"database = /tmp/s.db\nsocket = '/tmp/s#.sock'\nuser = nobody\n"
 	"stream cam1 {\n"
 	"	listen = \"9099-9102,9200\"\n	source = \"any\"\n" KEY
-	"	clients = \"192.0.2.0/24\"\n	rate = 1000000\n	raw-punch = 9000 }\n"
+	"	clients = \"192.0.2.0/24\"\n	rate = 1000000 quota = 50G/month\n	raw-punch "
+	"= 9000 }\n"
 	"stream \"b\" { listen = \"9000\" source = \"2001:db8::/32\" key = '" KEY_TEXT "' }";
 
 START_TEST(test_everything)
@@ -410,6 +415,7 @@ START_TEST(test_everything)
 	config = read_good(text);
 	ck_assert_uint_eq(config->punch, 3479);
 	ck_assert_uint_eq(config->consent, 10);
+	ck_assert_uint_eq(config->max_clients, 7);
 	ck_assert_str_eq(config->realm, "example.org//x");
 	ck_assert_str_eq(config->database, "/tmp/s.db");
 	ck_assert_str_eq(config->socket, "/tmp/s#.sock");
@@ -422,6 +428,8 @@ START_TEST(test_everything)
 	ck_assert_str_eq(spec->key, KEY_TEXT);
 	ck_assert_uint_eq(spec->clients.bits, 24);
 	ck_assert_uint_eq(spec->rate, 1000000);
+	ck_assert_uint_eq(spec->quota, 50000000000);
+	ck_assert_int_eq(spec->period, SPEC_MONTH);
 	ck_assert_uint_eq(spec->raw_punch, 9000);
 	/* Nothing of the first is left in the second. */
 	spec = &config->streams[1];
@@ -497,9 +505,10 @@ END_TEST
 START_TEST(test_print)
 {
 	static const char set[] = "key = \"(set)\"";
-	char text[4000] = HOME "advertise = { \"127.0.0.1=203.0.113.7\" }\n" A
-			       "stream b { listen = \"1-4,9\" source = any " KEY
-			       "clients = \"::1\" rate = 5000 raw-punch = 20 }\n";
+	char text[4000] =
+		HOME "advertise = { \"127.0.0.1=203.0.113.7\" }\n" A
+		     "stream b { listen = \"1-4,9\" source = any " KEY
+		     "clients = \"::1\" rate = 5000 quota = \"5000M/day\" raw-punch = 20 }\n";
 	struct config *config = read_good(text), *again;
 	FILE *out = fmemopen(text, sizeof(text), "w");
 	size_t count = 0;

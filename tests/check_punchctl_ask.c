@@ -42,7 +42,8 @@ END_TEST
 	"\"consent\":null,\"packets\":0,\"bytes\":0,\"rate\":0,\"idle\":null}"
 #define STREAM(ports)                                                                              \
 	"{\"name\":\"cam1\",\"state\":\"live\",\"engine\":\"conntrack\",\"origin\":\"runtime\","   \
-	"\"source\":\"first\",\"clients\":\"any\",\"rate\":2000000,\"raw_punch\":9199,"            \
+	"\"source\":\"first\",\"clients\":\"any\",\"rate\":2000000,"                               \
+	"\"quota\":\"50G/month\",\"used\":12300000000,\"raw_punch\":9199,"                         \
 	"\"expires\":86400,\"listen\":\"9099-9100\",\"refused\":3,\"moves\":1,\"ports\":[" ports   \
 	"]}"
 #define ADDED                                                                                      \
@@ -76,11 +77,12 @@ START_TEST(test_add_options)
 	shell_write("key", KEY "\nanother line\n");
 	ck_assert_int_eq(
 		shell_ask(ADDED, "add --listen=9099 --source 198.51.100.0/24 --client-prefix any "
-				 "--rate 128k --raw-punch 9199 --expire 2h --key-file key -- cam1"),
+				 "--rate 128k --quota 50G/month --raw-punch 9199 --expire 2h "
+				 "--key-file key -- cam1"),
 		CMD_DONE);
 	ck_assert_str_eq(shell.request,
 		"{\"do\":\"add\",\"listen\":\"9099\",\"source\":"
-		"\"198.51.100.0/24\",\"clients\":\"any\",\"rate\":128000,"
+		"\"198.51.100.0/24\",\"clients\":\"any\",\"rate\":128000,\"quota\":\"50G/month\","
 		"\"raw_punch\":9199,\"expire\":7200,\"key\":\"" KEY "\",\"name\":\"cam1\"}");
 }
 END_TEST
@@ -198,6 +200,7 @@ START_TEST(test_show)
 		"cam1 is live\n"
 		"  ports 9099-9100, from first, clients any\n"
 		"  limited to 2.0 MB/s\n"
+		"  12.3 GB of 50G/month used\n"
 		"  raw punches at 9199: unproven\n"
 		"  expires Fri Jan  2 00:00:00 1970\n"
 		"  refused 3 packets, the client moved 1 times\n"

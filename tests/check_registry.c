@@ -19,6 +19,7 @@ START_TEST(test_store)
 	ck_assert_int_eq(spec_set_source(&full, "2001:db8::/32", why), 0);
 	ck_assert_int_eq(spec_set_clients(&full, "192.0.2.0/24", why), 0);
 	ck_assert_int_eq(spec_set_rate(&full, 10000000000, why), 0);
+	ck_assert_int_eq(spec_set_quota(&full, "50G/month", why), 0);
 	ck_assert_int_eq(spec_set_raw_punch(&full, 9000, why), 0);
 	ck_assert_int_eq(registry_add(registry, &plain, 0, error), 0);
 	ck_assert_int_eq(registry_add(registry, &full, 4102444800, error), 0);
@@ -32,6 +33,38 @@ START_TEST(test_store)
 	ck_assert_int_eq(list.expires[1], 0);
 	registry_close(registry);
 	registry_close(NULL);
+}
+END_TEST
+
+/* It outlives the connection, belongs to any stream with a number, and is none of who is added. */
+START_TEST(test_used)
+{
+	struct registry *registry = open_good();
+	char error[REGISTRY_ERROR];
+	struct spec spec = make("a");
+	uint64_t used;
+	uint32_t number;
+	int64_t since;
+
+	ck_assert_int_eq(registry_used(registry, "a", &used, &since), -ENOENT);
+	ck_assert_int_eq(registry_number(registry, &spec, &number, error), 0);
+	ck_assert_int_eq(registry_used(registry, "a", &used, &since), 0);
+	ck_assert_uint_eq(used, 0);
+	ck_assert_int_eq(since, 0);
+	ck_assert_int_eq(registry_use(registry, "a", 1ULL << 60, 1793491200, error), 0);
+	registry_close(registry);
+	registry = open_good();
+	ck_assert_int_eq(registry_used(registry, "a", &used, &since), 0);
+	ck_assert_uint_eq(used, 1ULL << 60);
+	ck_assert_int_eq(since, 1793491200);
+	/* Another key makes another number, and renews nothing. */
+	number_with_key(registry, "a", OTHER_KEY);
+	ck_assert_int_eq(registry_used(registry, "a", &used, &since), 0);
+	ck_assert_uint_eq(used, 1ULL << 60);
+	ck_assert_int_eq(registry_add(registry, &spec, 0, error), 0);
+	ck_assert_int_eq(registry_used(registry, "a", &used, &since), 0);
+	ck_assert_uint_eq(used, 0);
+	registry_close(registry);
 }
 END_TEST
 
@@ -227,6 +260,7 @@ static Suite *registry_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_set_timeout(tcase, 120);
 	tcase_add_test(tcase, test_store);
+	tcase_add_test(tcase, test_used);
 	tcase_add_test(tcase, test_taken);
 	tcase_add_test(tcase, test_remove);
 	tcase_add_test(tcase, test_each);

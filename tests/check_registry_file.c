@@ -32,14 +32,18 @@ END_TEST
 START_TEST(test_version)
 {
 	registry_close(open_good());
-	execute("PRAGMA user_version = 4");
+	execute("PRAGMA user_version = 5");
 	open_bad(-EINVAL, "a later relayd");
-	execute("PRAGMA user_version = 3");
+	execute("PRAGMA user_version = 4");
 	registry_close(open_good());
 }
 END_TEST
 
-/* What a relayd of before there were peers wrote is kept, and has none. */
+#define DROP_QUOTA                                                                                 \
+	"ALTER TABLE stream DROP COLUMN quota; ALTER TABLE number DROP COLUMN used;"               \
+	"ALTER TABLE number DROP COLUMN since;"
+
+/* What a relayd of an earlier version wrote is kept, and has nothing that it did not know. */
 START_TEST(test_migrate)
 {
 	struct registry *registry = open_good();
@@ -51,13 +55,14 @@ START_TEST(test_migrate)
 	ck_assert_int_eq(registry_add(registry, &old, 7, error), 0);
 	number = number_of(registry, "old");
 	registry_close(registry);
-	execute("ALTER TABLE number DROP COLUMN proof; PRAGMA user_version = 2");
+	execute(DROP_QUOTA "ALTER TABLE number DROP COLUMN proof; PRAGMA user_version = 2");
 	registry = open_good();
 	/* It is not known what its key was, but from now on it is. */
 	ck_assert_uint_eq(number_of(registry, "old"), number);
 	ck_assert_uint_ne(number_with_key(registry, "old", OTHER_KEY), number);
 	registry_close(registry);
-	execute("ALTER TABLE stream DROP COLUMN peers; ALTER TABLE number DROP COLUMN proof;"
+	execute(DROP_QUOTA
+		"ALTER TABLE stream DROP COLUMN peers; ALTER TABLE number DROP COLUMN proof;"
 		"PRAGMA user_version = 1");
 	registry = open_good();
 	peers.peers = SPEC_PEERS_MAX;

@@ -258,6 +258,22 @@ START_TEST(test_sample_anew)
 }
 END_TEST
 
+START_TEST(test_full)
+{
+	struct stream *stream = add("cam1", "9099-9101");
+
+	table.holes_max = 2;
+	ck_assert_int_eq(claim(&stream->slots[0], "192.0.2.9:1", NOW), 0);
+	ck_assert_int_eq(claim(&stream->slots[2], "192.0.2.9:2", NOW), 0);
+	ck_assert_int_eq(claim(&stream->slots[4], "192.0.2.9:3", NOW), -EUSERS);
+	/* Who is there goes on, and moves. */
+	ck_assert_int_eq(claim(&stream->slots[0], "192.0.2.9:1", NOW), 0);
+	ck_assert_int_eq(claim(&stream->slots[0], "192.0.2.9:4", NOW), 0);
+	slot_release(&table, &stream->slots[2]);
+	ck_assert_int_eq(claim(&stream->slots[4], "192.0.2.9:3", NOW), 0);
+}
+END_TEST
+
 /* Of several ports the most that can be said of one is said of the stream. */
 START_TEST(test_state)
 {
@@ -341,6 +357,7 @@ static Suite *slot_suite(void)
 	tcase_add_test(tcase, test_adopt_twice);
 	tcase_add_test(tcase, test_sample);
 	tcase_add_test(tcase, test_sample_anew);
+	tcase_add_test(tcase, test_full);
 	tcase_add_test(tcase, test_state);
 	tcase_add_test(tcase, test_source);
 	tcase_add_test(tcase, test_source_family);

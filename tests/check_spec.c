@@ -174,6 +174,59 @@ START_TEST(test_numbers)
 }
 END_TEST
 
+static const struct {
+	const char *text, *formatted;
+	uint64_t quota;
+	enum spec_period period;
+} quotas[] = {
+	{"50G/month", "50G/month", 50000000000, SPEC_MONTH},
+	{"2000M/day", "2G/day", 2000000000, SPEC_DAY},
+	{"1500", "1500", 1500, SPEC_EVER},
+	{"1001k", "1001k", 1001000, SPEC_EVER},
+	{"1000000T", "1000000T", 1000000000000000000, SPEC_EVER},
+	{"0", "0", 0, SPEC_EVER},
+	{"0/day", "0", 0, SPEC_EVER},
+};
+
+START_TEST(test_quota)
+{
+	struct spec spec = make("a", "9099", 0);
+	char why[SPEC_WHY], text[SPEC_QUOTA];
+
+	ck_assert_int_eq(spec_set_quota(&spec, quotas[_i].text, why), 0);
+	ck_assert_uint_eq(spec.quota, quotas[_i].quota);
+	ck_assert_int_eq(spec.period, quotas[_i].period);
+	ck_assert_str_eq(spec_quota_format(&spec, text), quotas[_i].formatted);
+}
+END_TEST
+
+static const char *const bad_quotas[] = {"", "-1", " 1", "G", "1g", "1GB", "50G/year", "50G/",
+	"50 G", "/day", "1000001T", "18446744073709551615G", "99999999999999999999"};
+
+START_TEST(test_bad_quota)
+{
+	struct spec spec = make("a", "9099", 0);
+	char why[SPEC_WHY];
+
+	ck_assert_int_eq(spec_set_quota(&spec, bad_quotas[_i], why), -EINVAL);
+	assert_reason(why, "is not a quota; write bytes");
+	ck_assert_uint_eq(spec.quota, 0);
+}
+END_TEST
+
+START_TEST(test_quota_peers)
+{
+	struct spec spec = make("a", "9099", 0);
+	char why[SPEC_WHY];
+
+	ck_assert_int_eq(spec_set_quota(&spec, "1G", why), 0);
+	ck_assert_int_eq(spec_check(&spec, why), 0);
+	spec.peers = 1;
+	ck_assert_int_eq(spec_check(&spec, why), -EINVAL);
+	assert_reason(why, "a quota does not count what peers send");
+}
+END_TEST
+
 START_TEST(test_check)
 {
 	struct spec spec = make("a", "9099-9102", 0);
@@ -257,6 +310,12 @@ START_TEST(test_equal)
 	b = a;
 	b.peers = 1;
 	ck_assert(!spec_equal(&a, &b));
+	b = a;
+	b.quota = 1;
+	ck_assert(!spec_equal(&a, &b));
+	b = a;
+	b.period = SPEC_DAY;
+	ck_assert(!spec_equal(&a, &b));
 	b = make("b", "9099-9100", 0);
 	ck_assert(!spec_equal(&a, &b));
 }
@@ -328,6 +387,9 @@ static Suite *spec_suite(void)
 	tcase_add_test(tcase, test_set_long);
 	tcase_add_test(tcase, test_key_not_told);
 	tcase_add_test(tcase, test_numbers);
+	tcase_add_loop_test(tcase, test_quota, 0, COUNT(quotas));
+	tcase_add_loop_test(tcase, test_bad_quota, 0, COUNT(bad_quotas));
+	tcase_add_test(tcase, test_quota_peers);
 	tcase_add_test(tcase, test_check);
 	tcase_add_test(tcase, test_overlap);
 	tcase_add_test(tcase, test_equal);

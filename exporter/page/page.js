@@ -419,7 +419,7 @@ function upWords(s) {
 
 function showTiles(measured) {
 	const sum = (name) => [...measured.values()].reduce((total, now) => total + now[name], 0);
-	const states = { live: 0, ready: 0, waiting: 0, stale: 0 };
+	const states = { live: 0, ready: 0, waiting: 0, stale: 0, "over-quota": 0 };
 	const pairs = state.streams.flatMap((stream) => stream.pairs);
 	const direct = pairs.filter((pair) => pair.direct).length;
 	state.streams.forEach((stream) => states[stream.state]++);
