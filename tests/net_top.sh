@@ -75,7 +75,7 @@ start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --c
 	--size 1000
 shows "media, with a rate" "^cam1 +live .*$SENDER4:7000 .* [0-9.]+ kB/s"
 shows "and its curve" '^cam1 +live .*[▁▂▃▄▅▆▇█]{3}'
-shows "in the sum too" '1 live, 0 ready, 2 waiting, 0 stale +[0-9.]+ kB/s .*[▁▂▃▄▅▆▇█]{3}'
+shows "in the sum too" '1 live, 0 ready, 2 waiting, 0 stale, 0 over-quota +[0-9.]+ kB/s .*[▁▂▃▄▅▆▇█]{3}'
 shows "the highest rate is first" 'RATEv'
 ok "and above the others" wait_for 5 is_above '^cam1' '^cam2'
 size=$(stat -c %s "$T/watched")
