@@ -299,6 +299,23 @@ bool addr_is_routable(const struct addr *addr)
 	return true;
 }
 
+bool addr_is_private(const struct addr *addr)
+{
+	static const struct prefix list[] = {
+		{{AF_INET, {10}}, 8},
+		{{AF_INET, {172, 16}}, 12},
+		{{AF_INET, {192, 168}}, 16},
+		{{AF_INET, {100, 64}}, 10},
+		{{AF_INET6, {0xfc}}, 7},
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		if (prefix_contains(&list[i], addr))
+			return true;
+	}
+	return false;
+}
+
 int ports_index(const struct ports *ports, uint16_t port)
 {
 	for (int i = 0; i < ports->count; i++) {

@@ -71,6 +71,8 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 bool prefix_contains(const struct prefix *prefix, const struct addr *addr);
 /* A host can be reached at it: not unspecified, loopback, link-local, multicast or broadcast. */
 bool addr_is_routable(const struct addr *addr);
+/* It is only good at home: RFC 1918, 6598 and 4193. */
+bool addr_is_private(const struct addr *addr);
 /* Index of the port in the list, or -1. */
 int ports_index(const struct ports *ports, uint16_t port);
 

@@ -151,9 +151,6 @@ const char *doctor_weight_text(enum doctor_weight weight); /* "stops", "weakens"
 /* May stand in a command: letters, digits, '_', '-', '.', and the first is none of "-.". */
 bool doctor_is_name(const char *text);
 
-/* An address that is only good at home: RFC 1918, 6598 and 4193. */
-bool doctor_is_private(const struct addr *addr);
-
 /* The parts of doctor_examine(), a file each. */
 void doctor_sysctl(const struct doctor_host *, const struct doctor_relay *, struct doctor_report *);
 void doctor_conntrack(

@@ -130,7 +130,7 @@ static bool is_public(const json_t *port)
 	struct endpoint client;
 
 	return text && !endpoint_parse(text, 0, &client) && addr_is_routable(&client.addr) &&
-	       !doctor_is_private(&client.addr);
+	       !addr_is_private(&client.addr);
 }
 
 void doctor_relay_stream(const json_t *stream, struct doctor_relay *relay)

@@ -3,23 +3,6 @@
 
 #include <stdio.h>
 
-/* RFC 1918, 6598 and 4193 */
-bool doctor_is_private(const struct addr *addr)
-{
-	static const struct prefix list[] = {
-		{{AF_INET, {10}}, 8},
-		{{AF_INET, {172, 16}}, 12},
-		{{AF_INET, {192, 168}}, 16},
-		{{AF_INET, {100, 64}}, 10},
-		{{AF_INET6, {0xfc}}, 7},
-	};
-
-	for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-		if (prefix_contains(&list[i], addr))
-			return true;
-	return false;
-}
-
 /* A host whose addresses are all private has its public one on a NAT in front of it. */
 static void advertise(const struct doctor_relay *relay, struct doctor_report *report)
 {
@@ -28,10 +11,10 @@ static void advertise(const struct doctor_relay *relay, struct doctor_report *re
 	char text[ADDR_TEXT];
 
 	for (size_t i = 0; i < relay->address_count; i++) {
-		if (!doctor_is_private(&relay->addresses[i].public) &&
+		if (!addr_is_private(&relay->addresses[i].public) &&
 			relay->addresses[i].public.family == AF_INET)
 			return;
-		if (!lone && doctor_is_private(&relay->addresses[i].public))
+		if (!lone && addr_is_private(&relay->addresses[i].public))
 			lone = &relay->addresses[i].public;
 	}
 	if (!lone)

@@ -1,24 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/config.h"
 
-/* RFC 1918, 6598 and 4193 */
-static bool is_private(const struct addr *addr)
-{
-	static const struct prefix list[] = {
-		{{AF_INET, {10}}, 8},
-		{{AF_INET, {172, 16}}, 12},
-		{{AF_INET, {192, 168}}, 16},
-		{{AF_INET, {100, 64}}, 10},
-		{{AF_INET6, {0xfc}}, 7},
-	};
-
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
-		if (prefix_contains(&list[i], addr))
-			return true;
-	}
-	return false;
-}
-
 /*
  * "auto" finds addresses of bridges and tunnels too, where no client of ours would see an answer:
  * unless somebody has named them, only public ones are each other's alternates.
@@ -27,7 +9,7 @@ static bool may_alternate(const struct config *config, const struct addr *local)
 {
 	struct addr public = config_public(config, local);
 
-	return !config->automatic || !is_private(&public);
+	return !config->automatic || !addr_is_private(&public);
 }
 
 bool config_second(const struct config *config, const struct addr *local, struct addr *out)

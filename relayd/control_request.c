@@ -13,17 +13,6 @@
 #define BIT(what)  (1u << (what))
 #define COUNT(arr) (sizeof(arr) / sizeof((arr)[0]))
 
-__attribute__((format(printf, 2, 3))) static int refuse(
-	char why[static SPEC_WHY], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, SPEC_WHY, format, args);
-	va_end(args);
-	return -EINVAL;
-}
-
 /* The name is set before the fields are; "do" is read first of all. */
 static int ignore(struct request *request, const json_t *value, char why[static SPEC_WHY])
 {
@@ -76,8 +65,8 @@ static int set_expire(struct request *request, const json_t *value, char why[sta
 	json_int_t expire = json_integer_value(value);
 
 	if (expire < 1 || expire > REQUEST_EXPIRE_MAX)
-		return refuse(why, "%lld is not a time; it is 1 to %d seconds", (long long)expire,
-			REQUEST_EXPIRE_MAX);
+		return spec_refuse(why, "%lld is not a time; it is 1 to %d seconds",
+			(long long)expire, REQUEST_EXPIRE_MAX);
 	request->expire = expire;
 	return 0;
 }
@@ -87,7 +76,8 @@ static int set_port(struct request *request, const json_t *value, char why[stati
 	json_int_t port = json_integer_value(value);
 
 	if (port < 1 || port > UINT16_MAX)
-		return refuse(why, "%lld is not a port; ports are 1 to 65535", (long long)port);
+		return spec_refuse(
+			why, "%lld is not a port; ports are 1 to 65535", (long long)port);
 	request->port = (uint16_t)port;
 	return 0;
 }
@@ -95,7 +85,7 @@ static int set_port(struct request *request, const json_t *value, char why[stati
 static int set_from(struct request *request, const json_t *value, char why[static SPEC_WHY])
 {
 	if (endpoint_parse(json_string_value(value), 0, &request->from) < 0)
-		return refuse(why, "\"%.64s\" is not ADDRESS:PORT", json_string_value(value));
+		return spec_refuse(why, "\"%.64s\" is not ADDRESS:PORT", json_string_value(value));
 	return 0;
 }
 
@@ -140,7 +130,7 @@ static int set_limit(struct request *request, const json_t *value, char why[stat
 	json_int_t limit = json_integer_value(value);
 
 	if (limit < 1 || limit > UINT32_MAX)
-		return refuse(why, "%lld is not a number of streams", (long long)limit);
+		return spec_refuse(why, "%lld is not a number of streams", (long long)limit);
 	request->limit = (uint32_t)limit;
 	return 0;
 }
@@ -205,16 +195,16 @@ static int parse_do(const json_t *object, enum request_do *what, char why[static
 	const char *word = json_string_value(value);
 
 	if (!value)
-		return refuse(why, "\"do\" is missing");
+		return spec_refuse(why, "\"do\" is missing");
 	if (!word)
-		return refuse(why, "\"do\" must be a string");
+		return spec_refuse(why, "\"do\" must be a string");
 	for (unsigned int i = 0; i < REQUEST_COUNT; i++) {
 		if (strcmp(word, words[i]) == 0) {
 			*what = (enum request_do)i;
 			return 0;
 		}
 	}
-	return refuse(why, "\"do\": there is no request \"%.32s\"", word);
+	return spec_refuse(why, "\"do\": there is no request \"%.32s\"", word);
 }
 
 static const struct field *field_find(const char *name)
@@ -253,25 +243,26 @@ static int check_fields(const json_t *object, enum request_do what, char why[sta
 		const struct field *field = field_find(name);
 
 		if (!field || !(field->may & BIT(what)))
-			return refuse(why, "\"%.32s\" is not a field of \"%s\"", name, words[what]);
+			return spec_refuse(
+				why, "\"%.32s\" is not a field of \"%s\"", name, words[what]);
 		if (!type_fits(field, value))
-			return refuse(why, "\"%s\" must be %s", name, type_text(field));
+			return spec_refuse(why, "\"%s\" must be %s", name, type_text(field));
 	}
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		if ((fields[i].must & BIT(what)) && !json_object_get(object, fields[i].name))
-			return refuse(
+			return spec_refuse(
 				why, "\"%s\" is missing in \"%s\"", fields[i].name, words[what]);
 	}
 	if (what == REQUEST_ADD && !json_object_get(object, "listen") &&
 		!json_object_get(object, "peers"))
-		return refuse(why, "\"listen\" or \"peers\" is missing in \"add\"");
+		return spec_refuse(why, "\"listen\" or \"peers\" is missing in \"add\"");
 	return 0;
 }
 
 /* A reason that names the field in front. */
 static int refuse_field(const char *name, const char *reason, char why[static SPEC_WHY])
 {
-	return refuse(why, "\"%s\": %s", name, reason);
+	return spec_refuse(why, "\"%s\": %s", name, reason);
 }
 
 static int set_fields(const json_t *object, struct request *request, char why[static SPEC_WHY])
@@ -307,15 +298,15 @@ static void set_item(struct spec_item *item, enum request_do what, const json_t 
 	int err;
 
 	if (what == REQUEST_REMOVE_MANY && !json_is_string(value))
-		err = refuse(item->why, "it must be a name, a string");
+		err = spec_refuse(item->why, "it must be a name, a string");
 	else if (what == REQUEST_REMOVE_MANY)
 		err = spec_init(&item->spec, json_string_value(value), item->why);
 	else if (!json_is_object(value))
-		err = refuse(item->why, "it must be an object");
+		err = spec_refuse(item->why, "it must be an object");
 	else if (json_object_get(value, "do"))
-		err = refuse(item->why, "\"do\" is not a field of a stream");
+		err = spec_refuse(item->why, "\"do\" is not a field of a stream");
 	else if (check_fields(value, REQUEST_ADD, reason) || set_fields(value, &one, reason))
-		err = refuse(item->why, "%s", reason);
+		err = spec_refuse(item->why, "%s", reason);
 	else
 		err = 0;
 	if (what == REQUEST_ADD_MANY)
@@ -332,10 +323,10 @@ static int set_items(struct request *request, const json_t *value, char why[stat
 	size_t count = json_array_size(value);
 
 	if (!count || count > REQUEST_ITEMS_MAX)
-		return refuse(why, "there are %zu; write 1 to %d", count, REQUEST_ITEMS_MAX);
+		return spec_refuse(why, "there are %zu; write 1 to %d", count, REQUEST_ITEMS_MAX);
 	request->items = calloc(count, sizeof(*request->items));
 	if (!request->items)
-		return refuse(why, "memory is short");
+		return spec_refuse(why, "memory is short");
 	request->count = count;
 	for (size_t i = 0; i < count; i++)
 		set_item(&request->items[i], request->what, json_array_get(value, i));

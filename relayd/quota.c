@@ -40,10 +40,15 @@ void quota_check(struct stream_table *table, struct stream *stream)
 /* A clock that is set back renews nothing. */
 void quota_renew(struct stream_table *table, int64_t now)
 {
+	const int64_t periods[] = {
+		[SPEC_EVER] = quota_since(SPEC_EVER, now),
+		[SPEC_DAY] = quota_since(SPEC_DAY, now),
+		[SPEC_MONTH] = quota_since(SPEC_MONTH, now),
+	};
 	struct stream *stream;
 
 	LIST_FOREACH(stream, &table->streams, link) {
-		int64_t since = quota_since(stream->spec.period, now);
+		int64_t since = periods[stream->spec.period];
 		bool spent = stream_is_spent(stream);
 
 		if (stream->gone || since <= stream->used_since)

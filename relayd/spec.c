@@ -20,8 +20,7 @@
 #define NAME_HEAD LETTERS "0123456789"
 #define NAME_TAIL NAME_HEAD "._-"
 
-__attribute__((format(printf, 2, 3))) static int refuse(
-	char why[static SPEC_WHY], const char *format, ...)
+int spec_refuse(char why[static SPEC_WHY], const char *format, ...)
 {
 	va_list args;
 
@@ -38,14 +37,14 @@ int spec_init(struct spec *spec, const char *name, char why[static SPEC_WHY])
 	size_t len = strnlen(name, SPEC_NAME);
 
 	if (len == 0)
-		return refuse(
+		return spec_refuse(
 			why, "the name is empty; names have 1 to %d characters", SPEC_NAME - 1);
 	if (len >= SPEC_NAME)
-		return refuse(why,
+		return spec_refuse(why,
 			"the name \"%.20s...\" is too long; names have 1 to %d characters", name,
 			SPEC_NAME - 1);
 	if (!strchr(NAME_HEAD, name[0]) || name[strspn(name, NAME_TAIL)] != '\0')
-		return refuse(why,
+		return spec_refuse(why,
 			"\"%s\" is not a name; names have letters, digits and . _ - and begin with "
 			"a letter or a digit",
 			name);
@@ -62,15 +61,15 @@ int spec_set_listen(struct spec *spec, const char *text, char why[static SPEC_WH
 	case 0:
 		return 0;
 	case -EADDRNOTAVAIL:
-		return refuse(why,
+		return spec_refuse(why,
 			"\"%.60s\" does not begin with an address; write 203.0.113.7:9099-9102, "
 			"[2001:db8::7]:9099, or only the ports for all addresses of the relay",
 			text);
 	case -ERANGE:
-		return refuse(why, "\"%.24s\" has too many ports; a stream has at most %d", text,
-			PORTS_MAX);
+		return spec_refuse(why, "\"%.24s\" has too many ports; a stream has at most %d",
+			text, PORTS_MAX);
 	}
-	return refuse(why,
+	return spec_refuse(why,
 		"\"%.24s\" is not a list of ports; write 9099, 9099-9102 or 9099,9101, without "
 		"spaces, each port once and from 1 to 65535",
 		text);
@@ -87,11 +86,11 @@ static int prefix_read(
 		return 0;
 	snprintf(addr, sizeof(addr), "%.*s", (int)strcspn(text, "/"), text);
 	if (strchr(text, '/') && addr_parse(addr, &ignored) == 0)
-		return refuse(why,
+		return spec_refuse(why,
 			"\"%.49s\" is not a prefix; its length does not fit, or bits behind it are "
 			"set (198.51.100.0/24, 2001:db8::/32)",
 			text);
-	return refuse(why,
+	return spec_refuse(why,
 		"\"%.49s\" is not an address; write an address, a prefix like 198.51.100.0/24, %s",
 		text, words);
 }
@@ -117,7 +116,7 @@ int spec_set_source(struct spec *spec, const char *text, char why[static SPEC_WH
 int spec_set_key(struct spec *spec, const char *text, char why[static SPEC_WHY])
 {
 	if (!mac_key_valid(text))
-		return refuse(why,
+		return spec_refuse(why,
 			"this is not a key; a key is base64 of 16 bytes or more in at most %d "
 			"characters, and \"punchctl key\" makes one",
 			SPEC_KEY - 1);
@@ -139,7 +138,7 @@ int spec_set_clients(struct spec *spec, const char *text, char why[static SPEC_W
 int spec_set_rate(struct spec *spec, long long rate, char why[static SPEC_WHY])
 {
 	if (rate != 0 && (rate < RATE_MIN || rate > RATE_MAX))
-		return refuse(why,
+		return spec_refuse(why,
 			"%lld is not a rate; rates are %d to %lld bytes per second, or 0 for no "
 			"limit",
 			rate, RATE_MIN, RATE_MAX);
@@ -172,7 +171,7 @@ int spec_set_quota(struct spec *spec, const char *text, char why[static SPEC_WHY
 	if (errno || !isdigit((unsigned char)*text) ||
 		period == sizeof(periods) / sizeof(periods[0]) ||
 		value > QUOTA_MAX / (unit->letter ? unit->bytes : 1))
-		return refuse(why,
+		return spec_refuse(why,
 			"\"%.30s\" is not a quota; write bytes, with k, M, G or T, and how often: "
 			"50G/month, 2G/day, 500M, or 0 for none",
 			text);
@@ -196,7 +195,7 @@ const char *spec_quota_format(const struct spec *spec, char out[static SPEC_QUOT
 int spec_set_raw_punch(struct spec *spec, long long port, char why[static SPEC_WHY])
 {
 	if (port < 0 || port > UINT16_MAX)
-		return refuse(
+		return spec_refuse(
 			why, "%lld is not a port; ports are 1 to 65535, and 0 is for none", port);
 	spec->raw_punch = (uint16_t)port;
 	return 0;
@@ -205,7 +204,7 @@ int spec_set_raw_punch(struct spec *spec, long long port, char why[static SPEC_W
 int spec_set_peers(struct spec *spec, long long pairs, char why[static SPEC_WHY])
 {
 	if (pairs < 0 || pairs > SPEC_PEERS_MAX)
-		return refuse(why,
+		return spec_refuse(why,
 			"%lld is not a number of pairs; write 1 to %d, or 0 for no peers", pairs,
 			SPEC_PEERS_MAX);
 	spec->peers = (uint16_t)pairs;
@@ -224,25 +223,27 @@ int spec_check(const struct spec *spec, char why[static SPEC_WHY])
 	unsigned int last = (unsigned int)spec->raw_punch + spec->listen.count - 1;
 
 	if (spec->listen.count == 0 && !spec->peers)
-		return refuse(
+		return spec_refuse(
 			why, "no port to listen at; give it one, e.g. 9099 or 9099-9102, or peers");
 	if (spec->key[0] == '\0')
-		return refuse(why, "no key; \"punchctl key\" makes one");
+		return spec_refuse(why, "no key; \"punchctl key\" makes one");
 	if (spec->quota && spec->peers)
-		return refuse(why, "a quota does not count what peers send; leave out one of them");
+		return spec_refuse(
+			why, "a quota does not count what peers send; leave out one of them");
 	if (!spec->raw_punch)
 		return 0;
 	if (spec->listen.count == 0)
-		return refuse(why, "raw punch ports are for ports to listen at, and it has none");
+		return spec_refuse(
+			why, "raw punch ports are for ports to listen at, and it has none");
 	if (last > UINT16_MAX)
-		return refuse(why,
+		return spec_refuse(why,
 			"raw punch ports %u to %u go beyond 65535; %u ports need a first one of at "
 			"most %u",
 			spec->raw_punch, last, spec->listen.count,
 			UINT16_MAX + 1U - spec->listen.count);
 	for (int i = 0; i < spec->listen.count; i++) {
 		if (is_raw(spec, spec->listen.port[i]))
-			return refuse(why,
+			return spec_refuse(why,
 				"port %u cannot be punched and be listened at; raw punch takes %u "
 				"to %u, choose other ports",
 				spec->listen.port[i], spec->raw_punch, last);

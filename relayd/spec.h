@@ -48,6 +48,10 @@ struct spec_item {
 	char why[SPEC_WHY]; /* what is wrong with it, or "" */
 };
 
+/* Fills in the reason; -EINVAL. */
+__attribute__((format(printf, 2, 3))) int spec_refuse(
+	char why[static SPEC_WHY], const char *format, ...);
+
 /* An empty spec of this name; -EINVAL and the reason when the name will not do. */
 int spec_init(struct spec *spec, const char *name, char why[static SPEC_WHY]);
 /*

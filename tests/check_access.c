@@ -7,9 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <check.h>
-
 #include "exporter/access.h"
+#include "tests/suite.h"
 
 #define NOW   1800000000
 #define TOKEN "correct-horse-battery"
@@ -234,8 +233,6 @@ int main(void)
 {
 	Suite *suite = suite_create("access");
 	TCase *tcase = tcase_create("access");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_token_file);
@@ -249,9 +246,5 @@ int main(void)
 	tcase_add_test(tcase, test_methods);
 	tcase_add_test(tcase, test_accept);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

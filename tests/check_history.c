@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "exporter/state.h"
+#include "tests/suite.h"
 
 #define T0 1000000 /* a whole step */
 
@@ -243,8 +242,6 @@ int main(void)
 {
 	Suite *suite = suite_create("history");
 	TCase *tcase = tcase_create("history");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_ring_spreads);
@@ -257,9 +254,5 @@ int main(void)
 	tcase_add_test(tcase, test_state);
 	tcase_add_test(tcase, test_state_lost);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

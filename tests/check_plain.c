@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <check.h>
-
 #include "exporter/metrics.h"
 #include "exporter/plain.h"
+#include "tests/suite.h"
 
 static const struct metrics counts = {.up = true, .losses = 2, .served = 7};
 
@@ -78,17 +77,11 @@ int main(void)
 {
 	Suite *suite = suite_create("plain");
 	TCase *tcase = tcase_create("plain");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tcase, test_plain);
 	tcase_add_test(tcase, test_plain_nonsense);
 	tcase_add_test(tcase, test_metrics);
 	tcase_add_test(tcase, test_metrics_alone);
 	suite_add_tcase(suite, tcase);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }
