@@ -47,7 +47,7 @@ static int spawn(const char *command, pid_t *pid)
 /* Its exit status, or -errno. */
 static int run(const char *command)
 {
-	pid_t pid;
+	pid_t pid = -1;
 	int status, err = spawn(command, &pid);
 
 	if (err)

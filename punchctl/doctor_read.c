@@ -103,19 +103,24 @@ static void devices_read(const char *root, struct doctor_host *host)
 		fclose(file);
 }
 
+/* A field of /proc: digits without a sign and no more than fit. */
+static unsigned long hex(const char *field)
+{
+	return strtoul(field, NULL, 16);
+}
+
 /* Default routes: destination and mask are zero. */
 static void routes_read(const char *root, struct doctor_host *host)
 {
 	FILE *file = file_open(root, "/proc/net/route");
-	char line[512], name[IF_NAMESIZE];
-	unsigned long dest, flags, mask;
+	char line[512], name[IF_NAMESIZE], dest[9], flags[9], mask[9];
 
 	while (file && fgets(line, sizeof line, file)) {
 		struct doctor_device *device;
 
-		if (sscanf(line, "%15s %lx %*s %lx %*s %*s %*s %lx", name, &dest, &flags, &mask) !=
+		if (sscanf(line, "%15s %8s %*s %8s %*s %*s %*s %8s", name, dest, flags, mask) !=
 				4 ||
-			dest || mask || !(flags & RTF_UP))
+			hex(dest) || hex(mask) || !(hex(flags) & RTF_UP))
 			continue;
 		device = find(host, name);
 		if (device)
@@ -129,21 +134,20 @@ static void routes6_read(const char *root, struct doctor_host *host)
 {
 	static const char none[] = "00000000000000000000000000000000";
 	FILE *file = file_open(root, "/proc/net/ipv6_route");
-	char line[512], dest[33], bits[3], name[IF_NAMESIZE];
-	unsigned long flags;
+	char line[512], dest[33], bits[3], flags[9], name[IF_NAMESIZE];
 
 	while (file && fgets(line, sizeof line, file)) {
 		struct doctor_device *device;
 
-		if (sscanf(line, "%32s %2s %*s %*s %*s %*s %*s %*s %lx %15s", dest, bits, &flags,
+		if (sscanf(line, "%32s %2s %*s %*s %*s %*s %*s %*s %8s %15s", dest, bits, flags,
 			    name) != 4 ||
-			strcmp(dest, none) || strcmp(bits, "00") || !(flags & RTF_UP))
+			strcmp(dest, none) || strcmp(bits, "00") || !(hex(flags) & RTF_UP))
 			continue;
 		device = find(host, name);
 		if (!device)
 			continue;
 		device->routes = true;
-		device->advertised |= (flags & RTF_ADDRCONF) != 0;
+		device->advertised |= (hex(flags) & RTF_ADDRCONF) != 0;
 	}
 	if (file)
 		fclose(file);

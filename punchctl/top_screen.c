@@ -136,11 +136,12 @@ static void draw_spark(const struct top_history *history, int width)
 {
 	const char *const *sparks =
 		strcmp(nl_langinfo(CODESET), "UTF-8") ? sparks_ascii : sparks_utf8;
+	const int highest = SPARKS - 1;
 	double peak = top_peak(history, (size_t)width);
 
 	for (int i = width; i > 0; i--) {
 		double rate = top_rate(history, (size_t)i - 1);
-		size_t height = peak > 0 ? (size_t)(rate / peak * (SPARKS - 1) + 0.5) : 0;
+		size_t height = peak > 0 ? (size_t)(rate / peak * highest + 0.5) : 0;
 
 		/* What is little is more than nothing. */
 		addstr(sparks[rate > 0 && !height ? 1 : height]);

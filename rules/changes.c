@@ -125,7 +125,7 @@ bool change_parse(const struct nlmsghdr *nlh, struct rules_change *out)
 /* Messages that this port has caused are dropped by the kernel: there are thousands a second. */
 static int filter_own(struct nl *events, const struct nl *own)
 {
-	struct sockaddr_nl address;
+	struct sockaddr_nl address = {0};
 	socklen_t len = sizeof(address);
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),

@@ -47,7 +47,7 @@ static bool flow_is_right(struct nl *nl, const struct ct *ct)
 /* False: it could not be done, as when memory is short. */
 static bool check_run(struct nl *nl, const struct flush_check *check)
 {
-	struct ct ct;
+	struct ct ct = {0};
 	int err = check->owed ? 0 : ct_get(nl, &check->hole, &ct);
 
 	if (err)

@@ -92,23 +92,21 @@ static enum truth conntrack_state(const struct foreign_state *state, uint32_t ma
 	return truth;
 }
 
-static enum truth addr_masked(const struct foreign_state *state, const struct endpoint *at,
-	const union nf_inet_addr *addr, const union nf_inet_addr *mask)
+static enum truth addr_masked(
+	const struct endpoint *at, const union nf_inet_addr *addr, const union nf_inet_addr *mask)
 {
 	const uint8_t *want = (const uint8_t *)addr, *bits = (const uint8_t *)mask;
 
 	for (size_t i = 0; i < addr_size(at->addr.family); i++)
 		if ((at->addr.bytes[i] & bits[i]) != want[i])
 			return NO;
-	(void)state;
 	return YES;
 }
 
 struct tuple_test {
-	uint16_t flag;
+	const union nf_inet_addr *addr, *mask; /* both NULL: the port */
+	uint16_t flag, low, high;
 	bool reply, dest;
-	const union nf_inet_addr *addr, *mask; /* NULL: the port */
-	uint16_t low, high;
 };
 
 static enum truth tuple_is(const struct foreign_state *state, const struct tuple_test *test)
@@ -118,8 +116,8 @@ static enum truth tuple_is(const struct foreign_state *state, const struct tuple
 
 	if (!foreign_ct_tuple(state, test->reply, &source, &dest))
 		return MAYBE;
-	if (test->addr)
-		return addr_masked(state, at, test->addr, test->mask);
+	if (test->addr && test->mask)
+		return addr_masked(at, test->addr, test->mask);
 	return at->port >= test->low && at->port <= test->high ? YES : NO;
 }
 
@@ -127,19 +125,38 @@ static enum truth conntrack_tuples(
 	const struct foreign_state *state, const struct xt_conntrack_mtinfo3 *info)
 {
 	const struct tuple_test tests[] = {
-		{XT_CONNTRACK_ORIGSRC, false, false, &info->origsrc_addr, &info->origsrc_mask, 0,
-			0},
-		{XT_CONNTRACK_ORIGDST, false, true, &info->origdst_addr, &info->origdst_mask, 0, 0},
-		{XT_CONNTRACK_REPLSRC, true, false, &info->replsrc_addr, &info->replsrc_mask, 0, 0},
-		{XT_CONNTRACK_REPLDST, true, true, &info->repldst_addr, &info->repldst_mask, 0, 0},
-		{XT_CONNTRACK_ORIGSRC_PORT, false, false, NULL, NULL, info->origsrc_port,
-			info->origsrc_port_high},
-		{XT_CONNTRACK_ORIGDST_PORT, false, true, NULL, NULL, info->origdst_port,
-			info->origdst_port_high},
-		{XT_CONNTRACK_REPLSRC_PORT, true, false, NULL, NULL, info->replsrc_port,
-			info->replsrc_port_high},
-		{XT_CONNTRACK_REPLDST_PORT, true, true, NULL, NULL, info->repldst_port,
-			info->repldst_port_high},
+		{.flag = XT_CONNTRACK_ORIGSRC,
+			.addr = &info->origsrc_addr,
+			.mask = &info->origsrc_mask},
+		{.flag = XT_CONNTRACK_ORIGDST,
+			.addr = &info->origdst_addr,
+			.mask = &info->origdst_mask,
+			.dest = true},
+		{.flag = XT_CONNTRACK_REPLSRC,
+			.addr = &info->replsrc_addr,
+			.mask = &info->replsrc_mask,
+			.reply = true},
+		{.flag = XT_CONNTRACK_REPLDST,
+			.addr = &info->repldst_addr,
+			.mask = &info->repldst_mask,
+			.reply = true,
+			.dest = true},
+		{.flag = XT_CONNTRACK_ORIGSRC_PORT,
+			.low = info->origsrc_port,
+			.high = info->origsrc_port_high},
+		{.flag = XT_CONNTRACK_ORIGDST_PORT,
+			.low = info->origdst_port,
+			.high = info->origdst_port_high,
+			.dest = true},
+		{.flag = XT_CONNTRACK_REPLSRC_PORT,
+			.low = info->replsrc_port,
+			.high = info->replsrc_port_high,
+			.reply = true},
+		{.flag = XT_CONNTRACK_REPLDST_PORT,
+			.low = info->repldst_port,
+			.high = info->repldst_port_high,
+			.reply = true,
+			.dest = true},
 	};
 	enum truth truth = YES;
 
