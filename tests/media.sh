@@ -71,3 +71,16 @@ film_count() { # FILE PREFIX video|audio
 		}
 	' "$1.$3" "$2.$3"
 }
+
+# The same of a film that is sent again and again, for a part of it that was recorded: prints "CAME
+# LOST", lost being those that are missing or spoilt behind the first one that came.
+film_gaps() { # FILE PREFIX video|audio
+	awk -F', *' '
+		/^#/ { next }
+		NR == FNR { number[$6] = ++sent; next }
+		!($6 in number) { lost += came > 0; next }
+		came++ { lost += (number[$6] - last - 1 + sent) % sent }
+		{ last = number[$6] }
+		END { print came + 0, lost + 0 }
+	' "$1.$3" "$2.$3"
+}
