@@ -10,7 +10,7 @@
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/docs.sh"
-plan 34
+plan 35
 
 OPERATOR4=198.18.66.6 NEW4=198.18.67.7
 
@@ -95,6 +95,10 @@ prometheus_has() { # QUERY
 	docs_root operator promtool query instant http://127.0.0.1:9090 "$1" | grep -q '=> 1 '
 }
 
+alerts_of() { # FILE
+	grep -oE '\bRelayd[A-Z][A-Za-z]+' "$1" | sort -u | xargs
+}
+
 rules_loaded() {
 	docs_root operator curl -s --noproxy '*' http://127.0.0.1:9090/api/v1/rules >"$T/rules" &&
 		[ "$(json "$T/rules" 'sum(len(g["rules"]) for g in d["data"]["groups"])')" = \
@@ -118,6 +122,7 @@ ok "What to alert on" docs_run docs/operations.md "What to alert on"
 ok "Prometheus reads the relay's metrics" wait_for 30 prometheus_has relayd_up
 ok "and all rules" wait_for 10 rules_loaded
 stop operator.1
+is "the page has all of them" "$(alerts_of "$TOP/docs/operations.md")" "$(alerts_of "$TOP/contrib/alerts.yml")"
 
 # --- a copy, and what was done since is undone
 

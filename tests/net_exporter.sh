@@ -7,7 +7,7 @@
 #               |
 #             relay (relayd, relayd-exporter, curl, prometheus)
 . "$(dirname "$0")/lib.sh"
-plan 37
+plan 38
 
 EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
 URL=http://127.0.0.1:9478
@@ -73,10 +73,10 @@ strangers() { # FILE
 		grep -vxFf <(sed -nE 's/^(relayd_[a-z_]+).*/\1/p' "$T/plain")
 }
 
-# Label values that the alerts choose by, and no sample has.
-chosen_strangers() {
+# Labels with values that no sample has.
+chosen_strangers() { # FILE
 	local series name label value
-	grep -oE 'relayd_[a-z_]+\{[a-z]+=~?"[^"]*"' "$ALERTS" | while IFS='{=' read -r name label value; do
+	grep -oE 'relayd_[a-z_]+\{[a-z]+=~?"[^"]*"' "$1" | while IFS='{=' read -r name label value; do
 		for value in $(tr -d '~"' <<<"$value" | tr '|' ' '); do
 			series="$name{$label=\"$value\"}"
 			grep -qF "$series " "$T/plain" || echo "$series"
@@ -141,9 +141,11 @@ dashboard_rules >"$T/rules.yml"
 ok "and promtool understands its questions" promtool check rules "$T/rules.yml"
 ok "it understands the alerting rules, too" promtool check rules "$ALERTS"
 is "they ask for nothing else than what is served, either" "$(strangers "$ALERTS")" ""
-is "with labels that there are" "$(chosen_strangers)" ""
+is "with labels that there are" "$(chosen_strangers "$ALERTS")" ""
 ok "each fires when it should" promtool test rules "$TOP/tests/data/alerts_test.yml"
 is "and none is without a test" "$(untested_alerts)" ""
+is "the page for operators names what is served" \
+	"$(strangers "$TOP/docs/operations.md"; chosen_strangers "$TOP/docs/operations.md")" ""
 
 is "explain says that a packet would arrive" \
 	"$(get '/api/explain?stream=cam1' >"$T/explain.json" && json "$T/explain.json" 'd["arrives"]')" true
