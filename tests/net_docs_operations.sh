@@ -88,7 +88,7 @@ media_begin() { # NAME
 
 media_end() { # NAME
 	stop "send-$1"
-	stop "recv-$1" INT
+	stop "recv-$1"
 }
 
 prometheus_has() { # QUERY
