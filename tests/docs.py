@@ -31,6 +31,7 @@ HEADING = re.compile(r"^#+ +(.*?) *#*$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 RUN = re.compile(r"""\bdocs_run +("?)([\w./-]+\.md)\1(?: +"([^"]+)")?""")
 COMMAND = re.compile(r"^(\$ |sudo |punchctl |relayd )", re.MULTILINE)
+LOOP = re.compile(r"(while|until|for) ")
 COLUMNS = 120
 
 
@@ -171,7 +172,7 @@ def command_blocks(path, folder, heading=""):
         if block.exempt or not block.kind or (heading and block.heading != heading):
             continue
         with open(os.path.join(folder, str(number)), "w", encoding="utf-8") as file:
-            file.write(("exec " if block.runs() else "") + filled(block.text))
+            file.write(("exec " if block.runs() and not LOOP.match(block.text) else "") + filled(block.text))
         print(number, block.line, block.kind, block.host or "-", block.rest or "-")
     return 0
 
