@@ -15,8 +15,8 @@ A block is fenced, and the words behind the fence say what it is:
     conf HOST PATH    the contents of a file, in whatever language
     (nothing)         a picture
 
-"<!-- not run: REASON -->" in the line before it exempts a block, and the text behind it. RELAY, SENDER, CLIENT and PARTNER
-become what the environment has as DOCS_RELAY and so on.
+"<!-- not run: REASON -->" in the line before it exempts a block, and the text behind it. RELAY becomes
+what the environment has as DOCS_RELAY, and so do all the words that it has in this way.
 """
 
 import glob
@@ -25,13 +25,13 @@ import re
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PLACES = ("RELAY", "SENDER", "CLIENT", "PARTNER")
 FENCE = re.compile(r"^ *```+ *(.*)$")
 NOT_RUN = re.compile(r"^<!-- not run: .+ -->$")
 HEADING = re.compile(r"^#+ +(.*?) *#*$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 RUN = re.compile(r"""\bdocs_run +("?)([\w./-]+\.md)\1(?: +"([^"]+)")?""")
 COMMAND = re.compile(r"^(\$ |sudo |punchctl |relayd )", re.MULTILINE)
+LOOP = re.compile(r"(while|until|for) ")
 COLUMNS = 120
 
 
@@ -128,10 +128,9 @@ def run_by(page, block, runs):
 
 
 def filled(text):
-    for place in PLACES:
-        value = os.environ.get("DOCS_" + place)
-        if value:
-            text = re.sub(rf"\b{place}\b(?!=)", value, text)
+    for name, value in os.environ.items():
+        if name.startswith("DOCS_"):
+            text = re.sub(rf"\b{name[5:]}\b(?!=)", value, text)
     return text
 
 
@@ -141,20 +140,26 @@ def like(line):
     return re.sub(r"\d+", "0", " ".join(line.split()))
 
 
+def follow(wanted, said):
+    """Is the line among these? What stands before it there is left behind."""
+    for number, line in enumerate(said):
+        if wanted in line:
+            del said[: number + 1]
+            return True
+    return False
+
+
 def command_said(text, *outputs):
     said = []
     for path in outputs:
         with open(path, encoding="utf-8", errors="replace") as file:
-            said += [like(line) for line in re.split(r"[\r\n]+", file.read())]
+            said.append([like(line) for line in re.split(r"[\r\n]+", file.read())])
     with open(text, encoding="utf-8") as file:
         wanted = [line for line in file.read().splitlines() if line.strip() not in ("", "...")]
     for line in wanted:
-        while said and like(line) not in said[0]:
-            said.pop(0)
-        if not said:
+        if not any(follow(like(line), output) for output in said):
             print(f"nobody said: {line}")
             return 1
-        said.pop(0)
     return 0
 
 
@@ -167,7 +172,7 @@ def command_blocks(path, folder, heading=""):
         if block.exempt or not block.kind or (heading and block.heading != heading):
             continue
         with open(os.path.join(folder, str(number)), "w", encoding="utf-8") as file:
-            file.write(("exec " if block.runs() else "") + filled(block.text))
+            file.write(("exec " if block.runs() and not LOOP.match(block.text) else "") + filled(block.text))
         print(number, block.line, block.kind, block.host or "-", block.rest or "-")
     return 0
 
