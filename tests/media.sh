@@ -18,9 +18,10 @@ film_make() { # FILE
 
 # The checksums of what is sent: pictures as they decode, and packets of sound, because the last bits
 # of decoded sound depend on where a decoder began.
-film_index() { # FILE
-	ffmpeg -nostdin -v error -y -i "$1" -map 0:v -fps_mode passthrough -f framemd5 "$1.video" \
-		-map 0:a -c copy -f framemd5 "$1.audio"
+film_index() { # FILE [silent]
+	local sound=(-map 0:a -c copy -f framemd5 "$1.audio")
+	[ -z "${2-}" ] || sound=()
+	ffmpeg -nostdin -v error -y -i "$1" -map 0:v -fps_mode passthrough -f framemd5 "$1.video" "${sound[@]}"
 }
 
 # Sets the array film_words to the words of a sender: video to PORT and RTCP to the next one, audio
@@ -70,4 +71,28 @@ film_count() { # FILE PREFIX video|audio
 			print sent, due, came + 0, due - came
 		}
 	' "$1.$3" "$2.$3"
+}
+
+# The same of a film that is sent again and again, for a part of it that was recorded: prints "CAME
+# LOST", lost being those that are missing or spoilt behind the first one that came. The last four
+# do not count: a picture may be sent behind a later one that it needs, and then the end cuts it off.
+film_gaps() { # FILE PREFIX video|audio
+	awk -F', *' '
+		/^#/ { next }
+		NR == FNR { number[$6] = ++sent; next }
+		!($6 in number) { lost += came > 0; next }
+		came++ { lost += (number[$6] - last - 1 + sent) % sent }
+		{ last = number[$6] }
+		END { print came + 0, lost + 0 }
+	' "$1.$3" <(head -n -4 "$2.$3")
+}
+
+# Has this ffplay played so much? Its clock begins with the sender's.
+player_played() { # NAME SECONDS
+	tr '\r' '\n' <"$T/$1.err" | awk -v want="$2" '
+		$2 !~ /^(A-V|M-V|M-A):/ || $1 == "nan" { next }
+		!began++ { first = $1 }
+		$1 - first >= want { found = 1 }
+		END { exit !found }
+	'
 }

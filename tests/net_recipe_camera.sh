@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# docs/recipe-camera.md: what it says is run as it stands there; what a camera shows only to its own network
+# is recorded by a client behind NAT as it is, also when the camera was away.
+#
+#   camera --- sender (ffmpeg) ---+
+#   (RTSP)                       net --- nat (masquerade) --- client (punchctl, ffplay, ffmpeg)
+#              relay           ---+
+# check: timeout 180
+. "$(dirname "$0")/lib.sh"
+FILM_SECONDS=60 FILM_SIZE=320x180
+. "$TOP/tests/media.sh"
+. "$TOP/tests/docs.sh"
+plan 15
+
+PAGE=docs/recipe-camera.md
+export DOCS_CAMERA=10.1.0.9
+
+camera_on() {
+	start camera camera "$PYTHON" "$TOP/tests/camera.py" "$T/film.mp4" user secret
+	wait_for 20 contains "$T/camera.log" ready
+}
+
+recorded() { # WHAT
+	local came lost
+	film_index "$T/home/client/recording.mp4" silent
+	read -r came lost < <(film_gaps "$T/film.mp4" "$T/home/client/recording.mp4" video)
+	figure "pictures recorded $1" "$came, missing or spoilt $lost"
+	ok "pictures are recorded $1" test "$came" -ge 100
+	is "each as the camera sent it" "$lost" 0
+}
+
+lab_up
+host_up camera && link_up camera eth0 sender eth1 &&
+	address camera eth0 "$DOCS_CAMERA/24" && address sender eth1 10.1.0.1/24 || bail "no camera"
+ok "a film" film_make "$T/film.mp4"
+film_index "$T/film.mp4"
+ok "a camera that shows it" camera_on
+ok "relayd runs" docs_relayd
+for part in "The stream" "The sender" "The client" "To watch"; do
+	ok "$part" docs_run "$PAGE" "$part"
+done
+ok "two seconds are played" wait_for 20 player_played client.1 2
+stop client.1
+ok "To record" docs_run "$PAGE" "To record"
+recorded "from it"
+
+stop camera
+ok "the camera comes back" camera_on
+ok "and is recorded again" docs_run "$PAGE" "To record"
+recorded "then"

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# docs/recipe-mp4box.md: what it says is run as it stands there, and a film is watched, and recorded as it
+# was sent. The sender is a Debian 11, the last one that has GPAC.
+#
+#   sender (gpac) ---+
+#                   net --- nat (masquerade) --- client (punchctl, ffplay, ffmpeg)
+#   relay         ---+
+# check: timeout 150
+. "$(dirname "$0")/lib.sh"
+FILM_SECONDS=60 FILM_SIZE=320x180 # the recording is to end before the film begins anew
+. "$TOP/tests/media.sh"
+. "$TOP/tests/docs.sh"
+
+PAGE=docs/recipe-mp4box.md
+GPAC=/var/cache/punchrelay/debian-11
+
+[ -d "$GPAC" ] || {
+	plan 1
+	skip "a film by MP4Box" "there is no $GPAC: scripts/setup --test could not reach the mirror"
+	exit
+}
+plan 13
+
+lab_up
+ok "a film" film_make "$T/film.mp4"
+ok "its checksums" film_index "$T/film.mp4"
+ok "relayd runs" docs_relayd
+ok "a sender with GPAC" docs_host sender "$GPAC"
+docs_put sender "$T/film.mp4"
+for part in "The stream" "The sender" "The client" "To watch"; do
+	ok "$part" docs_run "$PAGE" "$part"
+done
+ok "two seconds are played" wait_for 20 player_played client.1 2
+stop client.1
+ok "To record" docs_run "$PAGE" "To record"
+film_index "$T/home/client/recording.mp4"
+read -r came lost < <(film_gaps "$T/film.mp4" "$T/home/client/recording.mp4" video)
+figure "pictures recorded" "$came, missing or spoilt $lost"
+ok "five seconds of pictures are recorded" test "$came" -ge 100
+is "each as it was sent" "$lost" 0
+read -r came lost < <(film_gaps "$T/film.mp4" "$T/home/client/recording.mp4" audio)
+figure "packets of sound recorded" "$came, missing or spoilt $lost"
+is "and so is the sound" "$lost" 0

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# docs/recipe-vlc.md: what it says is run as it stands there, and what is recorded is what was sent.
+#
+#   sender (VLC) ---+
+#                  net --- nat (masquerade) --- client (punchctl, VLC, ffplay)
+#   relay        ---+
+# check: timeout 150
+. "$(dirname "$0")/lib.sh"
+FILM_SECONDS=60 FILM_SIZE=320x180 # the recording is to end before the film begins anew
+. "$TOP/tests/media.sh"
+. "$TOP/tests/docs.sh"
+plan 12
+
+PAGE=docs/recipe-vlc.md
+
+recorded() { # BYTES
+	[ "$(stat -c %s "$T/home/client/recording.ts" 2>/dev/null || echo 0)" -ge "$1" ]
+}
+
+lab_up
+ok "a film" film_make "$T/film.mp4"
+ok "relayd runs" docs_relayd
+docs_put sender "$T/film.mp4"
+for part in "The stream" "The sender" "The client" "To watch"; do
+	ok "$part" docs_run "$PAGE" "$part"
+done
+stop client.1
+ok "To record" docs_run "$PAGE" "To record"
+ok "half a megabyte is recorded" wait_for 20 recorded 500000
+stop client.2
+ok "Another player" docs_run "$PAGE" "Another player"
+ok "plays two seconds" wait_for 20 player_played client.3 2
+film_index "$T/film.mp4"
+film_index "$T/home/client/recording.ts"
+read -r came lost < <(film_gaps "$T/film.mp4" "$T/home/client/recording.ts" video)
+figure "pictures recorded" "$came, missing or spoilt $lost"
+ok "seconds of pictures" test "$came" -ge 50
+is "each as it was sent" "$lost" 0
