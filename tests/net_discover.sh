@@ -1,0 +1,231 @@
+#!/usr/bin/env bash
+# check: timeout 150
+# A relay behind 1:1 NAT finds out how it is seen: from a STUN server, from a partner, and from the
+# metadata service of a cloud; and nobody else can tell it.
+#
+#   sender 198.51.100.175, STUN ---+
+#   other  203.0.114.9, partner ---+
+#                                 net --- wan 203.0.113.7  box  lan 10.9.0.1 ------ eth0 10.9.0.4 relay
+#   client 10.0.0.2 --- nat    ---+           (1:1)             169.254.169.254
+. "$(dirname "$0")/lib.sh"
+plan 54
+
+LOCAL4=10.9.0.4 SECOND4=10.9.0.5 OTHER4=203.0.114.9 CLOUD4=169.254.169.254
+STUN=$SENDER4:3479
+
+# stund.py BIND MODE-FILE: a STUN server; a line for each question. Modes: honest, silent, lie (it is
+# at 192.0.2.99), wrong-id, elsewhere (answers from another port), error.
+cat >"$T/stund.py" <<'PYTHON'
+import os, socket, struct, sys
+
+host, port = sys.argv[1].rsplit(":", 1)
+sock, aside = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+sock.bind((host, int(port)))
+aside.bind((host, 0))
+while True:
+    data, source = sock.recvfrom(2000)
+    mode = open(sys.argv[2]).read().strip()
+    print(source[0], source[1], len(data), mode, flush=True)
+    if mode == "silent":
+        continue
+    tid = os.urandom(12) if mode == "wrong-id" else data[8:20]
+    addr = socket.inet_aton(source[0] if mode == "honest" else "192.0.2.99")
+    cookie = data[4:8]
+    value = struct.pack("!HH", 1, source[1] ^ 0x2112) + bytes(a ^ b for a, b in zip(addr, cookie))
+    kind = 0x0111 if mode == "error" else 0x0101
+    answer = struct.pack("!HH", kind, 12) + cookie + tid + struct.pack("!HH", 0x20, 8) + value
+    (aside if mode == "elsewhere" else sock).sendto(answer, source)
+PYTHON
+
+# forge.py FROM TO COUNT: answers in the server's name, as somebody sends them who has not seen the
+# question.
+cat >"$T/forge.py" <<'PYTHON'
+import os, socket, struct, sys, time
+
+(src, sport), (dst, dport) = (a.rsplit(":", 1) for a in sys.argv[1:3])
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for i in range(int(sys.argv[3])):
+    value = struct.pack("!HHI", 1, 3478 ^ 0x2112, 0xC0000263 ^ 0x2112A442)
+    stun = struct.pack("!HHI", 0x0101, 12, 0x2112A442) + os.urandom(12) + struct.pack("!HH", 0x20, 8) + value
+    udp = struct.pack("!HHHH", int(sport), int(dport), 8 + len(stun), 0) + stun
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0,
+                       socket.inet_aton(src), socket.inet_aton(dst))
+    raw.sendto(head + udp, (dst, 0))
+    if i % 50 == 49:
+        time.sleep(0.05)
+PYTHON
+
+# cloudd.py BIND MODE-FILE: a metadata service, with a line for each question. Modes: aws, gcp, azure,
+# and what none should say.
+cat >"$T/cloudd.py" <<'PYTHON'
+import http.server, sys, time
+
+AWS, GCP, AZURE = "/latest/meta-data/", "/computeMetadata/v1/instance/network-interfaces/0/", \
+    "/metadata/instance/network/interface/0/ipv4/ipAddress/0/"
+TEXT = "?api-version=2021-02-01&format=text"
+LOCAL, PUBLIC = "10.9.0.4", "203.0.113.7"
+PATHS = {
+    "aws": {AWS + "local-ipv4": LOCAL, AWS + "public-ipv4": PUBLIC},
+    "gcp": {GCP + "ip": LOCAL, GCP + "access-configs/0/external-ip": PUBLIC},
+    "azure": {AZURE + "privateIpAddress" + TEXT: LOCAL, AZURE + "publicIpAddress" + TEXT: PUBLIC},
+}
+FIELDS = {"aws": ("X-aws-ec2-metadata-token", "AQAEAMtoken=="), "gcp": ("Metadata-Flavor", "Google"),
+          "azure": ("Metadata", "true")}
+
+class Service(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def say(self, status, body, **fields):
+        self.send_response(status)
+        for name, value in fields.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def serve(self):
+        mode = open(sys.argv[2]).read().strip()
+        print(mode, self.command, self.path, flush=True)
+        if mode in PATHS:
+            name, value = FIELDS[mode]
+            if mode == "aws" and self.command == "PUT" and self.path == "/latest/api/token" and \
+                    int(self.headers["X-aws-ec2-metadata-token-ttl-seconds"]) > 0:
+                return self.say(200, value.encode())
+            good = self.command == "GET" and self.headers[name] == value and self.path in PATHS[mode]
+            return self.say(200, PATHS[mode][self.path].encode()) if good else self.say(404, b"no")
+        if mode == "huge":
+            return self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100000 + b"\r\n")
+        if mode == "slow":
+            return time.sleep(4)
+        if mode == "redirect":
+            return self.say(302, b"", Location="http://198.51.100.175/")
+        if mode == "inject" and self.command == "PUT":
+            return self.say(200, b"token\r\nX-Evil: 1")
+        return self.say(200, b"203.0.113.66 and more")
+
+    do_GET = do_PUT = serve
+
+    def log_message(self, *args):
+        if "X-Evil" in self.headers:
+            print("injected", flush=True)
+
+host, port = sys.argv[1].rsplit(":", 1)
+http.server.ThreadingHTTPServer((host, int(port)), Service).serve_forever()
+PYTHON
+
+# ask.py FROM TO: where a Binding request was answered from, as the answer says.
+cat >"$T/ask.py" <<'PYTHON'
+import os, socket, struct, sys
+
+(host, port), (to, to_port) = (a.rsplit(":", 1) for a in sys.argv[1:3])
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.settimeout(3)
+sock.bind((host, int(port)))
+sock.sendto(struct.pack("!HHI", 1, 108, 0x2112A442) + os.urandom(12) + struct.pack("!HH", 0xFF06, 104) +
+            b"PNCH" + bytes(100), (to, int(to_port)))
+data, at = sock.recv(2000), 20
+while at < len(data):
+    kind, size = struct.unpack_from("!HH", data, at)
+    if kind == 0x802B:
+        print("%s:%d" % (socket.inet_ntoa(data[at + 8:at + 12]), *struct.unpack_from("!H", data, at + 6)))
+    at += 4 + size + -size % 4
+PYTHON
+
+# The box translates one address to one address, and leaves the ports alone.
+one_to_one() { # PUBLIC
+	in_ns box nft -f - <<-RULES
+		table inet nat
+		delete table inet nat
+		table inet nat {
+			chain enter {
+				type nat hook prerouting priority -100
+				iifname "wan" ip daddr $1 dnat ip to $LOCAL4
+			}
+			chain leave {
+				type nat hook postrouting priority 100
+				oifname "wan" ip saddr 10.9.0.0/24 snat ip to $1
+			}
+		}
+	RULES
+	in_ns box conntrack -F >/dev/null 2>&1 || true
+}
+
+lab() {
+	host_up net && forwarding_on net && public_host sender eth0 "$SENDER4" &&
+		public_host other eth0 "$OTHER4" && forwarding_on other &&
+		public_host box wan "$RELAY4" && forwarding_on box && address box wan "203.0.113.8/24" &&
+		inner_host relay box lan "$LOCAL4" && address relay eth0 "$SECOND4/24" && forwarding_on relay &&
+		nat_host nat "$NAT4" && inner_host client nat lan "$CLIENT4" &&
+		address box lan "$CLOUD4/32" && one_to_one "$RELAY4"
+}
+
+mode() { # WHO MODE
+	echo "$2" >"$T/$1.mode"
+}
+
+metric() { # NAME{LABELS}
+	pctl metrics | awk -v name="$1" '$1 == name { print $2 }'
+}
+
+seen_is() { # ADDRESS BY
+	[ "$(metric "relayd_seen_info{address=\"$LOCAL4\",seen=\"$1\",by=\"$2\"}")" = 1 ]
+}
+
+shown() { # the address of a stream's port
+	pctl --json show cam1 >"$T/shown.json" && json "$T/shown.json" 'd["ports"][0]["listen"]'
+}
+
+shown_is() { # ADDRESS:PORT
+	[ "$(shown)" = "$1" ]
+}
+
+log_count() { # PATTERN
+	grep -c -- "$1" "$T/relayd.err" || true
+}
+
+asked() { # WHO: how often
+	wc -l <"$T/$1.log"
+}
+
+asked_more() { # WHO THAN
+	[ "$(asked "$1")" -gt "$2" ]
+}
+
+trouble_is() { # 0|1
+	[ "$(metric 'relayd_trouble{trouble="advertise"}')" = "$1" ]
+}
+
+conf() { # LINES...
+	relayd_conf "address = { \"$LOCAL4\" }" "$@"
+	stream_conf cam1 'listen = "10.9.0.4:9099"' "source = \"$SENDER4\""
+}
+
+lab || bail "no network"
+mode stund honest
+mode cloudd aws
+start sender stund "$PYTHON" "$T/stund.py" "$STUN" "$T/stund.mode"
+start box cloudd "$PYTHON" "$T/cloudd.py" "$CLOUD4:80" "$T/cloudd.mode"
+wait_for 5 udp_bound sender 3479 || bail "no STUN server"
+
+# --- a STUN server
+
+conf "discover = \"$STUN\""
+ok "relayd starts" relayd_start
+ok "the server tells how it is seen" wait_for 10 contains "$T/relayd.err" \
+	"$LOCAL4 is seen as $RELAY4 by $STUN, which is shown from now on"
+ok "so do the metrics" seen_is "$RELAY4" stun
+is "asked from the punch port itself" "$(head -n 1 "$T/stund.log")" "$RELAY4 3478 64 honest"
+ok "the stream is shown there" wait_for 5 shown_is "$RELAY4:9099"
+pctl add cam2 --listen 9101 >"$T/add.txt"
+ok "add tells people that address" contains "$T/add.txt" "$RELAY4"
+ok "and not the private one" not contains "$T/add.txt" "$LOCAL4"
+is "answers to punches are from there" \
+	"$(in_ns sender "$PYTHON" "$T/ask.py" "$SENDER4:6001" "$RELAY4:3478")" "$RELAY4:3478"
+ok "doctor has nothing to say of it" not contains <(pctl --json doctor) '"advertise"'
+start client one "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 5004 --to 9099
+ok "a client punches there" wait_for 5 stream_is cam1 ready
+start client recv "$UDPTOOL" recv --bind 127.0.0.1:5004 --for 30 --idle 2
+start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 200 --rate 200
+finish recv 30
+is "and gets the media" "$(json "$T/recv.log" 'd["distinct"]')" 200
+stop one
