@@ -151,8 +151,8 @@ static int set_discover(struct config_reader *reader, const char *text)
 	if (endpoint_parse(text, 0, &server) < 0 || !server.port ||
 		!addr_is_routable(&server.addr))
 		return refuse(reader,
-			"\"%.60s\" is neither \"cloud\" nor the ADDRESS:PORT of a STUN server, like "
-			"198.51.100.2:3478",
+			"\"%.60s\" tells nothing; write \"cloud\", or ADDRESS:PORT of a STUN server, "
+			"like 198.51.100.2:3478",
 			text);
 	place = &config->discover[server.addr.family == AF_INET6];
 	if (place->addr.family)

@@ -28,7 +28,7 @@
  *   {"do":"explain","name":N[,"port":PORT][,"from":E][,"trace":true][,"again":true]}
  *                          -> {"ok":true,"name":N,"arrives":B,"paths":[..]..} as in punchctl(8)
  *   {"do":"host"}   -> {"ok":true,"punch":PORT,"addresses":[{"address":A,"advertise":A,
- *      "seen":A,"seen_by":"stun|cloud|","interface":I}],"features":{"persist":B,"refresh":B},"chains":[{"address":A,"way":"media|
+ *      "interface":I}],"features":{"persist":B,"refresh":B},"chains":[{"address":A,"way":"media|
  *      reply|punch|answer","family":4|6,"table_family":T,"table":T,"chain":T,"type":T,"hook":T,"priority":N,
  *      "owner":O,"verdict":V,"at":T,"handle":N,"why":T}],"legacy":B,"unread":WHY}: what made-up
  *      packets would meet; "unread" is "" unless the rules of others could not be read

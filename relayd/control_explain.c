@@ -52,16 +52,6 @@ static void add_chains(json_t *chains, const struct explain_path *path, enum for
 	}
 }
 
-static json_t *view_address(const struct net *net, const struct explain_path *path)
-{
-	const struct discover_address *known = discover_find(&net->discover, &path->listen.addr);
-	struct addr seen = known ? discover_seen(known) : (struct addr){0};
-
-	return json_pack("{s:o, s:o, s:o, s:s, s:s}", "address", view_addr(&path->listen.addr),
-		"advertise", view_addr(&path->public.addr), "seen", view_addr(&seen), "seen_by",
-		known ? discover_by(known) : "", "interface", path->route.route.in);
-}
-
 static json_t *answer_host(const struct inquiry *inquiry)
 {
 	const struct gather *gather = &inquiry->gather;
@@ -73,7 +63,10 @@ static json_t *answer_host(const struct inquiry *inquiry)
 	for (size_t i = 0; i < gather->count; i++) {
 		const struct explain_path *path = &gather->paths[i];
 
-		json_array_append_new(addresses, view_address(inquiry->net, path));
+		json_array_append_new(addresses,
+			json_pack("{s:o, s:o, s:s}", "address", view_addr(&path->listen.addr),
+				"advertise", view_addr(&path->public.addr), "interface",
+				path->route.route.in));
 		for (int way = 0; way < EXPLAIN_WAYS; way++) {
 			add_chains(chains, path, (enum foreign_way)way);
 			if (path->walks[way].error)

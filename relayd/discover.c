@@ -20,19 +20,13 @@ struct endpoint discover_server(const struct config *config, uint8_t family)
 	return (struct endpoint){.port = 0};
 }
 
-const struct discover_address *discover_find(
-	const struct discover *discover, const struct addr *local)
+static struct discover_address *find(struct discover *discover, const struct addr *local)
 {
 	for (size_t i = 0; i < discover->count; i++) {
 		if (addr_equal(&discover->list[i].local, local))
 			return &discover->list[i];
 	}
 	return NULL;
-}
-
-static struct discover_address *find(struct discover *discover, const struct addr *local)
-{
-	return (struct discover_address *)discover_find(discover, local);
 }
 
 void discover_configure(struct discover *discover, const struct config *config, int64_t now_ms)
@@ -44,7 +38,7 @@ void discover_configure(struct discover *discover, const struct config *config, 
 	discover->count = config->address_count;
 	for (size_t i = 0; i < discover->count; i++) {
 		struct discover_address *address = &discover->list[i];
-		const struct discover_address *before = discover_find(&old, &config->addresses[i]);
+		const struct discover_address *before = find(&old, &config->addresses[i]);
 		bool served = discover_server(config, config->addresses[i].family).addr.family != 0;
 
 		address->local = config->addresses[i];
@@ -159,9 +153,11 @@ const char *discover_by(const struct discover_address *address)
 	return address->mapped.addr.family ? "stun" : "";
 }
 
+/* A cloud's address has all ports. */
 static bool port_changes(const struct discover *discover, const struct discover_address *address)
 {
-	return address->mapped.addr.family && address->mapped.port != discover->config->punch;
+	return !address->cloud.family && address->mapped.addr.family &&
+	       address->mapped.port != discover->config->punch;
 }
 
 /* Behind 1:1 NAT a public address is one local one's: the first that is seen there at its port. */
@@ -188,7 +184,7 @@ struct addr discover_public(const struct discover *discover, const struct discov
 	if (!addr_is_private(&address->local) || !seen.family || addr_is_private(&seen) ||
 		is_other_ones(discover, address))
 		return none;
-	return !address->cloud.family && port_changes(discover, address) ? none : seen;
+	return port_changes(discover, address) ? none : seen;
 }
 
 /* What is shown to people is not what others see. */

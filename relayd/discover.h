@@ -65,9 +65,6 @@ bool discover_is_silent(const struct discover *discover, uint8_t family);
 void discover_cloud(
 	struct discover *discover, const struct addr *local, const struct addr *public);
 
-/* NULL: it is none of the relay's. */
-const struct discover_address *discover_find(
-	const struct discover *discover, const struct addr *local);
 /* How the others see it, as far as anybody has said, a cloud before a server; family 0: nobody. */
 struct addr discover_seen(const struct discover_address *address);
 /* Who says so: "stun", "cloud", or "" for nobody. */

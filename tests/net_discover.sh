@@ -8,7 +8,7 @@
 #                                 net --- wan 203.0.113.7  box  lan 10.9.0.1 ------ eth0 10.9.0.4 relay
 #   client 10.0.0.2 --- nat    ---+           (1:1)             169.254.169.254
 . "$(dirname "$0")/lib.sh"
-plan 54
+plan 64
 
 LOCAL4=10.9.0.4 SECOND4=10.9.0.5 OTHER4=203.0.114.9 CLOUD4=169.254.169.254
 STUN=$SENDER4:3479
@@ -225,7 +225,134 @@ ok "doctor has nothing to say of it" not contains <(pctl --json doctor) '"advert
 start client one "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 5004 --to 9099
 ok "a client punches there" wait_for 5 stream_is cam1 ready
 start client recv "$UDPTOOL" recv --bind 127.0.0.1:5004 --for 30 --idle 2
+wait_for 5 udp_bound client 5004
 start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 200 --rate 200
 finish recv 30
 is "and gets the media" "$(json "$T/recv.log" 'd["distinct"]')" 200
 stop one
+
+# --- forgeries
+
+dropped=$(metric 'relayd_punches_total{result="not_request"}')
+in_ns nat "$PYTHON" "$T/forge.py" "$STUN" "$RELAY4:3478" 2000
+more() { # THAN: answers that nobody had asked for
+	[ "$(metric 'relayd_punches_total{result="not_request"}')" -ge $((dropped + $1)) ]
+}
+ok "2000 forged answers come" wait_for 10 more 2000
+ok "and change nothing" seen_is "$RELAY4" stun
+for lie in wrong-id elsewhere error; do
+	mode stund "$lie"
+	dropped=$(metric 'relayd_punches_total{result="not_request"}') before=$(asked stund)
+	pctl reload >"$T/reload.log"
+	ok "$lie: a reload asks again" wait_for 10 asked_more stund "$before"
+	ok "$lie: is refused" wait_for 10 more 1
+	ok "$lie: nothing changes" seen_is "$RELAY4" stun
+done
+is "no word of them in the log" "$(log_count 192.0.2.99)" 0
+is "one answer was taken" "$(metric 'relayd_punches_total{result="seen"}')" 1
+mode stund honest
+
+# --- others see it as another now
+
+one_to_one 203.0.113.8
+before=$(asked stund)
+address relay eth0 "2001:db8:9::4/64"
+ok "a new address of the host has it ask again" wait_for 10 asked_more stund "$before"
+ok "the new public address is learnt" wait_for 10 seen_is 203.0.113.8 stun
+ok "and shown" wait_for 5 shown_is "203.0.113.8:9099"
+one_to_one "$RELAY4"
+pctl reload >"$T/reload.log"
+ok "and the old one again, at a reload" wait_for 10 seen_is "$RELAY4" stun
+
+# --- advertise says something else
+
+conf "discover = \"$STUN\"" "advertise = { \"$LOCAL4=203.0.113.77\" }"
+pctl reload >"$T/reload.log"
+ok "what contradicts advertise is a trouble" wait_for 10 trouble_is 1
+ok "which the log names" contains "$T/relayd.err" \
+	"advertise: $LOCAL4 is seen as $RELAY4 \\(stun\\), but shown as 203.0.113.77: mend .advertise."
+is "advertise is shown all the same" "$(shown)" "203.0.113.77:9099"
+ok "and it lasts" not wait_for 1.5 trouble_is 0
+is "told once" "$(log_count 'but shown as')" 1
+ok "doctor says it too" contains <(pctl --json doctor) '"seen"'
+conf "discover = \"$STUN\"" "advertise = { \"$LOCAL4=$RELAY4\" }"
+pctl reload >"$T/reload.log"
+ok "mended it is over" wait_for 10 trouble_is 0
+ok "and said" contains "$T/relayd.err" "advertise is over"
+
+# --- a NAT that is none for servers
+
+in_ns box nft -f - <<-RULES
+	flush chain inet nat leave
+	add rule inet nat leave oifname "wan" meta l4proto udp masquerade to :40000-49999
+RULES
+in_ns box conntrack -F >/dev/null 2>&1
+conf "discover = \"$STUN\""
+relayd_stop
+ok "behind a NAT that changes ports: relayd starts" relayd_start
+ok "its address is not shown" wait_for 10 trouble_is 1
+is "the private one is" "$(shown)" "$LOCAL4:9099"
+ok "the log says why" contains "$T/relayd.err" "makes port 3478 of $LOCAL4 port 4[0-9]{4}"
+one_to_one "$RELAY4"
+
+# --- the cloud
+
+is "nobody has asked the cloud" "$(asked cloudd)" 0
+for cloud in "aws AWS" "gcp Google Cloud" "azure Azure"; do
+	mode cloudd "${cloud%% *}"
+	conf 'discover = "cloud"'
+	relayd_stop
+	relayd_start
+	ok "$cloud: tells the address" wait_for 10 contains "$T/relayd.err" \
+		"$LOCAL4 is seen as $RELAY4 by ${cloud#* }, which is shown from now on"
+	ok "$cloud: it is shown" wait_for 5 shown_is "$RELAY4:9099"
+done
+for lie in huge slow redirect inject none; do
+	mode cloudd "$lie"
+	before=$(asked cloudd)
+	pctl reload >"$T/reload.log"
+	ok "$lie: the cloud is asked" wait_for 10 asked_more cloudd "$before"
+done
+ok "after all that the cloud's word stands" seen_is "$RELAY4" cloud
+ok "nothing else was believed" not contains "$T/relayd.err" '203\.0\.113\.66|198\.51\.100\.175'
+ok "nothing of an answer gets into a question" not contains "$T/cloudd.log" injected
+
+# --- a partner, without advertise on the side that needs it
+
+# The other relay has a configuration of its own, and no streams.
+other_start() {
+	mkdir -p "$T/other" && chown "$(relayd_user):" "$T/other" && chmod 755 "$T/other"
+	sed "s#$T/relayd/#$T/other/#; s/^address.*/address = { \"$OTHER4\" }/; s/^partner = .*/partner = \"$RELAY4:3478\"/; /^stream/,\$d" \
+		"$T/relayd.conf" >"$T/other.conf"
+	chgrp "$(id -gn "$(relayd_user)")" "$T/other.conf" && chmod 640 "$T/other.conf"
+	start other other "$RELAYD" --config "$T/other.conf"
+	wait_for 5 contains "$T/other.err" ready
+}
+
+partner_lives() {
+	[ "$(metric relayd_partner_alive)" = 1 ]
+}
+
+relayd_stop
+conf "partner = \"$OTHER4:3478\"" "partner-key = \"$("$PUNCHCTL" key)\""
+ok "a relay with a partner that is not there starts" relayd_start
+ok "it says whom it cannot ask" wait_for 20 contains "$T/relayd.err" \
+	"$OTHER4:3478 does not answer: how the others see this relay is not known"
+is "once" "$(log_count 'does not answer')" 1
+ok "the partner starts" other_start
+pctl reload >"$T/reload.log"
+ok "and tells how the relay is seen" wait_for 20 seen_is "$RELAY4" stun
+ok "so that each finds the other" wait_for 20 partner_lives
+
+# --- the host's own addresses
+
+relayd_stop
+relayd_conf "address = { \"$LOCAL4\", \"$SECOND4\" }" "discover = \"$STUN\""
+relayd_start
+ok "of two local addresses the first that keeps its port has the public one" \
+	wait_for 10 contains "$T/relayd.err" "$LOCAL4 is seen as $RELAY4 by $STUN, which"
+ip -n "${P}relay" addr del "$SECOND4/24" dev eth0
+ok "a lost address is told" wait_for 10 contains "$T/relayd.err" \
+	"$SECOND4 is no address of this host any more"
+address relay eth0 "$SECOND4/24"
+ok "as is its return" wait_for 10 contains "$T/relayd.err" "$SECOND4 is an address of this host again"
