@@ -32,7 +32,7 @@ struct config {
 	struct addr addresses[CONFIG_ADDRESSES]; /* as configured or, for "auto", found */
 	size_t advertise_count;
 	struct config_advertise advertise[CONFIG_ADDRESSES];
-	bool discover_cloud;		      /* ask the metadata service of a cloud */
+	bool discover_cloud;			   /* ask the metadata service of a cloud */
 	struct endpoint discover[CONFIG_FAMILIES]; /* STUN servers: IPv4, IPv6; family 0: none */
 	/* As which each address was discovered; family 0: nobody knows. Not from the file. */
 	struct addr seen[CONFIG_ADDRESSES];

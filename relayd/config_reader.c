@@ -148,16 +148,16 @@ static int set_discover(struct config_reader *reader, const char *text)
 		config->discover_cloud = true;
 		return 0;
 	}
-	if (endpoint_parse(text, 0, &server) < 0 || !server.port ||
-		!addr_is_routable(&server.addr))
+	if (endpoint_parse(text, 0, &server) < 0 || !server.port || !addr_is_routable(&server.addr))
 		return refuse(reader,
-			"\"%.60s\" tells nothing; write \"cloud\", or ADDRESS:PORT of a STUN server, "
+			"\"%.60s\" tells nothing; write \"cloud\", or ADDRESS:PORT of a STUN "
+			"server, "
 			"like 198.51.100.2:3478",
 			text);
 	place = &config->discover[server.addr.family == AF_INET6];
 	if (place->addr.family)
-		return refuse(reader, "\"%.60s\" is the second server of its family; remove one",
-			text);
+		return refuse(
+			reader, "\"%.60s\" is the second server of its family; remove one", text);
 	*place = server;
 	return 0;
 }

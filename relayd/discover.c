@@ -132,8 +132,7 @@ bool discover_is_silent(const struct discover *discover, uint8_t family)
 	return silent;
 }
 
-void discover_cloud(
-	struct discover *discover, const struct addr *local, const struct addr *public)
+void discover_cloud(struct discover *discover, const struct addr *local, const struct addr *public)
 {
 	struct discover_address *address = find(discover, local);
 
@@ -212,7 +211,8 @@ static bool disagree(const struct discover_address *address, char out[static DIS
 
 	if (!cloud->family || !mapped->family || addr_equal(cloud, mapped))
 		return false;
-	snprintf(out, DISCOVER_TEXT, "%s is %s to the cloud, %s to the STUN server: set `advertise`",
+	snprintf(out, DISCOVER_TEXT,
+		"%s is %s to the cloud, %s to the STUN server: set `advertise`",
 		addr_format(&address->local, local), addr_format(cloud, one),
 		addr_format(mapped, other));
 	return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * discover: how the relay's addresses are seen from outside: by a STUN server that is asked from the
- * punch port itself, and by the metadata service of a cloud. Time and bytes in, questions out, no
- * I/O.
+ * discover: how the relay's addresses are seen from outside: by a STUN server that is asked from
+ * the punch port itself, and by the metadata service of a cloud. Time and bytes in, questions out,
+ * no I/O.
  *
  * Off-path nobody can forge what is learnt: an answer counts once, if it comes from the server's
  * address and port to the socket that asked, with the 96 random bits of the newest question
@@ -62,8 +62,7 @@ bool discover_answer(struct discover *discover, const struct endpoint *source,
 /* The server of this family has answered none of the addresses for a while. */
 bool discover_is_silent(const struct discover *discover, uint8_t family);
 /* What the metadata service says. */
-void discover_cloud(
-	struct discover *discover, const struct addr *local, const struct addr *public);
+void discover_cloud(struct discover *discover, const struct addr *local, const struct addr *public);
 
 /* How the others see it, as far as anybody has said, a cloud before a server; family 0: nobody. */
 struct addr discover_seen(const struct discover_address *address);
@@ -73,7 +72,8 @@ const char *discover_by(const struct discover_address *address);
  * What is to be advertised for it although nothing is configured: of a private address the public
  * one. Family 0: nothing; also when a NAT changes the port, for then it is not there for others.
  */
-struct addr discover_public(const struct discover *discover, const struct discover_address *address);
+struct addr discover_public(
+	const struct discover *discover, const struct discover_address *address);
 /* What contradicts the configuration, or what one says another, and what mends it, in a line. */
 bool discover_doubt(const struct discover *discover, char out[static DISCOVER_TEXT]);
 

@@ -10,7 +10,8 @@
 
 #include "relayd/config_host.h"
 
-/* What it tells is asked anew, for router advertisements tell of addresses that have not changed. */
+/* What it tells is asked anew, for router advertisements tell of addresses that have not changed.
+ */
 static void readable(uv_poll_t *poll, int status, int events)
 {
 	struct host_watch *watch = poll->data;

@@ -101,17 +101,25 @@ static bool addr_read(const struct http_answer *answer, struct addr *out)
 	return strlen(text) == len && addr_parse(text, out) == 0;
 }
 
+static void wait_longer(struct metadata *metadata)
+{
+	metadata->wait_ms = metadata->wait_ms ? metadata->wait_ms * 2 : FIRST_MS;
+	if (metadata->wait_ms > LAST_MS)
+		metadata->wait_ms = LAST_MS;
+}
+
 static void round_end(struct metadata *metadata, int64_t now_ms)
 {
-	bool found = metadata->found > 0;
-
-	metadata->name = found ? clouds[metadata->cloud].name : NULL;
-	metadata->silent = found ? 0 : metadata->silent + 1;
-	metadata->wait_ms = found || !metadata->wait_ms ? FIRST_MS : metadata->wait_ms * 2;
-	if (found || metadata->wait_ms > LAST_MS)
-		metadata->wait_ms = LAST_MS;
-	metadata->due_ms = now_ms + metadata->wait_ms;
-	metadata->found = 0;
+	if (metadata->found) {
+		metadata->silent = 0;
+		metadata->wait_ms = 0;
+		metadata->due_ms = now_ms + LAST_MS;
+	} else {
+		metadata->silent++;
+		wait_longer(metadata);
+		metadata->due_ms = now_ms + metadata->wait_ms;
+	}
+	metadata->found = false;
 	cloud_begin(metadata, 0);
 }
 
@@ -133,12 +141,42 @@ static void next_cloud(struct metadata *metadata, int64_t now_ms)
 		round_end(metadata, now_ms);
 }
 
+/* In these an answer that is NULL is a refusal, or none at all. */
+static void take_token(struct metadata *metadata, const struct http_answer *answer, int64_t now_ms)
+{
+	if (answer && token_read(metadata, answer))
+		advance(metadata, 1, now_ms);
+	else
+		next_cloud(metadata, now_ms);
+}
+
+static void take_local(struct metadata *metadata, const struct http_answer *answer, int64_t now_ms)
+{
+	if (answer && addr_read(answer, &metadata->local))
+		advance(metadata, 1, now_ms);
+	else if (metadata->step == 1)
+		next_cloud(metadata, now_ms);
+	else
+		advance(metadata, 2, now_ms);
+}
+
+static bool take_public(struct metadata *metadata, const struct http_answer *answer, int64_t now_ms,
+	struct addr *public)
+{
+	bool good = answer && addr_read(answer, public) && public->family == metadata->local.family;
+
+	if (good) {
+		metadata->found = true;
+		metadata->name = clouds[metadata->cloud].name;
+	}
+	advance(metadata, 1, now_ms);
+	return good;
+}
+
 bool metadata_answer(struct metadata *metadata, const char *data, size_t len, int64_t now_ms,
 	struct addr *local, struct addr *public)
 {
-	unsigned int step = metadata->step;
-	struct http_answer answer;
-	bool good;
+	struct http_answer read, *answer = &read;
 
 	if (!metadata->asking)
 		return false; /* it was asked before metadata_init() */
@@ -147,26 +185,16 @@ bool metadata_answer(struct metadata *metadata, const char *data, size_t len, in
 		round_end(metadata, now_ms);
 		return false;
 	}
-	good = http_read(data, len, true, &answer) == 0 && answer.status == 200;
-	if (step == 0) {
-		if (good && token_read(metadata, &answer))
-			advance(metadata, 1, now_ms);
-		else
-			next_cloud(metadata, now_ms);
+	if (http_read(data, len, true, &read) || read.status != 200)
+		answer = NULL;
+	if (metadata->step == 0) {
+		take_token(metadata, answer, now_ms);
 		return false;
 	}
-	if (step % 2) {
-		if (good && addr_read(&answer, &metadata->local))
-			advance(metadata, 1, now_ms);
-		else if (step == 1)
-			next_cloud(metadata, now_ms);
-		else
-			advance(metadata, 2, now_ms);
+	if (metadata->step % 2) {
+		take_local(metadata, answer, now_ms);
 		return false;
 	}
 	*local = metadata->local;
-	good = good && addr_read(&answer, public) && public->family == local->family;
-	metadata->found += good;
-	advance(metadata, 1, now_ms);
-	return good;
+	return take_public(metadata, answer, now_ms, public);
 }

@@ -26,8 +26,8 @@ struct metadata {
 	unsigned int cloud, step;
 	char token[METADATA_TOKEN];
 	struct addr local;   /* the public one is asked for */
-	unsigned int found;  /* addresses in this round */
-	const char *name;    /* of the cloud that knew some in the last round, or NULL */
+	bool found;	     /* a public address, in this round */
+	const char *name;    /* of the cloud that knew the last one, or NULL */
 	unsigned int silent; /* rounds in which none did, since one did */
 	int64_t due_ms, wait_ms;
 };

@@ -127,8 +127,8 @@ static void host_changed(void *data, const struct addr *addr, bool came)
 	else if (ours)
 		log_warning("%s is no address of this host any more: its streams rest", text);
 	else if (came && net->config->automatic)
-		log_notice("%s is a new address of this host: a restart of relayd would use it",
-			text);
+		log_notice(
+			"%s is a new address of this host: a restart of relayd would use it", text);
 }
 
 void net_discover_open(struct net *net)

@@ -49,8 +49,7 @@ static void set_up(void)
 
 static bool asks(void)
 {
-	question.len = discover_ask(
-		&discover, now, &question.from, &question.to, question.data);
+	question.len = discover_ask(&discover, now, &question.from, &question.to, question.data);
 	if (question.len)
 		ck_assert_int_eq(stun_parse(question.data, question.len, &question.stun), 0);
 	return question.len > 0;
@@ -267,8 +266,8 @@ START_TEST(test_advertise)
 {
 	advertise("203.0.113.77");
 	learn(PUBLIC ":3478");
-	assert_doubt(LOCAL " is seen as " PUBLIC
-			   " (stun), but shown as 203.0.113.77: mend `advertise`");
+	assert_doubt(
+		LOCAL " is seen as " PUBLIC " (stun), but shown as 203.0.113.77: mend `advertise`");
 	advertise(PUBLIC);
 	assert_doubt("");
 	config.advertise_count = 0;

@@ -102,6 +102,11 @@ START_TEST(test_aws)
 	asks_nothing();
 	now += 300000;
 	begin_aws();
+	/* It is away for a moment. */
+	asks("GET", AWS "local-ipv4", field);
+	ck_assert(!metadata_answer(&metadata, "", 0, now, &local, &public));
+	now += 5000;
+	begin_aws();
 }
 END_TEST
 
@@ -200,8 +205,9 @@ START_TEST(test_bad_token)
 }
 END_TEST
 
-static const char *const bad_addresses[] = {"", "203.0.113.7 and more", "203.0.113", "<html>", " 203.0.113.7",
-	"203.0.113.7\n203.0.113.8", "2001:db8::7", "0123456789012345678901234567890123456789012345"};
+static const char *const bad_addresses[] = {"", "203.0.113.7 and more", "203.0.113", "<html>",
+	" 203.0.113.7", "203.0.113.7\n203.0.113.8", "2001:db8::7",
+	"0123456789012345678901234567890123456789012345"};
 
 START_TEST(test_bad_address)
 {
@@ -237,12 +243,14 @@ static const struct reading {
 	{"HTTP/1.1 20\r\n\r\n", true, -EPROTO, 0, NULL},
 	{"HTTP/2 200 OK\r\n\r\n", true, -EPROTO, 0, NULL},
 	{"SSH-2.0-OpenSSH_9.2\r\n", false, -EPROTO, 0, NULL},
-	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", false, -EPROTO, 0, NULL},
+	{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi", false, -EPROTO, 0,
+		NULL},
 	{"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nhi", false, -EPROTO, 0, NULL},
 	{"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nhi", false, -EPROTO, 0, NULL},
-	{"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551618\r\n\r\nhi", false, -EPROTO, 0, NULL},
-	{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", true, -EPROTO, 0,
+	{"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551618\r\n\r\nhi", false, -EPROTO, 0,
 		NULL},
+	{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", true, -EPROTO,
+		0, NULL},
 };
 
 START_TEST(test_http)

@@ -47,8 +47,8 @@ static void check(void)
 		struct addr public = discover_public(&discover, &discover.list[i]);
 		struct addr seen = discover_seen(&discover.list[i]);
 
-		assert(!seen.family || (seen.family == discover.list[i].local.family &&
-					       addr_is_routable(&seen)));
+		assert(!seen.family ||
+			(seen.family == discover.list[i].local.family && addr_is_routable(&seen)));
 		assert(!public.family || !addr_is_private(&public));
 	}
 	discover_doubt(&discover, text);

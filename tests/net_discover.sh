@@ -13,30 +13,6 @@ plan 64
 LOCAL4=10.9.0.4 SECOND4=10.9.0.5 OTHER4=203.0.114.9 CLOUD4=169.254.169.254
 STUN=$SENDER4:3479
 
-# stund.py BIND MODE-FILE: a STUN server; a line for each question. Modes: honest, silent, lie (it is
-# at 192.0.2.99), wrong-id, elsewhere (answers from another port), error.
-cat >"$T/stund.py" <<'PYTHON'
-import os, socket, struct, sys
-
-host, port = sys.argv[1].rsplit(":", 1)
-sock, aside = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-sock.bind((host, int(port)))
-aside.bind((host, 0))
-while True:
-    data, source = sock.recvfrom(2000)
-    mode = open(sys.argv[2]).read().strip()
-    print(source[0], source[1], len(data), mode, flush=True)
-    if mode == "silent":
-        continue
-    tid = os.urandom(12) if mode == "wrong-id" else data[8:20]
-    addr = socket.inet_aton(source[0] if mode == "honest" else "192.0.2.99")
-    cookie = data[4:8]
-    value = struct.pack("!HH", 1, source[1] ^ 0x2112) + bytes(a ^ b for a, b in zip(addr, cookie))
-    kind = 0x0111 if mode == "error" else 0x0101
-    answer = struct.pack("!HH", kind, 12) + cookie + tid + struct.pack("!HH", 0x20, 8) + value
-    (aside if mode == "elsewhere" else sock).sendto(answer, source)
-PYTHON
-
 # forge.py FROM TO COUNT: answers in the server's name, as somebody sends them who has not seen the
 # question.
 cat >"$T/forge.py" <<'PYTHON'
@@ -53,64 +29,6 @@ for i in range(int(sys.argv[3])):
     raw.sendto(head + udp, (dst, 0))
     if i % 50 == 49:
         time.sleep(0.05)
-PYTHON
-
-# cloudd.py BIND MODE-FILE: a metadata service, with a line for each question. Modes: aws, gcp, azure,
-# and what none should say.
-cat >"$T/cloudd.py" <<'PYTHON'
-import http.server, sys, time
-
-AWS, GCP, AZURE = "/latest/meta-data/", "/computeMetadata/v1/instance/network-interfaces/0/", \
-    "/metadata/instance/network/interface/0/ipv4/ipAddress/0/"
-TEXT = "?api-version=2021-02-01&format=text"
-LOCAL, PUBLIC = "10.9.0.4", "203.0.113.7"
-PATHS = {
-    "aws": {AWS + "local-ipv4": LOCAL, AWS + "public-ipv4": PUBLIC},
-    "gcp": {GCP + "ip": LOCAL, GCP + "access-configs/0/external-ip": PUBLIC},
-    "azure": {AZURE + "privateIpAddress" + TEXT: LOCAL, AZURE + "publicIpAddress" + TEXT: PUBLIC},
-}
-FIELDS = {"aws": ("X-aws-ec2-metadata-token", "AQAEAMtoken=="), "gcp": ("Metadata-Flavor", "Google"),
-          "azure": ("Metadata", "true")}
-
-class Service(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def say(self, status, body, **fields):
-        self.send_response(status)
-        for name, value in fields.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def serve(self):
-        mode = open(sys.argv[2]).read().strip()
-        print(mode, self.command, self.path, flush=True)
-        if mode in PATHS:
-            name, value = FIELDS[mode]
-            if mode == "aws" and self.command == "PUT" and self.path == "/latest/api/token" and \
-                    int(self.headers["X-aws-ec2-metadata-token-ttl-seconds"]) > 0:
-                return self.say(200, value.encode())
-            good = self.command == "GET" and self.headers[name] == value and self.path in PATHS[mode]
-            return self.say(200, PATHS[mode][self.path].encode()) if good else self.say(404, b"no")
-        if mode == "huge":
-            return self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100000 + b"\r\n")
-        if mode == "slow":
-            return time.sleep(4)
-        if mode == "redirect":
-            return self.say(302, b"", Location="http://198.51.100.175/")
-        if mode == "inject" and self.command == "PUT":
-            return self.say(200, b"token\r\nX-Evil: 1")
-        return self.say(200, b"203.0.113.66 and more")
-
-    do_GET = do_PUT = serve
-
-    def log_message(self, *args):
-        if "X-Evil" in self.headers:
-            print("injected", flush=True)
-
-host, port = sys.argv[1].rsplit(":", 1)
-http.server.ThreadingHTTPServer((host, int(port)), Service).serve_forever()
 PYTHON
 
 # ask.py FROM TO: where a Binding request was answered from, as the answer says.
@@ -203,8 +121,9 @@ conf() { # LINES...
 lab || bail "no network"
 mode stund honest
 mode cloudd aws
-start sender stund "$PYTHON" "$T/stund.py" "$STUN" "$T/stund.mode"
-start box cloudd "$PYTHON" "$T/cloudd.py" "$CLOUD4:80" "$T/cloudd.mode"
+start sender stund "$PYTHON" "$TOP/tests/stund.py" "$STUN" "$T/stund.mode"
+start box cloudd "$PYTHON" "$TOP/tests/cloudd.py" "$CLOUD4:80" "$T/cloudd.mode" \
+	"$LOCAL4" "$RELAY4"
 wait_for 5 udp_bound sender 3479 || bail "no STUN server"
 
 # --- a STUN server
