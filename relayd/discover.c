@@ -39,16 +39,19 @@ void discover_configure(struct discover *discover, const struct config *config, 
 	for (size_t i = 0; i < discover->count; i++) {
 		struct discover_address *address = &discover->list[i];
 		const struct discover_address *before = find(&old, &config->addresses[i]);
-		bool served = discover_server(config, config->addresses[i].family).addr.family != 0;
 
 		address->local = config->addresses[i];
+		address->server = discover_server(config, address->local.family);
 		address->due_ms = now_ms;
-		if (before && served)
+		if (!before)
+			continue;
+		address->told = before->told;
+		if (endpoint_equal(&address->server, &before->server))
 			address->mapped = before->mapped;
-		if (before && config->discover_cloud)
-			address->cloud = before->cloud;
-		if (before)
-			address->told = before->told;
+		if (!config->discover_cloud)
+			continue;
+		address->cloud = before->cloud;
+		address->cloud_name = before->cloud_name;
 	}
 	metadata_init(&discover->metadata, config->discover_cloud, now_ms);
 }
@@ -80,14 +83,14 @@ size_t discover_ask(struct discover *discover, int64_t now_ms, struct endpoint *
 	for (size_t i = 0; i < discover->count; i++) {
 		struct discover_address *address = &discover->list[i];
 
-		*to = discover_server(discover->config, address->local.family);
-		if (!to->addr.family || now_ms < address->due_ms)
+		if (!address->server.addr.family || now_ms < address->due_ms)
 			continue;
 		address->unanswered++;
 		wait_longer(address, now_ms);
 		address->asked = true;
 		mac_random(address->tid, sizeof(address->tid));
 		*from = (struct endpoint){address->local, discover->config->punch};
+		*to = address->server;
 		return question_write(address, out);
 	}
 	return 0;
@@ -97,12 +100,10 @@ bool discover_answer(struct discover *discover, const struct endpoint *source,
 	const struct endpoint *local, const struct stun *stun, int64_t now_ms)
 {
 	struct discover_address *address = find(discover, &local->addr);
-	struct endpoint server;
 
 	if (!address || !address->asked || local->port != discover->config->punch)
 		return false;
-	server = discover_server(discover->config, local->addr.family);
-	if (!endpoint_equal(source, &server) || stun->type != STUN_SUCCESS ||
+	if (!endpoint_equal(source, &address->server) || stun->type != STUN_SUCCESS ||
 		memcmp(stun->tid, address->tid, STUN_TID) != 0)
 		return false;
 	if (stun->mapped.addr.family != local->addr.family || !stun->mapped.port ||
@@ -136,8 +137,10 @@ void discover_cloud(struct discover *discover, const struct addr *local, const s
 {
 	struct discover_address *address = find(discover, local);
 
-	if (address && public->family == local->family && addr_is_routable(public))
-		address->cloud = *public;
+	if (!address || public->family != local->family || !addr_is_routable(public))
+		return;
+	address->cloud = *public;
+	address->cloud_name = discover->metadata.name;
 }
 
 struct addr discover_seen(const struct discover_address *address)

@@ -27,8 +27,10 @@
 /* What is known of one of the relay's addresses. */
 struct discover_address {
 	struct addr local;
+	struct endpoint server; /* that is asked; family 0: none */
 	struct endpoint mapped; /* as the server saw its punch port; family 0: not known */
 	struct addr cloud;	/* as the metadata service says; family 0: it does not */
+	const char *cloud_name; /* whose that is */
 	struct addr told;	/* how it is seen, as was last said */
 	bool asked;
 	uint8_t tid[STUN_TID];

@@ -27,14 +27,13 @@ static void said(struct net *net, const struct discover_address *address, const 
 static void tell_seen(struct net *net, const struct discover_address *address, bool used)
 {
 	char local[ADDR_TEXT], public[ADDR_TEXT], server[ENDPOINT_TEXT], text[DISCOVER_TEXT];
-	struct endpoint stun = discover_server(net->config, address->local.family);
 	struct addr seen = discover_seen(address);
-	const char *by = address->cloud.family ? net->discover.metadata.name
-					       : endpoint_format(&stun, server);
+	const char *by = address->cloud.family ? address->cloud_name
+					       : endpoint_format(&address->server, server);
 
 	snprintf(text, sizeof(text), "%s is seen as %s by %s%s",
-		addr_format(&address->local, local), addr_format(&seen, public),
-		by ? by : "the cloud", used ? ", which is shown from now on" : "");
+		addr_format(&address->local, local), addr_format(&seen, public), by,
+		used ? ", which is shown from now on" : "");
 	said(net, address, text);
 }
 

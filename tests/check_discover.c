@@ -224,6 +224,10 @@ START_TEST(test_reload)
 	config.address_count = 2;
 	configure();
 	assert_public(1, PUBLIC);
+	/* What one server says is nothing that another does. */
+	config.discover[0].port++;
+	configure();
+	assert_public(1, "");
 	config.discover[0].addr.family = 0;
 	configure();
 	assert_public(1, "");
