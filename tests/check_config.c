@@ -77,7 +77,7 @@ static const struct bad syntax[] = {
 	{"include(\"/etc/passwd\")", 1, "no such option 'include'"},
 	{"punch 5", 1, "missing equal sign after option 'punch'; write NAME = VALUE"},
 	{"punch += 5", 1, "write = instead of +="},
-	{"punch = { 5 }", 1, "only address and advertise take a list"},
+	{"punch = { 5 }", 1, "only address, advertise and discover take a list"},
 	{"punch =\n", 2, "premature end of file"},
 	{"address = { \"auto\", , }", 1, "unexpected token ','"},
 	{"address = {\n\"auto\"\n", 1, "never closed"},
@@ -146,6 +146,17 @@ static const struct bad values[] = {
 	{"advertise = { \"10.0.0.4=2001:db8::1\" }", 1, "two addresses of one family"},
 	{"advertise = { \"10.0.0.4=127.0.0.1\" }", 1, "cannot be reached"},
 	{"advertise = {\n\"10.0.0.4=203.0.113.7\",\n\"10.0.0.4=203.0.113.8\" }", 3, "second"},
+	{"discover = cloudy", 1,
+		"tells nothing; write \"cloud\", or ADDRESS:PORT of a STUN server"},
+	{"discover = \"198.51.100.2\"", 1, "tells nothing"},
+	{"discover = \"198.51.100.2:0\"", 1, "tells nothing"},
+	{"discover = \"127.0.0.1:3478\"", 1, "tells nothing"},
+	{"discover = {\ncloud, \"198.51.100.2:1\",\n\"198.51.100.3:1\" }", 3,
+		"is the second server of its family"},
+	{HOME "discover = \"[2001:db8::2]:3478\"", 2,
+		"none of the addresses is of the server's family"},
+	{HOME "discover = \"203.0.113.7:3478\"\nadvertise = \"127.0.0.1=203.0.113.7\"", 2,
+		"discover: this is an address of this host"},
 	{HOME "advertise = {\n\"127.0.0.1=203.0.113.6\",\n\"10.0.0.4=203.0.113.7\" }\n", 4,
 		"advertise: 10.0.0.4 is none of the addresses"},
 };
@@ -194,7 +205,8 @@ static const struct bad streams[] = {
 	{A "\nstream b {\nlisten = 9100\n}\n", 3, "stream \"b\": no key"},
 	{"stream a {\nlisten = \"99999\"\n}\n", 2, "stream \"a\": listen: \"99999\" is not"},
 	{"stream a {\nlisten = \"1-65\"\n}\n", 2, "at most 64"},
-	{"stream a {\nlisten = { 1, 2 }\n}\n", 2, "only address and advertise take a list"},
+	{"stream a {\nlisten = { 1, 2 }\n}\n", 2,
+		"only address, advertise and discover take a list"},
 	{"stream a {\nlisten = 1\nlisten = 2\n}\n", 3, "listen stands here again, after "},
 	{"stream a {\nsource = \"second\"\n}\n", 2, "source: \"second\" is not an address"},
 	{"stream a {\nclients = \"192.0.2.1/24\"\n}\n", 2, "clients: \"192.0.2.1/24\" is not"},
@@ -382,6 +394,7 @@ START_TEST(test_defaults)
 	ck_assert(!config->automatic);
 	ck_assert_uint_eq(config->address_count, 1);
 	ck_assert_uint_eq(config->advertise_count, 0);
+	ck_assert(!config->discover_cloud && !config->discover[0].addr.family);
 	ck_assert_uint_eq(config->punch, 3478);
 	ck_assert_str_eq(config->realm, "relayd");
 	ck_assert_uint_eq(config->consent, 45);
@@ -399,6 +412,7 @@ static const char everything[] =
 	"# it's a comment with \\ and ${x}\r\n"
 	"address = { '127.0.0.1' /* \" */ # {\n } // don't\n"
 	"advertise = { \"127.0.0.1=203.0.113.7\" }\n"
+	"discover = { cloud, \"198.51.100.2:3479\" }\n"
 	"punch = \"3479\" realm = example.org//x consent = 10 max-clients = 7 max-rate = 12500000\n"
 	"database = /tmp/s.db\nsocket = '/tmp/s#.sock'\nuser = nobody\n"
 	"stream cam1 {\n"
@@ -416,6 +430,8 @@ START_TEST(test_everything)
 
 	taken[4] = '5'; /* 9000 is punched */
 	config = read_good(text);
+	ck_assert(config->discover_cloud);
+	ck_assert_uint_eq(config->discover[0].port, 3479);
 	ck_assert_uint_eq(config->punch, 3479);
 	ck_assert_uint_eq(config->consent, 10);
 	ck_assert_uint_eq(config->max_clients, 7);
@@ -501,6 +517,35 @@ START_TEST(test_public)
 	ck_assert(!config_is_local(config, &other));
 	ck_assert(!config_is_local(config, &local));
 	ck_assert(config_is_local(config, &config->addresses[0]));
+	ck_assert(config_is_own(config, &local) && config_is_own(config, &config->addresses[0]));
+	ck_assert(!config_is_own(config, &other));
+	config_free(config);
+}
+END_TEST
+
+/* What was discovered counts where nothing is configured, for streams at an address too. */
+START_TEST(test_seen)
+{
+	struct config *config = read_good(HOME);
+	struct addr public, seen;
+	struct spec spec = {0};
+	char why[SPEC_WHY];
+
+	ck_assert_int_eq(addr_parse("203.0.113.7", &public), 0);
+	ck_assert(!config_is_own(config, &public));
+	spec.at = public;
+	ck_assert_int_eq(config_place(config, &spec, why), -EADDRNOTAVAIL);
+	config->seen[0] = public;
+	ck_assert(config_is_own(config, &public));
+	seen = config_public(config, &config->addresses[0]);
+	ck_assert(addr_equal(&seen, &public));
+	ck_assert_int_eq(config_place(config, &spec, why), 0);
+	ck_assert(addr_equal(&spec.at, &config->addresses[0]));
+	config->advertise[0] = (struct config_advertise){config->addresses[0], public};
+	ck_assert_int_eq(addr_parse("203.0.113.8", &config->advertise[0].public), 0);
+	config->advertise_count = 1;
+	seen = config_public(config, &config->addresses[0]);
+	ck_assert(!addr_equal(&seen, &public));
 	config_free(config);
 }
 END_TEST
@@ -510,7 +555,8 @@ START_TEST(test_print)
 {
 	static const char set[] = "key = \"(set)\"";
 	char text[4000] =
-		HOME "advertise = { \"127.0.0.1=203.0.113.7\" }\n" A
+		HOME "advertise = { \"127.0.0.1=203.0.113.7\" }\n"
+		     "discover = { \"198.51.100.2:3479\", cloud }\n" A
 		     "stream b { listen = \"1-4,9\" source = any " KEY
 		     "clients = \"::1\" rate = 5000 quota = \"5000M/day\" raw-punch = 20 }\n";
 	struct config *config = read_good(text), *again;
@@ -528,6 +574,7 @@ START_TEST(test_print)
 	again = read_good(text);
 	ck_assert_uint_eq(again->stream_count, 2);
 	ck_assert_uint_eq(again->advertise_count, 1);
+	ck_assert(again->discover_cloud && again->discover[0].port == 3479);
 	for (size_t i = 0; i < 2; i++)
 		ck_assert(spec_equal(&config->streams[i], &again->streams[i]));
 	config_free(config);
@@ -675,6 +722,7 @@ static Suite *config_suite(void)
 	tcase_add_test(good, test_peers);
 	tcase_add_test(good, test_listen_at);
 	tcase_add_test(good, test_public);
+	tcase_add_test(good, test_seen);
 	tcase_add_test(good, test_print);
 	tcase_add_test(good, test_auto);
 	tcase_add_test(good, test_auto_none);
