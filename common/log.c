@@ -16,6 +16,7 @@
 #define LOG_PREFIX 400
 #define LOG_VALUE  256
 #define JOURNAL	   "/run/systemd/journal/socket"
+#define LINE_ANEW  "\r\033[K" /* to its beginning, and nothing stands there (ECMA-48, EL) */
 
 static struct {
 	enum log_level level;
@@ -24,6 +25,7 @@ static struct {
 	int journal_fd; /* for lines with fields; -1: none */
 	char *kept;
 	size_t kept_size;
+	char status[LOG_STATUS]; /* "": there is none */
 } log_state = {.level = LOG_LEVEL_INFO, .journal_fd = -1};
 
 void log_set_level(enum log_level level)
@@ -108,12 +110,32 @@ static void clean(char *text)
 /* One write() a line, so that lines of several processes do not mix. */
 static void log_put(enum log_level level, const char *message)
 {
-	char line[LOG_LINE + LOG_PREFIX];
-	size_t len = log_prefix(level, line, LOG_PREFIX);
+	char line[LOG_LINE + LOG_PREFIX + LOG_STATUS], prefix[LOG_PREFIX];
+	size_t len = log_prefix(level, prefix, sizeof(prefix));
 
-	len += (size_t)snprintf(line + len, sizeof(line) - len, "%s\n", message);
+	len = (size_t)snprintf(line, sizeof(line), "%s%.*s%s\n%s",
+		*log_state.status ? LINE_ANEW : "", (int)len, prefix, message, log_state.status);
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* there is nowhere left to say it */
+}
+
+void log_set_status(const char *text)
+{
+	char line[sizeof(LINE_ANEW) + LOG_STATUS];
+	int len;
+
+	if (!strcmp(text, log_state.status))
+		return;
+	snprintf(log_state.status, sizeof(log_state.status), "%s", text);
+	clean(log_state.status);
+	len = snprintf(line, sizeof(line), LINE_ANEW "%s", log_state.status);
+	if (write(STDERR_FILENO, line, (size_t)len) < 0)
+		return; /* as above */
+}
+
+void log_drop_status(void)
+{
+	log_state.status[0] = '\0';
 }
 
 /* systemd's native protocol: a variable a line, <systemd/sd-journal.h> says which. */

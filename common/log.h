@@ -27,6 +27,15 @@ void log_set_journal(int fd);
 /* From now on the last line is kept there instead of written; NULL: no more. */
 void log_keep(char *line, size_t size);
 
+#define LOG_STATUS 256
+/*
+ * The last line of the terminal that stderr is, below all that is logged; it is written anew in
+ * place, cut to LOG_STATUS. "": it goes.
+ */
+void log_set_status(const char *text);
+/* There is none, and whatever stands in its place is somebody else's. */
+void log_drop_status(void);
+
 /* A fact of a line, for those who search the journal. */
 struct log_field {
 	const char *name;  /* capital letters and _ */

@@ -16,8 +16,10 @@ static void on_outer(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (got < 0)
 		log_debug("reading from the relay: %s", strerror(-got));
-	if (got > 0)
+	if (got > 0) {
 		agent_media(&session->agent, lane, (unsigned int)got, session_now(session));
+		session_media(session);
+	}
 	session_arm(session);
 }
 
@@ -79,9 +81,11 @@ static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twi
 		return;
 	watch_close(&session->outer[lane]);
 	carry_share(session->carry, lane, twin->fd, &twin->remote, twin->remote_len);
+	session->status.unshared = twin->fd < 0 ? session->config->local[lane] : 0;
 	if (twin->fd < 0) {
 		agent_pause(&session->agent, lane);
 		report_unshared(&session->report, session->config->local[lane], twin->why);
+		session_show(session);
 		return;
 	}
 	ret = lane_watch_outer(session, lane);
@@ -89,6 +93,7 @@ static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twi
 		log_error("a socket cannot be watched: %s", strerror(-ret));
 	report_shared(&session->report, session->config->local[lane]);
 	agent_resume(&session->agent, lane, session_now(session));
+	session_show(session);
 	session_arm(session);
 }
 

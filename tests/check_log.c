@@ -54,6 +54,30 @@ START_TEST(test_ident)
 }
 END_TEST
 
+START_TEST(test_status)
+{
+	unsetenv("JOURNAL_STREAM");
+	log_open("punchctl");
+	log_set_status("proving");
+	ck_assert_str_eq(written(), "\r\033[Kproving");
+	log_set_status("proving");
+	ck_assert_str_eq(written(), "");
+	log_notice("punched");
+	ck_assert_str_eq(written(), "\r\033[Kpunchctl: punched\nproving");
+	log_set_status("a\nb");
+	ck_assert_str_eq(written(), "\r\033[Ka?b");
+	log_set_status("");
+	ck_assert_str_eq(written(), "\r\033[K");
+	log_notice("the end");
+	ck_assert_str_eq(written(), "punchctl: the end\n");
+	log_set_status("proving");
+	written();
+	log_drop_status();
+	log_notice("somebody else's line");
+	ck_assert_str_eq(written(), "punchctl: somebody else's line\n");
+}
+END_TEST
+
 START_TEST(test_level)
 {
 	unsetenv("JOURNAL_STREAM");
@@ -196,6 +220,7 @@ static Suite *log_suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_ident);
+	tcase_add_test(tcase, test_status);
 	tcase_add_test(tcase, test_level);
 	tcase_add_test(tcase, test_journal);
 	tcase_add_test(tcase, test_not_journal);
