@@ -33,8 +33,9 @@ void log_keep(char *line, size_t size);
  * place, cut to LOG_STATUS. "": it goes.
  */
 void log_set_status(const char *text);
-/* There is none, and whatever stands in its place is somebody else's. */
-void log_drop_status(void);
+/* It is gone, and others write to that terminal: what they left to the right gives way to a line.
+ */
+void log_share_terminal(void);
 
 /* A fact of a line, for those who search the journal. */
 struct log_field {

@@ -37,7 +37,7 @@ void progress_show(struct progress *progress, const char *words)
 		return;
 	/* What a shell has put into the background must not write into its prompt. */
 	if (tcgetpgrp(STDERR_FILENO) != getpgrp()) {
-		log_drop_status();
+		log_share_terminal();
 		return;
 	}
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
@@ -45,6 +45,14 @@ void progress_show(struct progress *progress, const char *words)
 	/* With the last column, some terminals begin another line. */
 	progress_cut(words, size.ws_col - 1u, line, sizeof(line));
 	log_set_status(line);
+}
+
+void progress_share(struct progress *progress)
+{
+	if (!progress->live)
+		return;
+	progress_end(progress);
+	log_share_terminal();
 }
 
 void progress_end(struct progress *progress)

@@ -17,6 +17,8 @@ struct progress {
 void progress_begin(struct progress *progress, bool plain);
 /* Does nothing where there is no line, or the terminal is another job's just now. */
 void progress_show(struct progress *progress, const char *words);
+/* The line goes for good, as a program that we start writes to the terminal. */
+void progress_share(struct progress *progress);
 /* The line goes for good. */
 void progress_end(struct progress *progress);
 

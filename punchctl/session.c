@@ -109,7 +109,7 @@ static void session_play(struct session *session)
 
 	if (!config.words)
 		return;
-	progress_end(&session->progress); /* the terminal is the player's now */
+	progress_share(&session->progress);
 	session->player.data = session;
 	session->player.ended = on_player_end;
 	ret = player_start(&session->player, &session->loop, &config);

@@ -72,7 +72,7 @@ void tunnel_ready(struct tunnel *tunnel, const struct carrier *carrier)
 	tell_ready(&tell);
 	if (!config.words || tunnel->player.data)
 		return;
-	progress_end(&tunnel->progress); /* the terminal is the program's now */
+	progress_share(&tunnel->progress);
 	tunnel->player.data = tunnel;
 	tunnel->player.ended = on_player_end;
 	ret = player_start(&tunnel->player, &tunnel->loop, &config);

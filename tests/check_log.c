@@ -59,22 +59,25 @@ START_TEST(test_status)
 	unsetenv("JOURNAL_STREAM");
 	log_open("punchctl");
 	log_set_status("proving");
-	ck_assert_str_eq(written(), "\r\033[Kproving");
+	ck_assert_str_eq(written(), "\r\033[Jproving\r");
 	log_set_status("proving");
 	ck_assert_str_eq(written(), "");
 	log_notice("punched");
-	ck_assert_str_eq(written(), "\r\033[Kpunchctl: punched\nproving");
+	ck_assert_str_eq(written(), "\r\033[Jpunchctl: punched\nproving\r");
 	log_set_status("a\nb");
-	ck_assert_str_eq(written(), "\r\033[Ka?b");
+	ck_assert_str_eq(written(), "\r\033[Ja?b\r");
 	log_set_status("");
-	ck_assert_str_eq(written(), "\r\033[K");
+	ck_assert_str_eq(written(), "\r\033[J\r");
 	log_notice("the end");
 	ck_assert_str_eq(written(), "punchctl: the end\n");
 	log_set_status("proving");
 	written();
-	log_drop_status();
-	log_notice("somebody else's line");
-	ck_assert_str_eq(written(), "punchctl: somebody else's line\n");
+	log_share_terminal();
+	log_notice("beside others");
+	ck_assert_str_eq(written(), "\033[Kpunchctl: beside others\n");
+	log_set_status("");
+	log_notice("alone");
+	ck_assert_str_eq(written(), "punchctl: alone\n");
 }
 END_TEST
 
