@@ -79,8 +79,7 @@ static void search_fail(struct lane *lane, int64_t now_ms)
 
 bool lane_is_searching(const struct lane *lane)
 {
-	return lane->search.sampling || lane->search.firing ||
-	       lane->search.progress == PEER_READY;
+	return lane->search.sampling || lane->search.firing || lane->search.progress == PEER_READY;
 }
 
 void lane_search_leave(struct lane *lane, int64_t now_ms)

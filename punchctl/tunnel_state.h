@@ -98,7 +98,7 @@ struct tunnel {
 	bool proven;	       /* the key was good once */
 	struct progress progress;
 	struct status_rate in, out;
-	unsigned int taken;    /* of a service's side: lanes that clients have taken of late */
+	unsigned int taken; /* of a service's side: lanes that clients have taken of late */
 	/* Of a service whose socket is shared. */
 	struct sharing *sharing;
 	struct watch *watch;

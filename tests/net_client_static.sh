@@ -74,7 +74,7 @@ printf 'hosts: files mymachines myhostname resolve [!UNAVAIL=return] dns\n' >"$T
 printf '%s in.hosts.example\n' "$RELAY4" >"$T/root/etc/hosts"
 punches "a name of the hosts file is found" in.hosts.example
 start client dns dnsmasq --keep-in-foreground --no-resolv --no-hosts --pid-file= --user=root --listen-address=127.0.0.1 \
-	--bind-interfaces "--address=/in.dns.example/$RELAY4"
+	--bind-interfaces --local=/example/ "--address=/in.dns.example/$RELAY4"
 ok "there is a name server" wait_for 5 udp_bound client 53
 printf 'nameserver 127.0.0.1\n' >"$T/root/etc/resolv.conf"
 punches "one of DNS too" in.dns.example
