@@ -18,10 +18,8 @@
 	"[--share-port] [--plain] [-- PLAYER ...]"
 
 struct punch {
-	struct target target;
 	struct conf conf;
 	unsigned int said; /* options of the line, by SAID() */
-	bool in_file;	   /* what is being taken stands there */
 	const char *key_file, *sdp_path;
 	const char *port_text, *to_text; /* as written; NULL: they are not */
 	struct ports port, to;
@@ -59,7 +57,7 @@ static const struct option options[] = {
 
 static int usage_error(const struct punch *punch, const char *text, const char *subject)
 {
-	if (punch->in_file)
+	if (punch->conf.path)
 		log_error("%s%s", text, subject);
 	else
 		args_usage(&cmd_punch, "%s%s", text, subject);
@@ -120,25 +118,23 @@ static int option_take(struct punch *punch, int option, const char *word)
 	return usage_error(punch, "punch has no such option, or it lacks its value: ", word);
 }
 
-/* What the line has said counts, also of what does not go with it. */
+/* What the line has said counts, and nothing that does not go with it. */
 static int conf_take(void *arg, int option, char *value)
 {
-	static const unsigned int instead[] = {
-		[OPTION_PORT] = SAID(OPTION_PORT) | SAID(OPTION_SDP),
-		[OPTION_TO] = SAID(OPTION_TO) | SAID(OPTION_SDP),
-		[OPTION_SDP] = SAID(OPTION_SDP) | SAID(OPTION_PORT) | SAID(OPTION_TO),
-		[OPTION_KEY_FILE] = SAID(OPTION_KEY_FILE),
-		[OPTION_JSON] = 0,
-	};
 	struct punch *punch = arg;
+	unsigned int said = SAID(option);
 
-	if (punch->said & instead[option])
+	if (option == OPTION_SDP)
+		said |= SAID(OPTION_PORT) | SAID(OPTION_TO);
+	else if (option == OPTION_PORT || option == OPTION_TO)
+		said |= SAID(OPTION_SDP);
+	if (punch->said & said)
 		return 0;
 	optarg = value;
 	return option_take(punch, option, value);
 }
 
-static int conf_use(struct punch *punch, const char *name)
+static int conf_use(struct punch *punch, const char *word)
 {
 	const struct conf_taker taker = {
 		.cmd = &cmd_punch,
@@ -147,29 +143,14 @@ static int conf_use(struct punch *punch, const char *name)
 		.take = conf_take,
 		.arg = punch,
 	};
-	int ret;
+	int ret = conf_open(&punch->conf, word, &taker);
 
-	punch->in_file = true;
-	ret = conf_open(&punch->conf, name, &taker);
 	if (ret < 0)
 		return ret;
-	punch->target = punch->conf.target;
 	if (!punch->key_file)
 		punch->key_file = punch->conf.key_file;
 	if (!punch->player)
 		punch->player = punch->conf.command;
-	return 0;
-}
-
-/* NAME@RELAY, or the NAME of a file. */
-static int target_name(struct punch *punch, const char *word)
-{
-	char why[TARGET_WHY];
-
-	if (!strchr(word, '@'))
-		return conf_use(punch, word);
-	if (target_parse(word, &punch->target, why) < 0)
-		return usage_error(punch, why, "");
 	return 0;
 }
 
@@ -216,7 +197,7 @@ static int options_parse(struct punch *punch, int argc, char **argv)
 		return usage_error(punch, "what is to be punched for? Say NAME@RELAY", "");
 	if (optind + 1 < argc)
 		return usage_error(punch, "write -- in front of the player: ", argv[optind + 1]);
-	ret = target_name(punch, argv[optind]);
+	ret = conf_use(punch, argv[optind]);
 	if (ret < 0)
 		return ret;
 	log_set_place(punch->conf.path);
@@ -245,7 +226,7 @@ static int ports_from_sdp(struct punch *punch)
 static int punch_session(struct punch *punch)
 {
 	struct session_config config = {
-		.target = &punch->target,
+		.target = &punch->conf.target,
 		.key_file = punch->key_file,
 		.key = punch->key,
 		.ports = &punch->ports,
@@ -281,7 +262,7 @@ static int punch_run(struct punch *punch)
 	char why[TARGET_WHY];
 
 	if (target_read_key(punch->key_file, punch->key, why) < 0 ||
-		target_resolve(&punch->target, why) < 0) {
+		target_resolve(&punch->conf.target, why) < 0) {
 		log_error("%s", why);
 		return -EINVAL;
 	}

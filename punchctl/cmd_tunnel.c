@@ -16,12 +16,10 @@
 
 struct request {
 	const struct cmd *cmd;
-	struct target target;
 	char key[TARGET_KEY];
 	struct tunnel_config config;
 	struct conf conf;
 	unsigned int said; /* options of the line, by SAID() */
-	bool in_file;	   /* what is being taken stands there */
 	bool help;
 };
 
@@ -69,7 +67,7 @@ static const struct option connect_options[] = {
 
 static int usage_error(const struct request *request, const char *text, const char *subject)
 {
-	if (request->in_file)
+	if (request->conf.path)
 		log_error("%s%s", text, subject);
 	else
 		args_usage(request->cmd, "%s%s", text, subject);
@@ -170,7 +168,7 @@ static int conf_take(void *arg, int option, char *value)
 	return option_take(request, option, value);
 }
 
-static int conf_use(struct request *request, const struct option *options, const char *name)
+static int conf_use(struct request *request, const struct option *options, const char *word)
 {
 	const struct conf_taker taker = {
 		.cmd = request->cmd,
@@ -179,29 +177,14 @@ static int conf_use(struct request *request, const struct option *options, const
 		.take = conf_take,
 		.arg = request,
 	};
-	int ret;
+	int ret = conf_open(&request->conf, word, &taker);
 
-	request->in_file = true;
-	ret = conf_open(&request->conf, name, &taker);
 	if (ret < 0)
 		return ret;
-	request->target = request->conf.target;
 	if (!request->config.key_file)
 		request->config.key_file = request->conf.key_file;
 	if (!request->config.player)
 		request->config.player = request->conf.command;
-	return 0;
-}
-
-/* NAME@RELAY, or the NAME of a file. */
-static int target_name(struct request *request, const struct option *options, const char *word)
-{
-	char why[TARGET_WHY];
-
-	if (!strchr(word, '@'))
-		return conf_use(request, options, word);
-	if (target_parse(word, &request->target, why) < 0)
-		return usage_error(request, why, "");
 	return 0;
 }
 
@@ -246,7 +229,7 @@ static int options_parse(struct request *request, int argc, char **argv)
 		return usage_error(request, "of what stream? Say NAME@RELAY", "");
 	if (optind + 1 < argc)
 		return usage_error(request, "a word too many: ", argv[optind + 1]);
-	ret = target_name(request, options, argv[optind]);
+	ret = conf_use(request, options, argv[optind]);
 	if (ret < 0)
 		return ret;
 	log_set_place(request->conf.path);
@@ -262,7 +245,7 @@ static int tunnel_go(struct request *request)
 	int ret;
 
 	if (target_read_key(request->config.key_file, request->key, why) < 0 ||
-		target_resolve(&request->target, why) < 0) {
+		target_resolve(&request->conf.target, why) < 0) {
 		log_error("%s", why);
 		return -EINVAL;
 	}
@@ -291,7 +274,7 @@ int cmd_tunnel_run(const struct cmd *cmd, enum peer_role role, const struct cmd_
 	struct request request = {
 		.cmd = cmd,
 		.config = {.role = role,
-			.target = &request.target,
+			.target = &request.conf.target,
 			.key = request.key,
 			.sessions = TUNNEL_SESSIONS,
 			.idle_ms = TUNNEL_IDLE * 1000,

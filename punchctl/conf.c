@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "punchctl/args.h"
 
 #define BLANKS	    " \t\r"
 #define SUFFIX	    ".conf"
@@ -34,7 +35,7 @@ struct reader {
 		const char *name;
 		size_t line;
 	} seen[OPTIONS_MAX];
-	const char *stream; /* NULL: the file's name */
+	const char *stream;
 	bool has_relay;
 };
 
@@ -257,9 +258,9 @@ static int path_find(struct conf *conf, const char *name)
 	return conf->key_file ? 0 : -ENOMEM;
 }
 
-int conf_open(struct conf *conf, const char *name, const struct conf_taker *taker)
+static int conf_read(struct conf *conf, const char *name, const struct conf_taker *taker)
 {
-	struct reader reader = {.conf = conf, .taker = taker};
+	struct reader reader = {.conf = conf, .taker = taker, .stream = name};
 	int ret = path_find(conf, name);
 
 	if (ret == 0)
@@ -270,10 +271,20 @@ int conf_open(struct conf *conf, const char *name, const struct conf_taker *take
 		return ret;
 	if (!reader.has_relay)
 		return refuse("%s: relay is missing", conf->path);
-	if (!reader.stream)
-		reader.stream = name;
 	snprintf(conf->target.name, sizeof(conf->target.name), "%s", reader.stream);
 	return 0;
+}
+
+int conf_open(struct conf *conf, const char *word, const struct conf_taker *taker)
+{
+	char why[TARGET_WHY];
+
+	if (!strchr(word, '@'))
+		return conf_read(conf, word, taker);
+	if (target_parse(word, &conf->target, why) == 0)
+		return 0;
+	args_usage(taker->cmd, "%s", why);
+	return -EINVAL;
 }
 
 void conf_close(struct conf *conf)

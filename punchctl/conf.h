@@ -14,14 +14,14 @@
 
 #define CONF_PATHS 3 /* at most, of one file */
 
-/* Zeros are a new one, and no file. */
+/* Zeros are a new one. */
 struct conf {
-	char *path;		 /* NULL: there is none */
-	char *text;		 /* the values are pieces of it */
-	char *paths[CONF_PATHS]; /* those that were relative to the file's folder */
-	const char *key_file;	 /* NAME.key beside it */
 	struct target target;	 /* the stream and its relay */
+	char *path;		 /* of the file; NULL: none is read, and there is nothing below */
+	const char *key_file;	 /* NAME.key beside it */
 	char **command;		 /* words, ended by NULL; NULL: none */
+	char *text;		 /* the values are pieces of it, */
+	char *paths[CONF_PATHS]; /* or of these, which were relative to its folder */
 };
 
 /* What a command knows; it may refuse a value after it has said why. */
@@ -34,11 +34,11 @@ struct conf_taker {
 };
 
 /*
- * Reads the file and has each of its options taken; the line that says what is wrong with one names
- * the file and the line. -errno, said. *conf is for conf_close() either way, and what was taken
- * lives as long.
+ * What the first word of a command means: NAME@RELAY, or the NAME of a file, whose options are
+ * taken one by one. The line that says what is wrong with one names the file and the line. -errno,
+ * said. *conf is for conf_close() either way, and what was taken lives as long.
  */
-int conf_open(struct conf *conf, const char *name, const struct conf_taker *taker);
+int conf_open(struct conf *conf, const char *word, const struct conf_taker *taker);
 void conf_close(struct conf *conf);
 /* The names of all files that there are, in their order. */
 void conf_each(void (*found)(void *arg, const char *name), void *arg);

@@ -71,6 +71,16 @@ void session_lanes_renew(struct session *session, unsigned int lane)
 		log_error("a socket cannot be watched: %s", strerror(-ret));
 }
 
+/* The first port whose program is not there; 0: all are. */
+static uint16_t lanes_unshared(const struct session *session)
+{
+	for (unsigned int i = 0; i < session->carry->count; i++) {
+		if (session->carry->lanes[i].outer < 0)
+			return session->config->local[i];
+	}
+	return 0;
+}
+
 /* The program at a lane's port has come, or has gone. */
 static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twin)
 {
@@ -81,7 +91,7 @@ static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twi
 		return;
 	watch_close(&session->outer[lane]);
 	carry_share(session->carry, lane, twin->fd, &twin->remote, twin->remote_len);
-	session->status.unshared = twin->fd < 0 ? session->config->local[lane] : 0;
+	session->status.unshared = lanes_unshared(session);
 	if (twin->fd < 0) {
 		agent_pause(&session->agent, lane);
 		report_unshared(&session->report, session->config->local[lane], twin->why);

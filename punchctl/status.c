@@ -87,6 +87,8 @@ static void trouble_words(const struct status_punch *status, char text[static ST
 	else if (status->trouble.type == AGENT_REFUSED)
 		snprintf(text, STATUS_TEXT, "refused: %u %s", status->trouble.code,
 			status->trouble.reason);
+	else if (status->trouble.code)
+		snprintf(text, STATUS_TEXT, "%s answers, but not as a relay does", relay);
 	else
 		snprintf(text, STATUS_TEXT, "no answer from %s", relay);
 }
@@ -180,7 +182,9 @@ static void nobody_words(const struct status_peers *status, char text[static STA
 	char relay[ENDPOINT_TEXT], local[ENDPOINT_TEXT];
 
 	endpoint_format(&status->relay, relay);
-	if (status->silent)
+	if (status->unshared)
+		snprintf(text, STATUS_TEXT, "waiting for a program at port %u", status->unshared);
+	else if (status->silent)
 		snprintf(text, STATUS_TEXT, "no answer from %s; still trying", relay);
 	else if (!status->proven)
 		snprintf(text, STATUS_TEXT, "proving the key to %s", relay);

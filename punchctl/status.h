@@ -25,7 +25,7 @@ struct status_rate {
 
 void status_rate_look(struct status_rate *rate, uint64_t bytes, int64_t now_ms);
 
-/* All but the last five are the caller's to set. */
+/* The first five are the caller's to set. */
 struct status_punch {
 	const char *stream;
 	const struct endpoint *relay;
@@ -68,6 +68,7 @@ struct status_peers {
 	bool silent;			  /* the relay is */
 	bool ready;			  /* of a client: a peer serves */
 	bool shared;			  /* the data do not pass us */
+	uint16_t unshared;		  /* a port whose program is waited for; 0: none */
 	unsigned int paths[STATUS_PATHS]; /* sessions, by how their data go */
 	struct status_rate in, out;
 };

@@ -46,6 +46,8 @@ void tunnel_show(struct tunnel *tunnel)
 
 	if (!tunnel->progress.live)
 		return;
+	if (config->share && tunnel->twin.fd < 0)
+		status.unshared = config->local.port;
 	TAILQ_FOREACH(session, &tunnel->sessions, entry)
 		status.paths[session_path(tunnel, session)]++;
 	progress_show(&tunnel->progress, status_peers_words(&status, text));

@@ -28,7 +28,7 @@ static void happen(enum agent_event_type type, unsigned int hole)
 	struct agent_event event = {.type = type,
 		.hole = hole,
 		.mapped = mapped,
-		.code = 503,
+		.code = type == AGENT_REFUSED ? 503 : 0,
 		.error = ENETUNREACH,
 		.ms = type == AGENT_LOST ? 7000 : 0,
 		.reason = "draining"};
@@ -128,6 +128,15 @@ START_TEST(test_trouble_while_playing)
 }
 END_TEST
 
+START_TEST(test_no_relay)
+{
+	happen(AGENT_SILENT, 0);
+	punch.trouble.code = 200;
+	assert_words("cam1: 203.0.113.7:3478 answers, but not as a relay does for 0 s; still "
+		     "trying");
+}
+END_TEST
+
 /* A refusal is over when that very port has been punched. */
 START_TEST(test_refusal_of_one)
 {
@@ -196,6 +205,8 @@ static const struct {
 		"direct, 64.0 kB/s in, 1.2 MB/s out"},
 	{PEERS(RATES, .paths[STATUS_BACK] = 1), "back on the relay, 64.0 kB/s in, 1.2 MB/s out"},
 	{PEERS(RATES, .paths[STATUS_LOST] = 1), "reconnecting"},
+	{PEERS(.role = PEER_SERVICE, .shared = true, .unshared = 8000),
+		"waiting for a program at port 8000"},
 	{PEERS(RATES, .shared = true, .paths[STATUS_DIRECT] = 1), "direct"},
 	{PEERS(RATES, .paths = {[STATUS_DIRECT] = 2,
 			      [STATUS_SEARCHING] = 1,
@@ -242,6 +253,7 @@ static Suite *status_suite(void)
 	tcase_add_test(tcase, test_ports);
 	tcase_add_loop_test(tcase, test_trouble, 0, COUNT(troubles));
 	tcase_add_test(tcase, test_trouble_while_playing);
+	tcase_add_test(tcase, test_no_relay);
 	tcase_add_test(tcase, test_refusal_of_one);
 	tcase_add_test(tcase, test_shared);
 	tcase_add_test(tcase, test_long);

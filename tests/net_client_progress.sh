@@ -11,7 +11,7 @@
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/peerlab.sh"
 . "$TOP/tests/screen.sh"
-plan 36
+plan 38
 command -v tmux >/dev/null || bail "no tmux"
 
 SHOWS_IN=15
@@ -160,5 +160,9 @@ path_cut "$NAT4" "$NAT2"
 shows "which is lost" '^game: back on the relay, '
 SCREEN=service
 shows "the service says so too" '^game: back on the relay, '
+relayd_kill
+SCREEN=client
+shows "without the relay too there is no path" '^game: reconnecting$'
 keys C-c
-ok "its line goes with it" wait_for 5 is_back
+ok "the line goes with it" wait_for 5 is_back
+is "and leaves nothing" "$(left)" ""
