@@ -126,8 +126,9 @@ machine client loginctl enable-linger somebody
 wait_for 20 user_manager_is_up
 as_user mkdir -p /home/somebody/.config/punchrelay
 as_user sh -c 'cat >~/.config/punchrelay/cam1.conf' <<-CONF
-	RELAY=$RELAY4
-	OPTIONS=--port 5004 --to 9099
+	relay $RELAY4
+	port 5004
+	to 9099
 CONF
 as_user sh -c 'umask 077 && cat >~/.config/punchrelay/cam1.key' <"$T/cam1.key"
 ok "punchctl-punch@ starts" as_user systemctl --user enable --now --quiet punchctl-punch@cam1
