@@ -118,7 +118,7 @@ conf broken "relay $RELAY4" 'port 5004' 'prot 9099'
 begin punch@broken
 ok "a mistake ends a unit" wait_for 10 unit_has punch@broken ActiveState failed
 is "at once" "$(unit punch@broken NRestarts) $(unit punch@broken ExecMainStatus)" "0 2"
-ok "and its line is in the journal" journal_has punch@broken \
+ok "and its line is in the journal" wait_for 10 journal_has punch@broken \
 	"^$FILES/broken\.conf:3: punch has no option \"prot\"; see punchrelay\.conf\(5\)\$"
 is "it is what is said by hand" "$(as_user punchctl punch broken 2>&1)" \
 	"punchctl: $FILES/broken.conf:3: punch has no option \"prot\"; see punchrelay.conf(5)"
