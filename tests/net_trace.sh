@@ -8,7 +8,7 @@
 . "$TOP/tests/foreignlab.sh"
 
 trace() { # WORD...: in the background, until it listens
-	start relay trace "$TOOL" trace "$@" 20000
+	start relay trace "$TOOL" trace "$@" "$(seconds 20000)"
 	wait_for 10 contains "$T/trace.log" '^(ready|failed)'
 }
 
