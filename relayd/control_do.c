@@ -8,23 +8,14 @@
 
 #include "common/ctl.h"
 #include "relayd/control_explain.h"
+#include "relayd/control_text.h"
 #include "relayd/drain.h"
 #include "relayd/net_clock.h"
 #include "relayd/sampler.h"
 #include "relayd/view.h"
-#include "relayd/view_rules.h"
 
 /* More are told by `rules` one at a time. */
 #define RULES_STREAMS 20000
-
-/* An answer as an object, which is taken over; NULL: memory is short. */
-static char *format(json_t *object, size_t *len)
-{
-	char *line = object ? ctl_format(object, len) : NULL;
-
-	json_decref(object);
-	return line;
-}
 
 static void finish(struct job *job, char *line, size_t len)
 {
@@ -40,7 +31,7 @@ static void finish_error(struct job *job, const char *text)
 
 	if (job->bad != SIZE_MAX)
 		json_object_set_new(object, "index", json_integer((json_int_t)job->bad));
-	line = format(object, &len);
+	line = text_object(object, &len);
 	finish(job, line, len);
 }
 
@@ -161,16 +152,17 @@ static char *add_end(struct job *job, const struct sync_snapshot *snapshot, size
 
 	(void)snapshot;
 	if (!stream)
-		return format(ctl_error("%s was removed meanwhile", job->request.spec.name), len);
+		return text_object(
+			ctl_error("%s was removed meanwhile", job->request.spec.name), len);
 	if (job->failed[0] == '\0' && is_committed(stream))
-		return format(
+		return text_object(
 			json_pack("{s:b, s:o, s:s, s:o}", "ok", 1, "stream",
 				view_stream(net->config, net->broker, stream, net_now(net)), "key",
 				job->request.spec.key, "relays", view_relays(net->config)),
 			len);
 	net_remove(job->net, job->request.spec.name, why);
-	return format(ctl_error("the kernel refused it: %s",
-			      job->failed[0] ? job->failed : "the log says why"),
+	return text_object(ctl_error("the kernel refused it: %s",
+				   job->failed[0] ? job->failed : "the log says why"),
 		len);
 }
 
@@ -226,27 +218,29 @@ static char *many_end(struct job *job, const struct sync_snapshot *snapshot, siz
 	(void)snapshot;
 	if (request->what == REQUEST_ADD_MANY && !many_committed(job)) {
 		json_decref(list);
-		return format(json_pack("{s:b, s:s, s:I}", "ok", 0, "error",
-				      request->items[job->bad].why, "index", (json_int_t)job->bad),
+		return text_object(
+			json_pack("{s:b, s:s, s:I}", "ok", 0, "error", request->items[job->bad].why,
+				"index", (json_int_t)job->bad),
 			len);
 	}
 	for (size_t i = 0; i < request->count; i++)
 		json_array_append_new(list, view_item(job, &request->items[i]));
-	return format(json_pack("{s:b, s:o, s:o}", "ok", 1, "streams", list, "relays",
-			      view_relays(job->net->config)),
+	return text_object(json_pack("{s:b, s:o, s:o}", "ok", 1, "streams", list, "relays",
+				   view_relays(job->net->config)),
 		len);
 }
 
 static char *remove_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
 {
 	(void)job, (void)snapshot;
-	return format(json_pack("{s:b}", "ok", 1), len);
+	return text_object(json_pack("{s:b}", "ok", 1), len);
 }
 
 static char *flush_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
 {
 	(void)snapshot;
-	return format(json_pack("{s:b, s:I}", "ok", 1, "clients", (json_int_t)job->count), len);
+	return text_object(
+		json_pack("{s:b, s:I}", "ok", 1, "clients", (json_int_t)job->count), len);
 }
 
 static char *reload_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
@@ -254,9 +248,10 @@ static char *reload_end(struct job *job, const struct sync_snapshot *snapshot, s
 	const struct net_changes *changes = &job->changes;
 
 	(void)snapshot;
-	return format(json_pack("{s:b, s:I, s:I, s:I}", "ok", 1, "added",
-			      (json_int_t)changes->added, "changed", (json_int_t)changes->changed,
-			      "removed", (json_int_t)changes->removed),
+	return text_object(
+		json_pack("{s:b, s:I, s:I, s:I}", "ok", 1, "added", (json_int_t)changes->added,
+			"changed", (json_int_t)changes->changed, "removed",
+			(json_int_t)changes->removed),
 		len);
 }
 
@@ -265,7 +260,7 @@ static char *drain_end(struct job *job, const struct sync_snapshot *snapshot, si
 	const struct drain_count count = drain_count(job->net);
 
 	(void)snapshot;
-	return format(
+	return text_object(
 		json_pack("{s:b, s:b, s:I, s:I}", "ok", 1, "draining", job->net->table.draining,
 			"clients", (json_int_t)count.clients, "pairs", (json_int_t)count.pairs),
 		len);
@@ -278,59 +273,22 @@ static char *show_end(struct job *job, const struct sync_snapshot *snapshot, siz
 
 	(void)snapshot;
 	if (!stream)
-		return format(no_stream(job), len);
-	return format(json_pack("{s:b, s:o, s:o}", "ok", 1, "stream",
-			      view_stream(net->config, net->broker, stream, net_now(net)),
-			      "troubles", view_troubles(&net->troubles, net_now(net))),
+		return text_object(no_stream(job), len);
+	return text_object(json_pack("{s:b, s:o, s:o}", "ok", 1, "stream",
+				   view_stream(net->config, net->broker, stream, net_now(net)),
+				   "troubles", view_troubles(&net->troubles, net_now(net))),
 		len);
 }
 
-static int rules_write(struct job *job, const struct sync_snapshot *snapshot, FILE *out)
-{
-	return view_rules(&job->net->table, job->request.spec.name, snapshot, out);
-}
-
-/* {"ok":true,"streams":[..]} */
 static char *streams_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
 {
-	char *line = NULL;
-	FILE *out = open_memstream(&line, len);
-	bool broken;
-	int ret;
-
-	if (!out)
-		return NULL;
-	fputs("{\"ok\":true,\"streams\":", out);
-	ret = rules_write(job, snapshot, out);
-	fputs("}\n", out);
-	broken = ferror(out) != 0;
-	if ((fclose(out) != 0 || broken) && ret == 0)
-		ret = -ENOMEM;
-	if (ret == 0 && *len <= CTL_REPLY_MAX)
-		return line;
-	free(line);
-	if (ret == -ENOMEM)
-		return NULL;
-	return format(ctl_error("the answer is larger than %d MiB; ask for one stream",
-			      CTL_REPLY_MAX / 1024 / 1024),
-		len);
+	return text_rules(&job->net->table, job->request.spec.name, snapshot, len);
 }
 
 static char *metrics_end(struct job *job, const struct sync_snapshot *snapshot, size_t *len)
 {
-	char *text = NULL, *line = NULL;
-	size_t text_len;
-	FILE *out = open_memstream(&text, &text_len);
-	int ret;
-
 	(void)snapshot;
-	if (!out)
-		return NULL;
-	ret = metrics_write(job->net, job->counts, out);
-	if (fclose(out) == 0 && ret == 0)
-		line = format(json_pack("{s:b, s:s}", "ok", 1, "text", text), len);
-	free(text);
-	return line;
+	return text_metrics(job->net, job->counts, len);
 }
 
 /* The other parts come with job_more. */
@@ -418,7 +376,7 @@ static void job_inquired(void *data, json_t *answer)
 
 	job->inquiry = NULL;
 	job->waiting = false;
-	line = format(answer, &len);
+	line = text_object(answer, &len);
 	finish(job, line, len);
 }
 
