@@ -15,12 +15,16 @@
  *   lost     session, peer: the direct path; through the relay again
  *   nopath   session, plan: it has found nothing
  *   shared   local: the port of a service whose socket we share; unshared: not any more, reason
- *   closed   session, reason ("idle", "peer", "room", "key", "error", "end"), inward, outward:
- * datagrams silent   relay, seconds back     relay refused  relay, code, reason; tried again failed
- * relay, code, reason; not tried again unless there is hope network  (the addresses of this host
- * have changed) key      (the key file holds another key, which is used now) player   status,
- * signal: of the program's end; signal is null when there was none end      inward, outward,
- * foreign, late, crowded, oversized, refused, unsent: datagrams
+ *   closed   session, reason ("idle", "peer", "room", "key", "error", "end");
+ *            inward, outward: datagrams
+ *   silent   relay, seconds
+ *   back     relay
+ *   refused  relay, code, reason; tried again
+ *   failed   relay, code, reason; not tried again unless there is hope
+ *   network  (the addresses of this host have changed)
+ *   key      (the key file holds another key, which is used now)
+ *   player   status, signal: of the program's end; signal is null when there was none
+ *   end      inward, outward, foreign, late, crowded, oversized, refused, unsent: datagrams
  */
 #ifndef PUNCHCTL_TELL_H
 #define PUNCHCTL_TELL_H
