@@ -3,6 +3,7 @@
 # killed. What it mounts is in a mount namespace of its own, which ip netns exec has made.
 set -eu
 folder=$1 host=$2 build=$3 base=$4
+top=$(cd "$(dirname "$0")/.." && pwd)
 
 mount=$folder/docs/$host root=$folder/docs/$host/root
 mount -t tmpfs -o mode=755 docs "$mount"
@@ -14,6 +15,12 @@ done
 mount -t tmpfs -o mode=755 run "$root/run"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 mount --rbind "$folder/home" "$root/home"
+
+# What is said to be done "in this folder" is done in a view of this tree.
+if [ "$host" = here ]; then
+	mkdir -p "$mount/tree/upper" "$mount/tree/work" "$root$top"
+	mount -t overlay -o "lowerdir=$top,upperdir=$mount/tree/upper,workdir=$mount/tree/work" tree "$root$top"
+fi
 
 # The programs, where a "make install" without a package puts them.
 install -D -t "$root/usr/local/sbin" "$build/relayd/relayd" "$build/exporter/relayd-exporter"
