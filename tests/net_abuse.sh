@@ -189,6 +189,8 @@ ok "every attribute at every wrong length" stun evil lengths "$EVIL4:5008" --nam
 figure "malformed requests" "$(json "$T/stun.json" 'd["cases"]')"
 figure "answers to them by code" "$(json "$T/stun.json" 'd["codes"]')"
 figure "of these, larger than the request" "$(json "$T/stun.json" 'len(d["larger"])')"
+figure "the one that grew most, from and to bytes" \
+	"$(json "$T/stun.json" 'max(d["larger"], key=lambda grown: grown[2] / grown[1])[1:]')"
 grown >"$T/grown"
 figure "how they were counted" "$(cat "$T/grown")"
 is "none succeeds" "$(json "$T/stun.json" 'd["successes"]')" "[]"

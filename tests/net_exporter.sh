@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # relayd-exporter: metrics that promtool and Prometheus take, counters that follow the media, who is
-# let in, what it can still do, and a relayd that dies and comes back.
+# let in, what it can still do, and a relayd that dies and comes back. The dashboard's questions and
+# the alerting rules ask for what there is.
 #
 #   sender --- net --- nat --- client
 #               |
 #             relay (relayd, relayd-exporter, curl, prometheus)
 . "$(dirname "$0")/lib.sh"
-plan 32
+plan 38
 
 EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
 URL=http://127.0.0.1:9478
+ALERTS=$TOP/contrib/alerts.yml
 
 get() { # PATH [CURL-WORD...]: the body
 	in_ns relay curl -s --max-time 10 --noproxy '*' "${@:2}" "$URL$1"
@@ -65,10 +67,27 @@ dashboard_rules() {
 	PY
 }
 
-# Names in the dashboard that no sample has.
-dashboard_strangers() {
-	grep -oE '\brelayd_[a-z_]+' "$TOP/contrib/grafana.json" | sort -u |
+# Names in a file that no sample has.
+strangers() { # FILE
+	grep -oE '\brelayd_[a-z_]+' "$1" | sort -u |
 		grep -vxFf <(sed -nE 's/^(relayd_[a-z_]+).*/\1/p' "$T/plain")
+}
+
+# Labels with values that no sample has.
+chosen_strangers() { # FILE
+	local series name label value
+	grep -oE 'relayd_[a-z_]+\{[a-z]+=~?"[^"]*"' "$1" | while IFS='{=' read -r name label value; do
+		for value in $(tr -d '~"' <<<"$value" | tr '|' ' '); do
+			series="$name{$label=\"$value\"}"
+			grep -qF "$series " "$T/plain" || echo "$series"
+		done
+	done
+}
+
+untested_alerts() {
+	sed -n 's/.*- alert: //p' "$ALERTS" | while read -r name; do
+		grep -q "alertname=\"$name\"" "$TOP/tests/data/alerts_test.yml" || echo "$name"
+	done
 }
 
 filtered() { # the exporter's Seccomp and capabilities
@@ -88,7 +107,7 @@ PY
 
 lab_up
 relayd_conf
-stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\""
+stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\"" 'quota = "1G/day"'
 ok "relayd starts" relayd_start
 ok "the exporter starts" exporter_start
 ok "it finds relayd" wait_for 5 is_up 1
@@ -117,9 +136,16 @@ ok "the history has it" wait_for 20 seen_in_history
 ok "Prometheus reads it as OpenMetrics" wait_for 30 scraped relayd_stream_packets_total
 stop prometheus
 get /metrics >"$T/plain"
-is "the dashboard asks for nothing else than what is served" "$(dashboard_strangers)" ""
+is "the dashboard asks for nothing else than what is served" "$(strangers "$TOP/contrib/grafana.json")" ""
 dashboard_rules >"$T/rules.yml"
 ok "and promtool understands its questions" promtool check rules "$T/rules.yml"
+ok "it understands the alerting rules, too" promtool check rules "$ALERTS"
+is "they ask for nothing else than what is served, either" "$(strangers "$ALERTS")" ""
+is "with labels that there are" "$(chosen_strangers "$ALERTS")" ""
+ok "each fires when it should" promtool test rules "$TOP/tests/data/alerts_test.yml"
+is "and none is without a test" "$(untested_alerts)" ""
+is "the page for operators names what is served" \
+	"$(strangers "$TOP/docs/operations.md"; chosen_strangers "$TOP/docs/operations.md")" ""
 
 is "explain says that a packet would arrive" \
 	"$(get '/api/explain?stream=cam1' >"$T/explain.json" && json "$T/explain.json" 'd["arrives"]')" true

@@ -80,7 +80,7 @@ on_disk() { # CMD...
 
 # Of a set of relayd's; it fails where the kernel ignores it.
 set_size() { # SET SIZE
-	in_ns relay "$PYTHON" "$TOP/tests/setsize.py" "$(pid_of relayd)" "$1" "$2" &&
+	in_ns relay "$PYTHON" "$TOP/tests/setsize.py" "$(pid_of relayd)" "$1" "$2" >"$T/set_size" &&
 		in_ns relay nft list set inet relayd "$1" | grep -qw "size $2"
 }
 
@@ -197,14 +197,18 @@ if set_size listen4 "$(elements listen4)"; then
 	start sender send2 "$UDPTOOL" send --from "$SENDER4:7002" --to "$RELAY4:9102" --count 100000 --rate 500 --rtp
 	ok "media of which nobody tells flow" wait_for 5 stream_is cam2 live
 	ok "their sender is not known" sender_is cam2 null
-	ok "a full set of openings: show names it" wait_for 15 troubles set_full
+	if grep -q counted "$T/set_size"; then
+		ok "a full set of openings: show names it" wait_for 15 troubles set_full
+	else
+		skip "a full set of openings: show names it" "this kernel does not say how full it is"
+	fi
 	ok "and is known when there is room again" wait_for 40 sender_is cam2 "$SENDER4:7002"
 	set_size opening4 65535
 	stop send2
 	stop recv2
 	is "no packet of that was lost" "$(json "$T/recv2.log" 'd["lost"]')" 0
 else
-	for _ in {1..23}; do
+	for _ in {1..21}; do
 		skip "a full set" "this kernel does not change the size of a set"
 	done
 fi

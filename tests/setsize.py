@@ -4,8 +4,9 @@
     setsize.py PID SET SIZE
 
 Nobody but the owner may change the table, so it is sent through the socket of the process PID,
-relayd's kernel side, without its knowledge. Linux 6.4 and later; before, the kernel ignores it.
-To be run in relayd's network namespace.
+relayd's kernel side, without its knowledge. Linux 6.4 and later; before, the kernel ignores it. Prints "counted"
+where the kernel says how many elements a set has (Linux 6.16). To be run in relayd's network
+namespace.
 """
 import ctypes
 import os
@@ -17,7 +18,7 @@ PIDFD_GETFD, NETLINK_NETFILTER = 438, 12
 BEGIN, END, NEWSET, GETSET = 0x10, 0x11, 10 << 8 | 9, 10 << 8 | 10
 REQUEST, ACK, CREATE = 1, 4, 0x400
 INET = 1
-TABLE, NAME, DESC, ID = 1, 2, 9, 10
+TABLE, NAME, DESC, ID, COUNT = 1, 2, 9, 10, 20
 # What says what a set is: FLAGS, the types and lengths of key and data, POLICY, TIMEOUT, GC_INTERVAL,
 # USERDATA, EXPR, EXPRESSIONS.
 KEPT = (3, 4, 5, 6, 7, 8, 11, 12, 13, 17, 18)
@@ -68,6 +69,8 @@ def main():
     for kind, whole, value in attrs(answer[20:length]):
         if kind in KEPT:
             body += attr(whole, value)
+        if kind == COUNT:
+            print("counted")
     socket_of(pid).send(message(BEGIN, REQUEST, 0, 10) + message(NEWSET, REQUEST | CREATE, INET, 0, body)
                         + message(END, REQUEST, 0, 10))
 
