@@ -118,12 +118,13 @@ docs_block() { # BLOCK KIND HOST REST
 	esac
 }
 
-# Runs the blocks of a page, or those right below one heading, in their order. Commands that go on are
+# Runs the blocks of a page, or those right below these headings, in their order. Commands that go on are
 # left running.
-docs_run() { # PAGE [HEADING]
+docs_run() { # PAGE [HEADING...]
 	local number line kind host rest
 	mkdir -p "$T/blocks" && docs_known "$DOCS_RELAY" relay && docs_known "$DOCS_SENDER" sender || return
-	"$PYTHON" "$TOP/tests/docs.py" blocks "$TOP/$1" "$T/blocks" "${2-}" >"$T/blocks/list" || return
+	"$PYTHON" "$TOP/tests/docs.py" blocks "$TOP/$1" "$T/blocks" "${@:2}" >"$T/blocks/list" ||
+		{ cat "$T/blocks/list" && return 1; }
 	[ -s "$T/blocks/list" ] || { echo "$1 has no blocks there" && return 1; }
 	while read -r number line kind host rest <&3; do
 		docs_block "$T/blocks/$number" "$kind" "$host" "$rest" && continue

@@ -9,9 +9,7 @@
 FILM_SECONDS=60 FILM_SIZE=320x180 # the recording is to end before the film begins anew
 . "$TOP/tests/media.sh"
 . "$TOP/tests/docs.sh"
-plan 12
-
-PAGE=docs/recipe-vlc.md
+plan 9
 
 recorded() { # BYTES
 	[ "$(stat -c %s "$T/home/client/recording.ts" 2>/dev/null || echo 0)" -ge "$1" ]
@@ -21,14 +19,12 @@ lab_up
 ok "a film" film_make "$T/film.mp4"
 ok "relayd runs" docs_relayd
 docs_put sender "$T/film.mp4"
-for part in "The stream" "The sender" "The client" "To watch"; do
-	ok "$part" docs_run "$PAGE" "$part"
-done
+ok "a film is watched" docs_run docs/recipe-vlc.md "The stream" "The sender" "The client" "To watch"
 stop client.1
-ok "To record" docs_run "$PAGE" "To record"
+ok "it is recorded" docs_run docs/recipe-vlc.md "To record"
 ok "half a megabyte is recorded" wait_for 20 recorded 500000
 stop client.2
-ok "Another player" docs_run "$PAGE" "Another player"
+ok "another player plays it" docs_run docs/recipe-vlc.md "Another player"
 ok "plays two seconds" wait_for 20 player_played client.3 2
 film_index "$T/film.mp4"
 film_index "$T/home/client/recording.ts"
