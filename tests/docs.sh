@@ -45,6 +45,17 @@ docs_root() { # HOST CMD...
 	"${docs_words[@]}" "${@:2}"
 }
 
+# A machine of machine.sh in place of such a host: its users' commands have a systemd of their own.
+docs_machine() { # HOST [FOLDER...]
+	machine_up "$@" &&
+		machine "$1" useradd --create-home --home-dir "/home/$1" --shell /bin/bash --uid "$DOCS_UID" user &&
+		machine "$1" loginctl enable-linger user && wait_for 20 docs_manager "$1"
+}
+
+docs_manager() { # HOST
+	machine "$1" test -S "/run/user/$DOCS_UID/systemd/private"
+}
+
 # Sets docs_words to the words that run a block as the user, in its home; on the host called "here",
 # in this tree.
 docs_as_user() { # HOST BLOCK

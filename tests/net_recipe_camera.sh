@@ -10,7 +10,7 @@
 FILM_SECONDS=60 FILM_SIZE=320x180
 . "$TOP/tests/media.sh"
 . "$TOP/tests/docs.sh"
-plan 10
+plan 12
 
 export DOCS_CAMERA=10.1.0.9
 
