@@ -9,7 +9,7 @@
 
 A block is fenced, and the words behind the fence say what it is:
 
-    sh HOST           commands; all succeed, within a minute
+    sh HOST           commands; all succeed, within two minutes
     sh HOST runs      one command that goes on until it is ended
     text              what the commands above it print; digits and keys may be others
     conf HOST PATH    the contents of a file, in whatever language

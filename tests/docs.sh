@@ -4,7 +4,7 @@
 # wherever it writes, is in memory and goes with the host; nothing of this machine is changed.
 # shellcheck disable=SC2154
 
-DOCS_LIMIT=60 # seconds that a command may take
+DOCS_LIMIT=120 # seconds that a command may take
 DOCS_UID=61000
 export DOCS_RELAY=$RELAY4 DOCS_SENDER=$SENDER4 DOCS_CLIENT=$NAT4
 declare -A DOCS_RUNS=() # how many commands that go on each host has had
@@ -21,7 +21,7 @@ docs_host() { # HOST [BASE]
 	mkdir -p "$T/home/$1" "$T/docs/$1" && chown "$DOCS_UID:$DOCS_UID" "$T/home/$1" || return
 	[ -e "/run/netns/$P$1" ] || host_up "$1" || return
 	start "$1" "docs-$1" "$BASH" "$TOP/tests/docs_root.sh" "$T" "$1" "$BUILD" "${2:-/}"
-	wait_for 20 contains "$T/docs-$1.log" ready || { cat "$T/docs-$1.err" && false; }
+	wait_for 40 contains "$T/docs-$1.log" ready || { cat "$T/docs-$1.err" && false; }
 }
 
 docs_ready() { # HOST
@@ -49,7 +49,7 @@ docs_root() { # HOST CMD...
 docs_machine() { # HOST [FOLDER...]
 	machine_up "$@" &&
 		machine "$1" useradd --create-home --home-dir "/home/$1" --shell /bin/bash --uid "$DOCS_UID" user &&
-		machine "$1" loginctl enable-linger user && wait_for 20 docs_manager "$1"
+		machine "$1" loginctl enable-linger user && wait_for 40 docs_manager "$1"
 }
 
 docs_manager() { # HOST
@@ -92,7 +92,7 @@ docs_relayd() {
 	docs_root relay install -m 640 -g relayd /dev/stdin /etc/relayd.conf <"$TOP/relayd.conf.example" || return
 	docs_enter relay
 	start relay relayd "${docs_words[@]}" relayd
-	wait_for 10 docs_root relay punchctl list
+	wait_for 20 docs_root relay punchctl list
 }
 
 # One that goes on is named HOST.NUMBER, counted on each host: stop client.1 ends the first.
@@ -124,23 +124,32 @@ docs_block() { # BLOCK KIND HOST REST
 	case $2,$4 in
 	sh,runs) docs_start "$3" "$1" ;;
 	sh,*) docs_do "$3" "$1" && docs_key ;;
-	text,*) wait_for 20 docs_said "$1" || { docs_said "$1" && false; } ;;
+	text,*) wait_for 40 docs_said "$1" || { docs_said "$1" && false; } ;;
 	*) docs_file "$3" "$1" "$4" ;;
 	esac
 }
 
 # Runs the blocks of a page, or those right below these headings, in their order. Commands that go on are
-# left running.
+# left running, and have to be there still at the end.
 docs_run() { # PAGE [HEADING...]
-	local number line kind host rest
+	local number line kind host rest going=()
 	mkdir -p "$T/blocks" && docs_known "$DOCS_RELAY" relay && docs_known "$DOCS_SENDER" sender || return
 	"$PYTHON" "$TOP/tests/docs.py" blocks "$TOP/$1" "$T/blocks" "${@:2}" >"$T/blocks/list" ||
 		{ cat "$T/blocks/list" && return 1; }
 	[ -s "$T/blocks/list" ] || { echo "$1 has no blocks there" && return 1; }
 	while read -r number line kind host rest <&3; do
-		docs_block "$T/blocks/$number" "$kind" "$host" "$rest" && continue
+		docs_block "$T/blocks/$number" "$kind" "$host" "$rest" && {
+			[ "$rest" != runs ] || going+=("$DOCS_LAST")
+			continue
+		}
 		echo "$1:$line: $kind $host $rest"
 		tail -n 15 "$T/$DOCS_LAST.log" "$T/$DOCS_LAST.err"
 		return 1
 	done 3<"$T/blocks/list"
+	for DOCS_LAST in "${going[@]}"; do
+		running "$DOCS_LAST" && continue
+		echo "$1: $DOCS_LAST has ended"
+		tail -n 15 "$T/$DOCS_LAST.log" "$T/$DOCS_LAST.err"
+		return 1
+	done
 }

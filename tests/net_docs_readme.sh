@@ -31,10 +31,10 @@ ok "a film" film_make "$T/film.mp4"
 ok "relayd runs" docs_relayd
 docs_put sender "$T/film.mp4"
 ok "the first stream" docs_run README.md "The first stream on a VPS"
-ok "two seconds are played" wait_for 20 player_played client.1 2
+ok "two seconds are played" wait_for 40 player_played client.1 2
 start service echo socat UDP-RECVFROM:28785,bind=127.0.0.1,fork EXEC:cat
 ok "two peers" docs_run README.md "Two peers"
-ok "reach each other" wait_for 20 echoes
+ok "reach each other" wait_for 40 echoes
 ok "the exporter" docs_run README.md "Watch it"
 ok "tells who knows the token" wait_for 10 exported
 ok "a reload" docs_run README.md "Installing"
@@ -52,4 +52,4 @@ why=$(machine_possible) || {
 ok "a machine boots" docs_machine service "$T/installed"
 ok "its user has the key" docs_put service "$T/home/service/game.key"
 ok "a unit of the user's" docs_run README.md "As a unit of a user"
-ok "offers the service" wait_for 20 echoes
+ok "offers the service" wait_for 40 echoes
