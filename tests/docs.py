@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Reads the commands in the documentation, for tests/docs.sh and for scripts/lint.
 
-    docs.py list FILE...                  every block: where, kind, host, by which scenario it is run
-    docs.py blocks FILE FOLDER [HEADING...]  writes each block that is to be run to FOLDER/NUMBER
-                                          and prints "NUMBER LINE KIND HOST REST" of each
-    docs.py said TEXT OUTPUT...           did a program print these lines, in this order?
-    docs.py check                         what is wrong with README.md, CONTRIBUTING.md and docs/
+    docs.py list FILE...          every block: where, kind, host, by which scenario it is run
+    docs.py blocks FILE FOLDER [HEADING...]
+                                  writes each block that is to be run to FOLDER/NUMBER, and
+                                  prints "NUMBER LINE KIND HOST REST" of it
+    docs.py said TEXT OUTPUT...   did a program print these lines, in this order?
+    docs.py check                 what is wrong with README.md, CONTRIBUTING.md and docs/
 
 A block is fenced, and the words behind the fence say what it is:
 

@@ -50,6 +50,11 @@ cat >"$root/usr/local/bin/systemctl" <<-'SYSTEMCTL'
 SYSTEMCTL
 chmod 755 "$root/usr/local/bin/scp" "$root/usr/local/bin/systemctl"
 
+# The lab has no name server, and sudo asks for the host's own name.
+rm -f "$root/etc/resolv.conf"
+touch "$root/etc/resolv.conf"
+echo "127.0.1.1 $(uname -n)" >>"$root/etc/hosts"
+
 # A user who may sudo, and relayd's.
 grep -q '^relayd:' "$root/etc/group" || echo 'relayd:x:61001:' >>"$root/etc/group"
 grep -q '^relayd:' "$root/etc/passwd" ||

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# docs/recipe-vlc.md: what it says is run as it stands there, and what is recorded is what was sent, but for what VLC drops when the
-# machine is slow.
+# docs/recipe-vlc.md: what it says is run as it stands there, and what is recorded is what was sent, but
+# for what VLC drops when the machine is slow.
 #
 #   sender (VLC) ---+
 #                  net --- nat (masquerade) --- client (punchctl, VLC, ffplay)
