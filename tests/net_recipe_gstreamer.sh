@@ -22,7 +22,7 @@ docs_put sender "$T/film.mp4"
 ok "a film is watched" docs_run docs/recipe-gstreamer.md "The stream" "The sender" "The client" "To watch"
 stop client.1
 ok "it is recorded" docs_run docs/recipe-gstreamer.md "To record"
-ok "some seconds of it" wait_for 40 recorded 250000
+ok "some seconds of it" wait_for 40 recorded 400000
 stop client.2
 film_index "$T/film.mp4"
 film_index "$T/home/client/recording.h264" silent

@@ -23,7 +23,7 @@ docs_put sender "$T/film.mp4"
 ok "a film is watched" docs_run docs/recipe-vlc.md "The stream" "The sender" "The client" "To watch"
 stop client.1
 ok "it is recorded" docs_run docs/recipe-vlc.md "To record"
-ok "some seconds of it" wait_for 40 recorded 250000
+ok "some seconds of it" wait_for 40 recorded 400000
 stop client.2
 ok "another player plays it" docs_run docs/recipe-vlc.md "Another player"
 ok "plays two seconds" wait_for 40 player_played client.3 2
