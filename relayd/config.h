@@ -40,6 +40,7 @@ struct config {
 	char realm[CONFIG_REALM];
 	uint32_t consent;     /* seconds, 10 to 3600 */
 	uint32_t max_clients; /* ports that may have one, 0: no limit */
+	uint64_t max_rate;    /* bytes per second of all of them together, 0: no limit */
 	char database[256];
 	char socket[CONFIG_PATH];
 	char user[33];

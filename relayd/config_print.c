@@ -74,6 +74,7 @@ void config_print(const struct config *config, FILE *out)
 	fprintf(out, "realm = \"%s\"\n", config->realm);
 	fprintf(out, "consent = %" PRIu32 "\n", config->consent);
 	fprintf(out, "max-clients = %" PRIu32 "\n", config->max_clients);
+	fprintf(out, "max-rate = %" PRIu64 "\n", config->max_rate);
 	fprintf(out, "database = \"%s\"\n", config->database);
 	fprintf(out, "socket = \"%s\"\n", config->socket);
 	fprintf(out, "user = \"%s\"\n", config->user);

@@ -275,6 +275,20 @@ static int set_max_clients(struct config_reader *reader, const char *text)
 	return 0;
 }
 
+static int set_max_rate(struct config_reader *reader, const char *text)
+{
+	struct spec all = {0};
+	char why[SPEC_WHY];
+	long long rate;
+
+	if (number_read(reader, text, &rate) < 0)
+		return -EINVAL;
+	if (spec_set_rate(&all, rate, why))
+		return refuse(reader, "%s", why);
+	reader->config->max_rate = all.rate;
+	return 0;
+}
+
 static int text_copy(struct config_reader *reader, const char *text, char *out, size_t size)
 {
 	size_t len = strlen(text);
@@ -342,6 +356,7 @@ const struct config_option config_reader_options[] = {
 	{.name = "realm", .set = set_realm},
 	{.name = "consent", .set = set_consent},
 	{.name = "max-clients", .set = set_max_clients},
+	{.name = "max-rate", .set = set_max_rate},
 	{.name = "database", .set = set_database},
 	{.name = "socket", .set = set_socket},
 	{.name = "user", .set = set_user},

@@ -28,7 +28,8 @@ static bool name(const char *text)
 
 static const char *check(const struct config *config, const struct rules_op *op)
 {
-	bool named = op->kind != RULES_PUNCH && op->kind != RULES_UNPUNCH;
+	bool named =
+		op->kind != RULES_PUNCH && op->kind != RULES_UNPUNCH && op->kind != RULES_MAX_RATE;
 	/* Elements of addresses that are not ours any more may go; but what flushes flows is ours.
 	 */
 	bool media = op->kind == RULES_CONSENT && op->listen.addr.family;

@@ -28,7 +28,7 @@ static void get_op(struct buf *buf, struct rules_op *op)
 {
 	uint8_t kind = buf_get_u8(buf);
 
-	if (kind > RULES_UNPEER)
+	if (kind > RULES_MAX_RATE)
 		buf->bad = true;
 	op->kind = (enum rules_op_kind)kind;
 	get_text(buf, op->name, sizeof op->name);
@@ -98,6 +98,8 @@ static void put_record(struct buf *buf, const struct ipc_record *record)
 		buf_put_u32(buf, record->health.flows_max);
 		buf_put_u64(buf, record->health.lost);
 		buf_put_u8(buf, record->health.unheard);
+		buf_put_u64(buf, record->health.max_rate);
+		buf_put_u64(buf, record->health.cut);
 		break;
 	case IPC_AGAIN:
 	case IPC_PART:
@@ -170,6 +172,8 @@ static void get_record(struct buf *buf, struct ipc_record *record)
 		record->health.flows_max = buf_get_u32(buf);
 		record->health.lost = buf_get_u64(buf);
 		record->health.unheard = get_bool(buf);
+		record->health.max_rate = buf_get_u64(buf);
+		record->health.cut = buf_get_u64(buf);
 		break;
 	case IPC_AGAIN:
 	case IPC_PART:

@@ -332,6 +332,7 @@ static void take_over(struct config *config, struct config *other)
 	memcpy(config->advertise, other->advertise, sizeof config->advertise);
 	config->advertise_count = other->advertise_count;
 	config->max_clients = other->max_clients;
+	config->max_rate = other->max_rate;
 	other->streams = NULL;
 	other->stream_count = 0;
 	config_free(other);

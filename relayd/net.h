@@ -69,8 +69,9 @@ struct net {
 	struct troubles troubles;
 	bool clock_known; /* how far the wall clock is ahead of that since the boot: */
 	int64_t clock_ahead_ms;
-	int64_t clock_owed;   /* seconds by which what expires in the database is to be moved */
-	uint64_t events_lost; /* by the kernel side, as was last said */
+	int64_t clock_owed;	/* seconds by which what expires in the database is to be moved */
+	uint64_t events_lost;	/* by the kernel side, as was last said */
+	uint64_t cut, cut_seen; /* packets beyond max-rate; the kernel's counter as it was last */
 	struct ipc_record records[IPC_RECORDS_MAX];
 	struct ipc_fact facts[IPC_FACTS_MAX];
 	uint8_t message[IPC_MAX];

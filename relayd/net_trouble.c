@@ -101,6 +101,19 @@ void net_trouble_health(struct net *net, const struct rules_health *health)
 			"known later");
 }
 
+void net_trouble_cut(struct net *net, uint64_t cut)
+{
+	uint64_t more = cut - (cut < net->cut_seen ? 0 : net->cut_seen);
+
+	net->cut_seen = cut;
+	net->cut += more;
+	if (more)
+		trouble_tell(&net->troubles, TROUBLE_RATE, net_now(net),
+			"all streams together have %" PRIu64 " bytes a second, as many as "
+			"`max-rate` allows: what is more is dropped",
+			net->config->max_rate);
+}
+
 static bool tell_kernel(struct net *net, const char *name, int error)
 {
 	static const char *const texts[TROUBLE_KINDS] = {

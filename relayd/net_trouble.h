@@ -12,6 +12,8 @@ void net_trouble_tick(struct net *net);
 bool net_trouble_files(struct net *net, int error);
 /* What the kernel side has seen of the host. */
 void net_trouble_health(struct net *net, const struct rules_health *health);
+/* So many packets were more than max-rate allows, since the kernel side has set it. */
+void net_trouble_cut(struct net *net, uint64_t cut);
 /* A reading of the kernel's state failed: -errno. */
 void net_trouble_read(struct net *net, int error);
 /* The kernel refused a change for a stream, or "": data is the struct net. */

@@ -19,6 +19,16 @@ static bool is_first(const struct net *net, const struct slot *slot, const struc
 	return i < net->config->address_count && addr_equal(&net->config->addresses[i], addr);
 }
 
+/* After a start, a reload or somebody else's change the kernel may have another one. */
+static void keep_max_rate(struct net *net, const struct rules_health *health)
+{
+	const struct rules_op op = {.kind = RULES_MAX_RATE, .rate = net->config->max_rate};
+
+	net_trouble_cut(net, health->cut);
+	if (health->max_rate != op.rate)
+		sync_batch(&net->sync, &op, 1, NULL, NULL);
+}
+
 static void take(struct net *net, const struct ipc_record *record)
 {
 	const struct rules_client *client = &record->client;
@@ -34,6 +44,7 @@ static void take(struct net *net, const struct ipc_record *record)
 		slot->refused += record->listening.refused_packets;
 	} else if (record->kind == IPC_HEALTH) {
 		net_trouble_health(net, &record->health);
+		keep_max_rate(net, &record->health);
 	} else if (record->kind == IPC_CLIENT) {
 		slot = slot_by_client(&net->table, &client->client);
 		if (!slot)

@@ -10,10 +10,11 @@
 #include <string.h>
 
 #include "common/mac.h"
+#include "rules/rules.h"
 
 /* Less holds no packet. With more nft_limit_init() of the kernel, in nanoseconds, overflows. */
 #define RATE_MIN  1000
-#define RATE_MAX  10000000000LL
+#define RATE_MAX  ((long long)RULES_RATE_MAX)
 #define QUOTA_MAX 1000000000000000000ULL
 
 #define LETTERS	  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -18,6 +18,7 @@ const char *trouble_name(enum trouble_kind kind)
 		[TROUBLE_DISK] = "database",
 		[TROUBLE_CLOCK] = "clock_set",
 		[TROUBLE_CLIENTS] = "clients_full",
+		[TROUBLE_RATE] = "rate_full",
 	};
 
 	return names[kind];

@@ -225,6 +225,23 @@ static void limit_fill(struct nftnl_expr *expr, uint32_t rate)
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
 }
 
+void expr_limit_over(struct expr_rule *rule, uint64_t rate)
+{
+	struct nftnl_expr *expr = rule_extend(rule, "limit");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_RATE, rate);
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_UNIT, 1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKT_BYTES);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+}
+
+void expr_counter(struct expr_rule *rule)
+{
+	rule_extend(rule, "counter");
+}
+
 void expr_limit(struct expr_rule *rule, uint32_t rate)
 {
 	limit_fill(rule_extend(rule, "limit"), rate);

@@ -46,7 +46,10 @@ void expr_timeout(struct expr_rule *rule, const char *object);
 void expr_log(struct expr_rule *rule, const char *prefix);
 /* Packets a second, as many at once. */
 void expr_limit(struct expr_rule *rule, uint32_t rate);
-/* The same limit for each key of a dynamic set. */
+/* What is more than so many bytes a second, as many at once. */
+void expr_limit_over(struct expr_rule *rule, uint64_t rate);
+void expr_counter(struct expr_rule *rule);
+/* The same limit as expr_limit's for each key of a dynamic set. */
 void expr_limit_each(struct expr_rule *rule, const char *set, uint32_t rate);
 
 /* Which addresses of the packet are a key; ports are those of the same side. */

@@ -7,6 +7,7 @@
 
 #include "rules/fetch.h"
 #include "rules/internal.h"
+#include "rules/max_rate.h"
 
 /* Newer than the oldest headers that we build with (5.10). */
 #define STATS_MAX_ENTRIES 2
@@ -32,9 +33,15 @@ int rules_health(struct rules *rules, struct rules_health *health)
 	char request[NL_REQUEST];
 	struct nlmsghdr *nlh = nl_request(
 		request, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC);
+	struct max_rate limit = {0};
+	int err = rules->extra.max_rate ? max_rate_read(&rules->nl, &limit) : 0;
 
+	if (err)
+		return err;
 	*health = (struct rules_health){.lost = rules->lost,
 		.unheard = fetch_is_full(&rules->nl, SET_OPENING, AF_INET) ||
-			   fetch_is_full(&rules->nl, SET_OPENING, AF_INET6)};
+			   fetch_is_full(&rules->nl, SET_OPENING, AF_INET6),
+		.max_rate = limit.rate,
+		.cut = limit.cut};
 	return nl_talk(&rules->nl, nlh, health_take, health);
 }

@@ -28,8 +28,8 @@ struct rules {
 	struct hint *hints; /* for the next reading */
 	size_t hint_count, hint_room;
 	uint64_t resized; /* elements that transactions may have added to a set, or removed */
-	bool peers;	  /* their chain exists */
-	uint64_t lost;	  /* times that events were */
+	struct skeleton_extra extra;
+	uint64_t lost; /* times that events were */
 };
 
 /* rules_open as on a kernel that lacks what `limit` lacks, for tests; NULL: as it is. */
@@ -54,6 +54,8 @@ enum table_state {
 int table_examine(struct nl *nl, enum table_state *out);
 /* There are pairs. */
 int table_has_peers(struct nl *nl, bool *out);
+/* Which chains the table should have besides those that it always has. */
+int table_extra(struct nl *nl, struct skeleton_extra *out);
 
 /*
  * Whether chains and rules of the table are those of the skeleton, in their order; the batch is

@@ -69,6 +69,8 @@ const char *op_check(const struct rules_op *op)
 	case RULES_PUNCH:
 	case RULES_UNPUNCH:
 		return endpoint_is_valid(&op->punch) ? NULL : "the local endpoint is incomplete";
+	case RULES_MAX_RATE:
+		return op->rate > RULES_RATE_MAX ? "the rate is too high" : NULL;
 	case RULES_CONSENT:
 		return op->listen.addr.family ? listen_check(op) : client_check(op);
 	case RULES_INGRESS:

@@ -28,15 +28,15 @@ static int table_make(struct rules *rules, enum table_state state, struct rules_
 	uint32_t strangers;
 	int err = 0;
 
-	rules->peers = false;
+	rules->extra = (struct skeleton_extra){0};
 	if (state == TABLE_OURS)
-		err = table_has_peers(&rules->nl, &rules->peers);
+		err = table_extra(&rules->nl, &rules->extra);
 	if (err && err != -ENOENT)
 		return nl_fail(error, err, -1, "reading table %s: %s", RULES_TABLE, strerror(-err));
 	batch_clear(&rules->batch);
 	if (state == TABLE_OLD)
 		skeleton_delete(&rules->batch, RULES_TABLE);
-	skeleton_add(&rules->batch, &rules->kernel, rules->peers);
+	skeleton_add(&rules->batch, &rules->kernel, &rules->extra);
 	if (state == TABLE_OURS)
 		err = strangers_delete(rules, &strangers);
 	if (err)
@@ -58,7 +58,7 @@ static int table_claim(struct rules *rules, struct rules_error *error)
 static int table_repair(struct rules *rules, struct rules_mended *mended, struct rules_error *error)
 {
 	bool same = false;
-	int err = table_has_peers(&rules->nl, &rules->peers);
+	int err = table_extra(&rules->nl, &rules->extra);
 
 	mended->changed = false;
 	if (!err)
@@ -75,14 +75,14 @@ static int table_repair(struct rules *rules, struct rules_mended *mended, struct
 static int table_upgrade(struct rules *rules, struct rules_error *error)
 {
 	struct upgrade upgrade = {0};
-	int err = table_has_peers(&rules->nl, &rules->peers);
+	int err = table_extra(&rules->nl, &rules->extra);
 
 	if (!err || err == -ENOENT)
 		err = upgrade_read(&rules->nl, &upgrade);
 	if (!err) {
 		batch_clear(&rules->batch);
 		skeleton_delete(&rules->batch, RULES_TABLE);
-		skeleton_add(&rules->batch, &rules->kernel, rules->peers);
+		skeleton_add(&rules->batch, &rules->kernel, &rules->extra);
 		err = upgrade_commit(rules, &upgrade, error);
 	}
 	upgrade_fini(&upgrade);

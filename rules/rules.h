@@ -18,7 +18,8 @@
 #define RULES_LOG_GROUP 21074
 #define RULES_NAME	64 /* a stream's name with its terminating zero */
 /* Operations in one transaction; its netlink message stays far below the send buffer. */
-#define RULES_OPS_MAX 512
+#define RULES_OPS_MAX  512
+#define RULES_RATE_MAX 10000000000 /* bytes per second: the kernel's limits reckon in 64 bits */
 
 enum rules_op_kind {
 	RULES_LISTEN, /* senders may send to `listen`; adding again replaces source and number, the
@@ -37,12 +38,14 @@ enum rules_op_kind {
 	RULES_PEER,    /* what comes from `client` to `punch` goes to `peer`, as long as its consent
 			  lasts; both are CLIENTs besides */
 	RULES_UNPEER,  /* and its flow is deleted */
+	RULES_MAX_RATE, /* all streams and pairs together have `rate` */
 };
 
 /* One operation; which fields count says the comment in front of each group. */
 struct rules_op {
 	enum rules_op_kind kind;
-	char name[RULES_NAME];	/* all but PUNCH: the stream, shown as the element's comment */
+	char name[RULES_NAME];	/* all but PUNCH and MAX_RATE: the stream, shown as the element's
+				   comment */
 	struct endpoint listen; /* LISTEN, UNLISTEN, INGRESS, UNINGRESS, CONSENT: where senders send
 				   to */
 	uint32_t number;	/* LISTEN, PEER: the stream's number */
@@ -57,8 +60,8 @@ struct rules_op {
 	bool raw;	       /* PUNCH, UNPUNCH: every datagram is a punch, not only STUN */
 	uint32_t consent_ms;   /* INGRESS, CONSENT: milliseconds until the kernel stops; CLIENT: the
 				  same of a peer, 0: it is none */
-	uint64_t
-		rate; /* INGRESS, CLIENT; CONSENT that had run out: bytes per second, 0: no limit */
+	uint64_t rate; /* INGRESS, CLIENT, MAX_RATE; CONSENT that had run out: bytes per second, 0:
+			  no limit */
 };
 
 struct rules_error {
@@ -115,6 +118,8 @@ struct rules_health {
 	uint32_t flows, flows_max; /* entries of the conntrack table; max 0: not told */
 	uint64_t lost;		   /* times that events were lost since rules_open */
 	bool unheard;		   /* so many ports are opened at once that not all make events */
+	uint64_t max_rate;	   /* as MAX_RATE has set it; 0: no limit */
+	uint64_t cut;		   /* packets that it has dropped since it was set */
 };
 /* Called for each; a callback may be NULL when that part is not wanted and is then not read. */
 struct rules_reader {

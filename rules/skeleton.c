@@ -15,6 +15,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include "rules/chain.h"
+#include "rules/max_rate.h"
 #include "rules/skeleton_rules.h"
 
 /* Newer than the oldest headers that we build with (6.9). */
@@ -172,19 +174,10 @@ uint32_t skeleton_flags(const struct kernel *kernel)
 	return kernel->persist ? NFT_TABLE_F_OWNER | TABLE_F_PERSIST : 0;
 }
 
-static struct nftnl_udata_buf *comment_new(uint8_t type, const char *comment)
-{
-	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
-
-	if (udata)
-		nftnl_udata_put_strz(udata, type, comment);
-	return udata;
-}
-
 void skeleton_add_table(struct batch *batch, const char *table, uint32_t flags)
 {
 	struct nlmsghdr *nlh = batch_add(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, -1);
-	struct nftnl_udata_buf *udata = comment_new(NFTNL_UDATA_TABLE_COMMENT, SKELETON_COMMENT);
+	struct nftnl_udata_buf *udata = udata_comment(NFTNL_UDATA_TABLE_COMMENT, SKELETON_COMMENT);
 
 	if (!udata) {
 		batch->failed = true;
@@ -311,14 +304,6 @@ static void add_set(struct batch *batch, enum set_id id, uint8_t family)
 		nftnl_set_free(set);
 }
 
-struct chain_spec {
-	const char *name;
-	const char *comment;
-	const char *type; /* NULL: not at a hook */
-	uint32_t hook;
-	int32_t priority;
-};
-
 static const struct chain_spec chains[] = {
 	{.name = CHAIN_STUN, .comment = "punches are not tracked"},
 	{.name = CHAIN_RATE4, .comment = "as fast as allowed"},
@@ -355,47 +340,12 @@ bool skeleton_has_chain(const char *name)
 	return false;
 }
 
-static void add_chain(struct batch *batch, const struct chain_spec *spec)
-{
-	struct nlmsghdr *nlh = batch_add(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, -1);
-	struct nftnl_udata_buf *udata = comment_new(NFTNL_UDATA_CHAIN_COMMENT, spec->comment);
-	struct nlattr *hook;
-
-	if (!udata) {
-		batch->failed = true;
-		return;
-	}
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, RULES_TABLE);
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, spec->name);
-	if (spec->type) {
-		hook = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
-		mnl_attr_put_u32(nlh, NFTA_HOOK_HOOKNUM, htonl(spec->hook));
-		mnl_attr_put_u32(nlh, NFTA_HOOK_PRIORITY, htonl((uint32_t)spec->priority));
-		mnl_attr_nest_end(nlh, hook);
-		mnl_attr_put_u32(nlh, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, spec->type);
-	}
-	mnl_attr_put(
-		nlh, NFTA_CHAIN_USERDATA, nftnl_udata_buf_len(udata), nftnl_udata_buf_data(udata));
-	nftnl_udata_buf_free(udata);
-}
-
-/* chain NULL: the rules of all chains. */
-static void delete_rules(struct batch *batch, const char *chain)
-{
-	struct nlmsghdr *nlh = batch_add(batch, NFT_MSG_DELRULE, 0, -1);
-
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULES_TABLE);
-	if (chain)
-		mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
-}
-
 void skeleton_add_peers(struct batch *batch)
 {
 	for (size_t i = 0; i < PEER_CHAINS; i++)
-		add_chain(batch, &peer_chains[i]);
+		chain_add(batch, &peer_chains[i]);
 	for (size_t i = 0; i < PEER_CHAINS; i++)
-		delete_rules(batch, peer_chains[i].name);
+		chain_clear(batch, peer_chains[i].name);
 	skeleton_add_peer_rules(batch);
 }
 
@@ -403,16 +353,13 @@ void skeleton_add_peers(struct batch *batch)
 void skeleton_delete_peers(struct batch *batch)
 {
 	for (size_t i = 0; i < PEER_CHAINS; i++)
-		delete_rules(batch, peer_chains[i].name);
-	for (size_t i = PEER_CHAINS; i > 0; i--) {
-		struct nlmsghdr *nlh = batch_add(batch, NFT_MSG_DELCHAIN, 0, -1);
-
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, RULES_TABLE);
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, peer_chains[i - 1].name);
-	}
+		chain_clear(batch, peer_chains[i].name);
+	for (size_t i = PEER_CHAINS; i > 0; i--)
+		chain_delete(batch, peer_chains[i - 1].name);
 }
 
-void skeleton_add(struct batch *batch, const struct kernel *kernel, bool peers)
+void skeleton_add(
+	struct batch *batch, const struct kernel *kernel, const struct skeleton_extra *extra)
 {
 	skeleton_add_table(batch, RULES_TABLE, skeleton_flags(kernel));
 	for (int id = 0; id < SET_COUNT; id++) {
@@ -424,9 +371,11 @@ void skeleton_add(struct batch *batch, const struct kernel *kernel, bool peers)
 		skeleton_add_timeout(batch, RULES_TABLE, AF_INET6);
 	}
 	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
-		add_chain(batch, &chains[i]);
-	delete_rules(batch, NULL);
+		chain_add(batch, &chains[i]);
+	chain_clear(batch, NULL);
 	skeleton_add_rules(batch, kernel);
-	if (peers)
+	if (extra->peers)
 		skeleton_add_peers(batch);
+	if (extra->max_rate)
+		max_rate_add(batch, extra->max_rate);
 }

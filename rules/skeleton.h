@@ -54,11 +54,15 @@ struct kernel {
 	bool timeouts; /* objects for conntrack timeouts */
 };
 
-/*
- * The whole table; over one of the same version its rules are made anew and its elements stay.
- * peers: SET_PEER has elements.
- */
-void skeleton_add(struct batch *batch, const struct kernel *kernel, bool peers);
+/* What costs every packet, and exists only where it is needed. */
+struct skeleton_extra {
+	bool peers;	   /* SET_PEER has elements */
+	uint64_t max_rate; /* bytes per second, 0: no limit */
+};
+
+/* The whole table; over one of the same version its rules are made anew and its elements stay. */
+void skeleton_add(
+	struct batch *batch, const struct kernel *kernel, const struct skeleton_extra *extra);
 void skeleton_delete(struct batch *batch, const char *table);
 /* The table alone, for the probe too. */
 void skeleton_add_table(struct batch *batch, const char *table, uint32_t flags);

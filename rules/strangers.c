@@ -13,6 +13,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "rules/internal.h"
+#include "rules/max_rate.h"
 #include "rules/skeleton_rules.h"
 
 /* In one transaction; what is left over is found by the next comparison. */
@@ -37,6 +38,7 @@ static const struct kind {
 
 struct strangers {
 	const struct kind *kind;
+	bool limited; /* there is a max_rate */
 	size_t count;
 	struct {
 		char name[NFT_NAME_MAXLEN];
@@ -44,10 +46,13 @@ struct strangers {
 	} list[STRANGERS_MAX];
 };
 
-static bool is_ours(const struct kind *kind, const char *name, uint32_t type)
+static bool is_ours(const struct strangers *found, const char *name, uint32_t type)
 {
+	const struct kind *kind = found->kind;
+
 	if (kind->get == NFT_MSG_GETCHAIN)
-		return skeleton_has_chain(name);
+		return skeleton_has_chain(name) ||
+		       (found->limited && !strcmp(name, CHAIN_MAX_RATE));
 	if (kind->get == NFT_MSG_GETSET)
 		return skeleton_has_set(name);
 	return kind->get == NFT_MSG_GETOBJ && type == NFT_OBJECT_CT_TIMEOUT &&
@@ -91,7 +96,7 @@ static void answer(void *data, const struct nlmsghdr *nlh)
 			type = number_of(attr);
 	}
 	if (strcmp(table, RULES_TABLE) || !*name || strlen(name) >= NFT_NAME_MAXLEN ||
-		flags & kind->bound || is_ours(kind, name, type) || found->count == STRANGERS_MAX)
+		flags & kind->bound || is_ours(found, name, type) || found->count == STRANGERS_MAX)
 		return;
 	strcpy(found->list[found->count].name, name);
 	found->list[found->count++].type = type;
@@ -122,6 +127,8 @@ int strangers_delete(struct rules *rules, uint32_t *count)
 	int err = found ? 0 : -ENOMEM;
 
 	*count = 0;
+	if (found)
+		found->limited = rules->extra.max_rate;
 	for (size_t i = 0; !err && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		err = kind_read(&rules->nl, &kinds[i], found);
 		for (size_t n = 0; !err && n < found->count; n++) {

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "rules/elem.h"
 #include "rules/internal.h"
+#include "rules/max_rate.h"
 
 /* The comment in a table's user data is the first entry and has type 0 (libnftnl, udata.h). */
 static void comment_read(const struct nlattr *attr, char *out, size_t size)
@@ -75,5 +76,18 @@ int table_has_peers(struct nl *nl, bool *out)
 		*out = elems.count;
 	}
 	free(elems.list);
+	return err;
+}
+
+int table_extra(struct nl *nl, struct skeleton_extra *out)
+{
+	struct max_rate limit;
+	int err = table_has_peers(nl, &out->peers);
+
+	out->max_rate = 0;
+	if (!err)
+		err = max_rate_read(nl, &limit);
+	if (!err)
+		out->max_rate = limit.rate;
 	return err;
 }

@@ -5,6 +5,7 @@
 #include "rules/consent.h"
 #include "rules/elem.h"
 #include "rules/internal.h"
+#include "rules/max_rate.h"
 
 /* What a transaction is made from. */
 struct txn {
@@ -283,6 +284,21 @@ static int peer_set(struct txn *txn, int i)
 	return 0;
 }
 
+static int max_rate_set(struct txn *txn, int i)
+{
+	const uint64_t rate = txn->ops[i].rate;
+	struct max_rate is;
+	int err = max_rate_read(&txn->rules->nl, &is);
+
+	if (err)
+		return err;
+	if (rate && rate != is.rate)
+		max_rate_add(&txn->rules->batch, rate);
+	else if (!rate && is.rate)
+		max_rate_delete(&txn->rules->batch);
+	return 0;
+}
+
 static int op_build(struct txn *txn, int i)
 {
 	switch (txn->ops[i].kind) {
@@ -308,6 +324,8 @@ static int op_build(struct txn *txn, int i)
 	case RULES_PEER:
 	case RULES_UNPEER:
 		return peer_set(txn, i);
+	case RULES_MAX_RATE:
+		return max_rate_set(txn, i);
 	}
 	return -EINVAL;
 }
@@ -320,18 +338,25 @@ static bool has_op(const struct rules_op *ops, size_t count, enum rules_op_kind 
 	return false;
 }
 
+static void max_rate_note(struct rules *rules, const struct rules_op *ops, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (ops[i].kind == RULES_MAX_RATE)
+			rules->extra.max_rate = ops[i].rate;
+}
+
 /* The peers' chain goes with the last pair; that it stays only costs time. */
 static void peers_tidy(struct rules *rules, const struct rules_op *ops, size_t count)
 {
 	bool used = true;
 
-	rules->peers |= has_op(ops, count, RULES_PEER);
-	if (!rules->peers || !has_op(ops, count, RULES_UNPEER) ||
+	rules->extra.peers |= has_op(ops, count, RULES_PEER);
+	if (!rules->extra.peers || !has_op(ops, count, RULES_UNPEER) ||
 		table_has_peers(&rules->nl, &used) || used)
 		return;
 	batch_clear(&rules->batch);
 	skeleton_delete_peers(&rules->batch);
-	rules->peers = batch_commit(&rules->batch, &rules->nl, NULL) != 0;
+	rules->extra.peers = batch_commit(&rules->batch, &rules->nl, NULL) != 0;
 }
 
 /* Sets stay as large as they are when consent begins anew. */
@@ -349,7 +374,7 @@ static int txn_build(struct txn *txn)
 	int err;
 
 	batch_clear(&txn->rules->batch);
-	if (!txn->rules->peers && has_op(txn->ops, txn->count, RULES_PEER))
+	if (!txn->rules->extra.peers && has_op(txn->ops, txn->count, RULES_PEER))
 		skeleton_add_peers(&txn->rules->batch);
 	for (size_t i = 0; i < txn->count; i++) {
 		const char *wrong = op_check(&txn->ops[i]);
@@ -378,6 +403,7 @@ int rules_apply(
 	if (err)
 		return err;
 	rules->resized += ops_resizing(ops, count);
+	max_rate_note(rules, ops, count);
 	peers_tidy(rules, ops, count);
 	flush_holes(&rules->flush, &rules->nl, ops, count);
 	return 0;

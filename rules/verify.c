@@ -261,7 +261,7 @@ int skeleton_verify(struct rules *rules, bool *same)
 	int err;
 
 	batch_clear(&rules->batch);
-	skeleton_add(&rules->batch, &rules->kernel, rules->peers);
+	skeleton_add(&rules->batch, &rules->kernel, &rules->extra);
 	batch_finish(&rules->batch);
 	batch_read(&rules->batch, &want);
 	err = dump(&rules->nl, NFT_MSG_GETCHAIN, &have);

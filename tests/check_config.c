@@ -205,6 +205,9 @@ static const struct bad streams[] = {
 	{"stream a {\npeers = 1\nquota = 5G " KEY "}\n", 3,
 		"a quota does not count what peers send"},
 	{"max-clients = -1", 1, "write 0 to 2147483647"},
+	{"max-rate = 999", 1,
+		"999 is not a rate; rates are 1000 to 10000000000 bytes per second, or 0"},
+	{"max-rate = 10M", 1, "write digits only"},
 	{"stream a {\nrate = 2M\n}\n", 2, "rate: \"2M\" is not a number"},
 	{"stream a {\nraw-punch = 65536\n}\n", 2, "raw-punch: 65536 is not a port"},
 	{"stream a {\nraw_punch = 5\n}\n", 2, "no such option 'raw_punch'"},
@@ -396,7 +399,7 @@ static const char everything[] =
 	"# it's a comment with \\ and ${x}\r\n"
 	"address = { '127.0.0.1' /* \" */ # {\n } // don't\n"
 	"advertise = { \"127.0.0.1=203.0.113.7\" }\n"
-	"punch = \"3479\" realm = example.org//x consent = 10 max-clients = 7\n"
+	"punch = \"3479\" realm = example.org//x consent = 10 max-clients = 7 max-rate = 12500000\n"
 	"database = /tmp/s.db\nsocket = '/tmp/s#.sock'\nuser = nobody\n"
 	"stream cam1 {\n"
 	"	listen = \"9099-9102,9200\"\n	source = \"any\"\n" KEY
@@ -416,6 +419,7 @@ START_TEST(test_everything)
 	ck_assert_uint_eq(config->punch, 3479);
 	ck_assert_uint_eq(config->consent, 10);
 	ck_assert_uint_eq(config->max_clients, 7);
+	ck_assert_uint_eq(config->max_rate, 12500000);
 	ck_assert_str_eq(config->realm, "example.org//x");
 	ck_assert_str_eq(config->database, "/tmp/s.db");
 	ck_assert_str_eq(config->socket, "/tmp/s#.sock");

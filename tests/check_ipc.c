@@ -71,13 +71,13 @@ END_TEST
 
 START_TEST(test_apply_kinds)
 {
-	for (int kind = RULES_LISTEN; kind <= RULES_UNPEER; kind++) {
+	for (int kind = RULES_LISTEN; kind <= RULES_MAX_RATE; kind++) {
 		struct rules_op op = {.kind = (enum rules_op_kind)kind};
 
 		ck_assert_int_eq(decode(message, ipc_encode_apply(message, 1, &op, 1)), 0);
 		ck_assert_int_eq(ops[0].kind, kind);
 	}
-	message[LIST_HEAD] = RULES_UNPEER + 1;
+	message[LIST_HEAD] = RULES_MAX_RATE + 1;
 	ck_assert_int_eq(decode(message, LIST_HEAD + OP_SIZE), -EPROTO);
 	message[LIST_HEAD] = 0xff;
 	ck_assert_int_eq(decode(message, LIST_HEAD + OP_SIZE), -EPROTO);
@@ -253,7 +253,7 @@ static size_t records_make(struct ipc_record *out)
 	out[5].kind = IPC_PEER;
 	out[5].peer = (struct rules_peer){v4, v6, v4, 0xfffffe, "cam2", v6};
 	out[6].kind = IPC_HEALTH;
-	out[6].health = (struct rules_health){7, 8, 1ULL << 40, true};
+	out[6].health = (struct rules_health){7, 8, 1ULL << 40, true, 1ULL << 33, 9};
 	return RECORDS;
 }
 

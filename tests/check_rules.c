@@ -87,6 +87,8 @@ START_TEST(test_apply_refuses)
 
 	op = (struct rules_op){.kind = RULES_PUNCH};
 	check_refused(&op, "incomplete");
+	op = (struct rules_op){.kind = RULES_MAX_RATE, .rate = RULES_RATE_MAX + 1};
+	check_refused(&op, "too high");
 	op.kind = (enum rules_op_kind)99;
 	check_refused(&op, "no such");
 }
@@ -119,7 +121,7 @@ START_TEST(test_skeleton_fits)
 	struct batch batch;
 
 	batch_init(&batch);
-	skeleton_add(&batch, &kernel, true);
+	skeleton_add(&batch, &kernel, &(struct skeleton_extra){true, 1000});
 	ck_assert(!batch.failed);
 	ck_assert_uint_gt(batch.count, 60);
 	for (size_t i = 0; i + 1 < batch.count; i++) {

@@ -202,6 +202,28 @@ START_TEST(test_host)
 }
 END_TEST
 
+/* The kernel's counter begins anew with each limit, and ours goes on. */
+START_TEST(test_cut)
+{
+	struct config config = {.max_rate = 5000};
+	const struct trouble *rate = &net.troubles.list[TROUBLE_RATE];
+
+	memset(&net, 0, sizeof(net));
+	net.config = &config;
+	net_trouble_cut(&net, 0);
+	ck_assert(!rate->now);
+	net_trouble_cut(&net, 7);
+	net_trouble_cut(&net, 9);
+	ck_assert(rate->now);
+	ck_assert_ptr_nonnull(strstr(rate->text, "5000 bytes a second"));
+	net_trouble_cut(&net, 2);
+	ck_assert_uint_eq(net.cut, 11);
+	net_trouble_cut(&net, 2);
+	ck_assert_uint_eq(net.cut, 11);
+	ck_assert_uint_eq(rate->count, 3);
+}
+END_TEST
+
 START_TEST(test_kernel_and_database)
 {
 	memset(&net, 0, sizeof(net));
@@ -233,6 +255,7 @@ int main(void)
 	tcase_add_test(tcase, test_sticky);
 	tcase_add_test(tcase, test_codes);
 	tcase_add_test(tcase, test_host);
+	tcase_add_test(tcase, test_cut);
 	tcase_add_test(tcase, test_kernel_and_database);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("clock");

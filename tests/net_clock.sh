@@ -16,8 +16,8 @@ SLACK=3
 
 # The clocks are set with Debian's faketime: relayd keeps what was loaded before it gave up its
 # privileges. CLOCK_MONOTONIC is left as it is.
-faketime=$(find /usr/lib -name libfaketime.so.1 2>/dev/null | head -n 1)
-[ -n "$faketime" ] || bail "no faketime: scripts/setup --test"
+for faketime in /usr/lib/*/faketime/libfaketime.so.1; do :; done
+[ -e "$faketime" ] || bail "no faketime: scripts/setup --test"
 
 # The mounts are its own, as ip netns exec has it; of what faketime keeps in /dev/shm nothing stays.
 clocked() { # HOST: sets the array clocked to words before a command whose clock that host's is

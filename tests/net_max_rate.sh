@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# All streams together have no more than max-rate: what is more is dropped and counted, also after
+# relayd's death; a reload changes it, and without one the chain that keeps it is not there.
+#
+#   sender --- net --- nat --- client: two players
+#               |
+#             relay
+. "$(dirname "$0")/lib.sh"
+plan 20
+
+RATE=200 SIZE=972                # packets a second of each stream, and what one carries
+PACKET=$((SIZE + 28))            # as the kernel counts it
+LIMIT=$((RATE * PACKET))         # what one of them needs
+HIGHER=$((LIMIT * 4))
+
+metric() { # SERIES: its value
+	pctl metrics | awk -v name="$1" '$1 == name { print $2 }'
+}
+
+counts() { # SERIES VALUE: at least
+	[ "$(metric "$1")" -ge "$2" ]
+}
+
+limit_is() { # BYTES|"": the kernel's
+	in_ns relay nft list chain inet relayd keep_max_rate >"$T/chain" 2>&1
+	[ "$(sed -n 's/.*limit rate over \([0-9]*\) bytes.second.*/\1/p' "$T/chain")" = "$1" ]
+}
+
+names_it() {
+	pctl show cam1 >"$T/show.log" && contains "$T/show.log" rate_full
+}
+
+punch() { # STREAM PORT LISTEN
+	start client "$1" "$PUNCHCTL" punch "$1@$RELAY4" --key-file "$T/$1.key" --port "$2" --to "$3"
+}
+
+# Both streams for a while: how many of their packets came.
+media() { # COUNT
+	local i
+	for i in 1 2; do
+		start client "recv$i" "$UDPTOOL" recv --bind "127.0.0.1:500$i" --for 60 --idle 3
+		wait_for 5 udp_bound client "500$i"
+	done
+	for i in 1 2; do
+		start sender "send$i" "$UDPTOOL" send --from "$SENDER4:700$i" --to "$RELAY4:910$i" \
+			--count "$1" --rate $RATE --size $SIZE
+	done
+	for i in 1 2; do
+		finish "send$i" 60 && finish "recv$i" 60 || return
+	done
+	CAME=$(($(json "$T/recv1.log" 'd["distinct"]') + $(json "$T/recv2.log" 'd["distinct"]')))
+	TOOK=$(json "$T/send1.log" 'd["seconds"]')
+}
+
+# No more than the rate and, at the beginning, one second's worth of it.
+within() {
+	awk -v came="$CAME" -v took="$TOOK" -v rate="$RATE" \
+		'BEGIN { exit !(came <= rate * (took + 1.5)) }'
+}
+
+set_limit() { # BYTES
+	sed -i "s/^max-rate = .*/max-rate = $1/" "$T/relayd.conf" && pctl reload >"$T/reload.log"
+}
+
+lab_up
+relayd_conf 'consent = 30' "max-rate = $LIMIT"
+stream_conf cam1 'listen = "9101"' "source = \"$SENDER4\""
+stream_conf cam2 'listen = "9102"' "source = \"$SENDER4\""
+ok "relayd starts" relayd_start
+ok "the kernel keeps the limit" wait_for 5 limit_is "$LIMIT"
+is "relayd says which" "$(metric relayd_max_rate)" "$LIMIT"
+punch cam1 5001 9101
+punch cam2 5002 9102
+ok "two clients" eval 'wait_for 5 stream_is cam1 ready && wait_for 5 stream_is cam2 ready'
+
+ok "twice as much is sent" media $((RATE * 5))
+ok "and no more comes than may" within
+ok "nor much less" test "$CAME" -ge $((RATE * 4))
+figure "packets sent, came, seconds" "$((RATE * 10)) $CAME $TOOK"
+ok "what did not is counted" wait_for 5 counts relayd_max_rate_dropped_packets_total $((RATE * 10 - CAME))
+is "all of it" "$(metric relayd_max_rate_dropped_packets_total)" $((RATE * 10 - CAME))
+ok "it has a name" names_it
+ok "the log says so once" [ "$(grep -c 'rate_full: all streams together' "$T/relayd.err")" -eq 1 ]
+
+relayd_kill
+ok "without relayd" limit_is "$LIMIT"
+ok "killed and started again" relayd_start
+ok "it holds" limit_is "$LIMIT"
+
+ok "a higher one" set_limit "$HIGHER"
+ok "is the kernel's" wait_for 5 limit_is "$HIGHER"
+ok "all of both flows" eval 'media $RATE && [ "$CAME" -eq $((2 * RATE)) ]'
+ok "none" set_limit 0
+ok "has no chain" wait_for 5 limit_is ""
+ok "which is gone" contains "$T/chain" 'No such file'
