@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Reads the commands in the documentation, for tests/docs.sh and for scripts/lint.
 
-    docs.py list FILE...                  every block: where, kind, host, by which scenario it is run
-    docs.py blocks FILE FOLDER [HEADING]  writes each block that is to be run to FOLDER/NUMBER and
-                                          prints "NUMBER LINE KIND HOST REST" of each
-    docs.py said TEXT OUTPUT...           did a program print these lines, in this order?
-    docs.py check                         what is wrong with README.md, CONTRIBUTING.md and docs/
+    docs.py list FILE...          every block: where, kind, host, by which scenario it is run
+    docs.py blocks FILE FOLDER [HEADING...]
+                                  writes each block that is to be run to FOLDER/NUMBER, and
+                                  prints "NUMBER LINE KIND HOST REST" of it
+    docs.py said TEXT OUTPUT...   did a program print these lines, in this order?
+    docs.py check                 what is wrong with README.md, CONTRIBUTING.md and docs/
 
 A block is fenced, and the words behind the fence say what it is:
 
-    sh HOST           commands; all succeed, within a minute
+    sh HOST           commands; all succeed, within two minutes
     sh HOST runs      one command that goes on until it is ended
     text              what the commands above it print; digits and keys may be others
     conf HOST PATH    the contents of a file, in whatever language
@@ -29,7 +30,7 @@ FENCE = re.compile(r"^ *```+ *(.*)$")
 NOT_RUN = re.compile(r"^<!-- not run: .+ -->$")
 HEADING = re.compile(r"^#+ +(.*?) *#*$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-RUN = re.compile(r"""\bdocs_run +("?)([\w./-]+\.md)\1(?: +"([^"]+)")?""")
+RUN = re.compile(r'\bdocs_run +([\w./-]+\.md)((?:(?: |\\\n\s*)+"[^"]+")*)')
 COMMAND = re.compile(r"^(\$ |sudo |punchctl |relayd )", re.MULTILINE)
 LOOP = re.compile(r"(while|until|for) ")
 COLUMNS = 120
@@ -118,8 +119,8 @@ def scenarios():
     found = []
     for path in sorted(glob.glob("tests/net_*.sh", root_dir=TOP)):
         with open(os.path.join(TOP, path), encoding="utf-8") as file:
-            for _, page, heading in RUN.findall(file.read()):
-                found.append((page, heading, path))
+            for page, headings in RUN.findall(file.read()):
+                found += [(page, heading, path) for heading in re.findall(r'"([^"]+)"', headings) or [""]]
     return found
 
 
@@ -163,13 +164,14 @@ def command_said(text, *outputs):
     return 0
 
 
-def command_blocks(path, folder, heading=""):
+def command_blocks(path, folder, *headings):
     page = Page(path)
-    if heading and heading not in page.headings:
-        print(f"{path} has no heading: {heading}", file=sys.stderr)
-        return 1
+    for heading in headings:
+        if heading not in page.headings:
+            print(f"{path} has no heading: {heading}")
+            return 1
     for number, block in enumerate(page.blocks):
-        if block.exempt or not block.kind or (heading and block.heading != heading):
+        if block.exempt or not block.kind or (headings and block.heading not in headings):
             continue
         with open(os.path.join(folder, str(number)), "w", encoding="utf-8") as file:
             file.write(("exec " if block.runs() and not LOOP.match(block.text) else "") + filled(block.text))

@@ -4,32 +4,10 @@
 # wherever it writes, is in memory and goes with the host; nothing of this machine is changed.
 # shellcheck disable=SC2154
 
-DOCS_USER=user                         # whose commands they are; /home/HOST is its home on HOST
-DOCS_LIMIT=60                          # seconds that a command may take
+DOCS_LIMIT=120 # seconds that a command may take
+DOCS_UID=61000
 export DOCS_RELAY=$RELAY4 DOCS_SENDER=$SENDER4 DOCS_CLIENT=$NAT4
-declare -A DOCS_RUNS=()                # how many commands that go on each host has
-
-# Where scp finds a host that a page names by its address.
-docs_known() { # ADDRESS HOST
-	mkdir -p "$T/home" && ln -sfn "$2" "$T/home/$1"
-}
-
-# A host's own view of the file system: everything is as it is here, or in the folder BASE,
-# until it is written to. /home is all hosts' together, which is how the stand-in for scp copies.
-docs_host() { # HOST [BASE]
-	local host=$1 home=$T/home/$1
-	mkdir -p "$home" "$T/docs/$host" || return
-	chown 61000:61000 "$home"
-	start "$host" "docs-$host" "$BASH" "$TOP/tests/docs_root.sh" "$T" "$host" "$BUILD" "${2:-/}"
-	wait_for 20 contains "$T/docs-$host.log" ready || { cat "$T/docs-$host.err" && false; }
-}
-
-# As root, in what the host sees.
-docs_root() { # HOST CMD...
-	local host=$1
-	shift
-	nsenter -t "$(pid_of "docs-$host")" -m -n -r -w -- env -i "${DOCS_ENV[@]}" HOME=/root "$@"
-}
+declare -A DOCS_RUNS=() # how many commands that go on each host has had
 
 # What players and others want to know; there is no screen, and no sound.
 DOCS_ENV=(
@@ -37,38 +15,84 @@ DOCS_ENV=(
 	SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy GST_PLUGIN_FEATURE_RANK=fakevideosink:MAX
 )
 
-# relayd on the relay, as it is after its installation.
-docs_relayd() {
-	docs_host relay || return
-	docs_root relay install -m 640 -g relayd /dev/stdin /etc/relayd.conf <"$TOP/relayd.conf.example" || return
-	start relay relayd nsenter -t "$(pid_of docs-relay)" -m -n -r -w -- \
-		env -i "${DOCS_ENV[@]}" relayd
-	wait_for 10 docs_root relay punchctl list
-}
-
-docs_put() { # HOST FILE...: into the user's home
-	local host=$1
-	shift
-	docs_ready "$host" && install -m 644 -o 61000 -g 61000 "$@" "$T/home/$host/"
+# A host's own view of the file system: everything is as it is here, or in the folder BASE,
+# until it is written to. /home is all hosts' together, which is how the stand-in for scp copies.
+docs_host() { # HOST [BASE]
+	mkdir -p "$T/home/$1" "$T/docs/$1" && chown "$DOCS_UID:$DOCS_UID" "$T/home/$1" || return
+	[ -e "/run/netns/$P$1" ] || host_up "$1" || return
+	start "$1" "docs-$1" "$BASH" "$TOP/tests/docs_root.sh" "$T" "$1" "$BUILD" "${2:-/}"
+	wait_for 40 contains "$T/docs-$1.log" ready || { cat "$T/docs-$1.err" && false; }
 }
 
 docs_ready() { # HOST
-	running "docs-$1" || docs_host "$1"
+	running "docs-$1" || running "$1.machine" || docs_host "$1"
 }
 
-# Sets docs_words to the words that run a block as the user, in its home.
-docs_as_user() { # HOST FILE
-	docs_words=(nsenter -t "$(pid_of "docs-$1")" -m -n -r -w --
-		env -i "${DOCS_ENV[@]}" "HOME=/home/$1" "USER=$DOCS_USER" "LOGNAME=$DOCS_USER"
-		setpriv --reuid=61000 --regid=61000 --init-groups
-		bash -c 'cd && exec bash -e -o pipefail "$1"' docs "/home/.docs/$2")
+# Where scp finds a host that a page names by its address.
+docs_known() { # ADDRESS HOST
+	mkdir -p "$T/home" && ln -sfn "$2" "$T/home/$1"
+}
+
+# Sets docs_words to the words that run something there as root; a host may be a machine of machine.sh.
+docs_enter() { # HOST
+	docs_words=(nsenter -t "$(pid_of "docs-$1")" -m -n -r -w)
+	running "$1.machine" && docs_words=(nsenter -t "$(machine_init "$1" | xargs)" -m -p -u -i -n -C -r -w)
+	docs_words+=(-- env -i "${DOCS_ENV[@]}" HOME=/root)
+}
+
+docs_root() { # HOST CMD...
+	docs_enter "$1"
+	"${docs_words[@]}" "${@:2}"
+}
+
+# A machine of machine.sh in place of such a host: its users' commands have a systemd of their own.
+docs_machine() { # HOST [FOLDER...]
+	machine_up "$@" &&
+		machine "$1" useradd --create-home --home-dir "/home/$1" --shell /bin/bash --uid "$DOCS_UID" user &&
+		machine "$1" loginctl enable-linger user && wait_for 40 docs_manager "$1"
+}
+
+docs_manager() { # HOST
+	machine "$1" test -S "/run/user/$DOCS_UID/systemd/private"
+}
+
+# Sets docs_words to the words that run a block as the user, in its home; on the host called "here",
+# in this tree.
+docs_as_user() { # HOST BLOCK
+	local cd="cd"
+	[ "$1" != here ] || cd="cd ${TOP@Q}"
+	docs_enter "$1"
+	docs_words+=("HOME=/home/$1" USER=user LOGNAME=user "XDG_RUNTIME_DIR=/run/user/$DOCS_UID"
+		setpriv "--reuid=$DOCS_UID" "--regid=$DOCS_UID" --init-groups
+		bash -e -o pipefail -c "$cd"$'\n'"$(docs_text "$2")")
+}
+
+# KEY is the one that was printed last.
+docs_text() { # BLOCK
+	sed "s|\\bKEY\\b|${DOCS_KEY:-KEY}|g" "$1"
 }
 
 docs_file() { # HOST BLOCK PATH
-	case $3 in
-	/*) docs_root "$1" install -D -m 644 "/home/.docs/$2" "$3" ;;
-	*) docs_root "$1" install -D -m 644 -o 61000 -g 61000 "/home/.docs/$2" "/home/$1/$3" ;;
-	esac
+	local owner=0 path=$3
+	[ "$path" != "${path#/}" ] || owner=$DOCS_UID path=/home/$1/$3
+	docs_text "$2" | docs_root "$1" install -D -m 644 -o "$owner" -g "$owner" /dev/stdin "$path"
+}
+
+docs_put() { # HOST FILE...: into the user's home
+	local file
+	docs_ready "$1" || return
+	for file in "${@:2}"; do
+		docs_root "$1" install -m 644 -o "$DOCS_UID" -g "$DOCS_UID" /dev/stdin "/home/$1/${file##*/}" <"$file" || return
+	done
+}
+
+# relayd on the relay, as it is after its installation.
+docs_relayd() {
+	docs_host relay && docs_known "$RELAY4" relay || return
+	docs_root relay install -m 640 -g relayd /dev/stdin /etc/relayd.conf <"$TOP/relayd.conf.example" || return
+	docs_enter relay
+	start relay relayd "${docs_words[@]}" relayd
+	wait_for 20 docs_root relay punchctl list
 }
 
 # One that goes on is named HOST.NUMBER, counted on each host: stop client.1 ends the first.
@@ -86,32 +110,50 @@ docs_do() { # HOST BLOCK
 }
 
 docs_said() { # BLOCK
-	"$PYTHON" "$TOP/tests/docs.py" said "$T/home/.docs/$1" "$T/$DOCS_LAST.log" "$T/$DOCS_LAST.err"
+	"$PYTHON" "$TOP/tests/docs.py" said "$1" "$T/$DOCS_LAST.log" "$T/$DOCS_LAST.err"
 }
 
-docs_block() { # NUMBER KIND HOST REST
-	case $2 in
-	sh | text) ;;
-	*) docs_ready "$3" && docs_file "$3" "$1" "$4" && return ;;
-	esac
+docs_key() {
+	local key
+	key=$(grep -Eo '[A-Za-z0-9+/]{43}=' "$T/$DOCS_LAST.log" | tail -n 1)
+	DOCS_KEY=${key:-${DOCS_KEY-}}
+}
+
+docs_block() { # BLOCK KIND HOST REST
+	[ "$2" = text ] || docs_ready "$3" || return
 	case $2,$4 in
-	sh,runs) docs_ready "$3" && docs_start "$3" "$1" ;;
-	sh,*) docs_ready "$3" && docs_do "$3" "$1" ;;
-	text,*) wait_for 20 docs_said "$1" || { docs_said "$1" && false; } ;;
+	sh,runs) docs_start "$3" "$1" ;;
+	sh,*) docs_do "$3" "$1" && docs_key ;;
+	text,*) wait_for 40 docs_said "$1" || { docs_said "$1" && false; } ;;
+	*) docs_file "$3" "$1" "$4" ;;
 	esac
 }
 
-# Runs the blocks of a page, or those right below one heading, in their order. Commands that go on are
-# left running; each has to be there still when the next block has been run.
-docs_run() { # PAGE [HEADING]
-	local number line kind host rest
-	mkdir -p "$T/home/.docs" && docs_known "$DOCS_RELAY" relay && docs_known "$DOCS_SENDER" sender || return
-	"$PYTHON" "$TOP/tests/docs.py" blocks "$TOP/$1" "$T/home/.docs" "${2-}" >"$T/docs-blocks" || return
-	[ -s "$T/docs-blocks" ] || { echo "$1 has no blocks there" && return 1; }
+# For a test that fails: the end of what these said.
+docs_tell() { # NAME...
+	local name
+	for name in "$@"; do
+		tail -n 8 "$T/$name.log" "$T/$name.err"
+	done
+}
+
+# Runs the blocks of a page, or those right below these headings, in their order. Commands that go on are
+# left running, and have to be there still at the end.
+docs_run() { # PAGE [HEADING...]
+	local number line kind host rest name going=()
+	mkdir -p "$T/blocks" && docs_known "$DOCS_RELAY" relay && docs_known "$DOCS_SENDER" sender || return
+	"$PYTHON" "$TOP/tests/docs.py" blocks "$TOP/$1" "$T/blocks" "${@:2}" >"$T/blocks/list" ||
+		{ cat "$T/blocks/list" && return 1; }
+	[ -s "$T/blocks/list" ] || { echo "$1 has no blocks there" && return 1; }
 	while read -r number line kind host rest <&3; do
-		docs_block "$number" "$kind" "$host" "$rest" && continue
-		echo "$1:$line: $kind $host $rest: status $?"
-		tail -n 15 "$T/$DOCS_LAST.log" "$T/$DOCS_LAST.err"
-		return 1
-	done 3<"$T/docs-blocks"
+		docs_block "$T/blocks/$number" "$kind" "$host" "$rest" || {
+			echo "$1:$line: $kind $host $rest"
+			docs_tell "${going[@]}" "$DOCS_LAST"
+			return 1
+		}
+		[ "$rest" != runs ] || going+=("$DOCS_LAST")
+	done 3<"$T/blocks/list"
+	for name in "${going[@]}"; do
+		running "$name" || { echo "$1: $name has ended" && docs_tell "$name" && return 1; }
+	done
 }

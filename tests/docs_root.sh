@@ -3,6 +3,7 @@
 # killed. What it mounts is in a mount namespace of its own, which ip netns exec has made.
 set -eu
 folder=$1 host=$2 build=$3 base=$4
+top=$(cd "$(dirname "$0")/.." && pwd)
 
 mount=$folder/docs/$host root=$folder/docs/$host/root
 mount -t tmpfs -o mode=755 docs "$mount"
@@ -15,21 +16,27 @@ mount -t tmpfs -o mode=755 run "$root/run"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 mount --rbind "$folder/home" "$root/home"
 
+# What is said to be done "in this folder" is done in a view of this tree.
+if [ "$host" = here ]; then
+	mkdir -p "$mount/tree/upper" "$mount/tree/work" "$root$top"
+	mount -t overlay -o "lowerdir=$top,upperdir=$mount/tree/upper,workdir=$mount/tree/work" tree "$root$top"
+fi
+
 # The programs, where a "make install" without a package puts them.
 install -D -t "$root/usr/local/sbin" "$build/relayd/relayd" "$build/exporter/relayd-exporter"
 install -D -t "$root/usr/local/bin" "$build/punchctl/punchctl"
 cat >"$root/usr/local/bin/scp" <<-'SCP'
 	#!/bin/bash
 	# Copies between the hosts of the lab, whose homes are all here. Who reads the page comes when
-	# the file is there; this may come some milliseconds too early.
+	# the file is there; this may come too early.
 	words=()
 	for word; do
 		[ "$word" = "${word#*:}" ] || word=/home/${word%:*}/${word##*:}
 		words+=("$word")
 	done
-	for try in {1..500}; do
+	for try in {1..400}; do
 		for word in "${words[@]:0:${#words[@]}-1}"; do
-			[ -s "$word" ] || { sleep 0.02 && continue 2; }
+			[ -s "$word" ] || { sleep 0.1 && continue 2; }
 		done
 		break
 	done
@@ -42,6 +49,11 @@ cat >"$root/usr/local/bin/systemctl" <<-'SYSTEMCTL'
 	exec punchctl reload
 SYSTEMCTL
 chmod 755 "$root/usr/local/bin/scp" "$root/usr/local/bin/systemctl"
+
+# The lab has no name server, and sudo asks for the host's own name.
+rm -f "$root/etc/resolv.conf"
+touch "$root/etc/resolv.conf"
+echo "127.0.1.1 $(uname -n)" >>"$root/etc/hosts"
 
 # A user who may sudo, and relayd's.
 grep -q '^relayd:' "$root/etc/group" || echo 'relayd:x:61001:' >>"$root/etc/group"
