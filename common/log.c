@@ -16,6 +16,13 @@
 #define LOG_PREFIX 400
 #define LOG_VALUE  256
 #define JOURNAL	   "/run/systemd/journal/socket"
+/*
+ * ECMA-48, EL and ED: the rest of a line goes, or all of ours. The cursor waits at its beginning,
+ * where it stays when a narrower terminal breaks the line in two.
+ */
+#define LINE_REST "\033[K"
+#define LINE_ANEW "\r\033[J"
+#define LINE_END  "\r"
 
 static struct {
 	enum log_level level;
@@ -24,6 +31,8 @@ static struct {
 	int journal_fd; /* for lines with fields; -1: none */
 	char *kept;
 	size_t kept_size;
+	char status[LOG_STATUS]; /* "": there is none */
+	bool shared;		 /* the terminal, with others */
 } log_state = {.level = LOG_LEVEL_INFO, .journal_fd = -1};
 
 void log_set_level(enum log_level level)
@@ -105,15 +114,44 @@ static void clean(char *text)
 	}
 }
 
+static const char *log_begin(void)
+{
+	if (*log_state.status)
+		return LINE_ANEW;
+	return log_state.shared ? LINE_REST : "";
+}
+
 /* One write() a line, so that lines of several processes do not mix. */
 static void log_put(enum log_level level, const char *message)
 {
-	char line[LOG_LINE + LOG_PREFIX];
-	size_t len = log_prefix(level, line, LOG_PREFIX);
+	char line[LOG_LINE + LOG_PREFIX + LOG_STATUS + 16], prefix[LOG_PREFIX];
+	size_t len = log_prefix(level, prefix, sizeof(prefix));
 
-	len += (size_t)snprintf(line + len, sizeof(line) - len, "%s\n", message);
+	len = (size_t)snprintf(line, sizeof(line), "%s%.*s%s\n%s%s", log_begin(), (int)len, prefix,
+		message, log_state.status, *log_state.status ? LINE_END : "");
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* there is nowhere left to say it */
+}
+
+void log_set_status(const char *text)
+{
+	char line[sizeof(LINE_ANEW LINE_END) + LOG_STATUS];
+	int len;
+
+	log_state.shared = false;
+	if (!strcmp(text, log_state.status))
+		return;
+	snprintf(log_state.status, sizeof(log_state.status), "%s", text);
+	clean(log_state.status);
+	len = snprintf(line, sizeof(line), LINE_ANEW "%s" LINE_END, log_state.status);
+	if (write(STDERR_FILENO, line, (size_t)len) < 0)
+		return; /* as above */
+}
+
+void log_share_terminal(void)
+{
+	log_state.status[0] = '\0';
+	log_state.shared = true;
 }
 
 /* systemd's native protocol: a variable a line, <systemd/sd-journal.h> says which. */

@@ -27,6 +27,16 @@ void log_set_journal(int fd);
 /* From now on the last line is kept there instead of written; NULL: no more. */
 void log_keep(char *line, size_t size);
 
+#define LOG_STATUS 256
+/*
+ * The last line of the terminal that stderr is, below all that is logged; it is written anew in
+ * place, cut to LOG_STATUS. "": it goes.
+ */
+void log_set_status(const char *text);
+/* It is gone, and others write to that terminal: what they left to the right gives way to a line.
+ */
+void log_share_terminal(void);
+
 /* A fact of a line, for those who search the journal. */
 struct log_field {
 	const char *name;  /* capital letters and _ */

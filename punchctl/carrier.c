@@ -124,6 +124,8 @@ static void on_event(void *arg, const struct lane_event *event)
 		carrier->pairing = *event;
 	if (event->type == LANE_PAIRED || event->type == LANE_WAITING)
 		carrier->paired = event->type == LANE_PAIRED;
+	if (event->type == LANE_LOST || event->type == LANE_DIRECT || event->type == LANE_PAIRED)
+		carrier->fallen = event->type == LANE_LOST;
 	if (event->type == LANE_SILENT)
 		carrier->silent = true;
 	else if (event->type != LANE_LOST && event->type != LANE_NO_PATH)
@@ -209,6 +211,7 @@ static void carrier_inward(struct carrier *carrier, unsigned int count)
 	sent = volley_send(carrier->shared->volley, sink->fd, count, &counters->loss);
 	carrier->inward += sent;
 	counters->inward += sent;
+	counters->inward_bytes += carrier->shared->volley->sent_bytes;
 }
 
 static void on_outer(uv_poll_t *poll, int status, int events)
@@ -256,6 +259,7 @@ bool carrier_outward(struct carrier *carrier, unsigned int count)
 	sent = volley_send(volley, carrier->sockets[path.socket]->fd, count, &counters->loss);
 	carrier->outward += sent;
 	counters->outward += sent;
+	counters->outward_bytes += volley->sent_bytes;
 	/* What has happened meanwhile is acted on in the next turn of the loop. */
 	if (carrier->news && carrier->armed_ms != 0) {
 		carrier->armed_ms = 0;

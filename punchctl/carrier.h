@@ -16,6 +16,7 @@
 /* Datagrams of all carriers and of the whole run. */
 struct carrier_counters {
 	uint64_t inward, outward;
+	uint64_t inward_bytes, outward_bytes;
 	uint64_t foreign; /* neither from the relay nor from the other side */
 	uint64_t late;	  /* waited too long for a path, or came while there was none */
 	uint64_t crowded; /* of one session too many */
@@ -73,6 +74,7 @@ struct carrier {
 	bool paired;
 	bool spare;		   /* carrier_set_spare() */
 	bool silent;		   /* the relay; nothing else has been heard since */
+	bool fallen;		   /* back to the relay, from a direct path */
 	bool parted;		   /* the caller's: the other side is another than its owner's */
 	struct lane_event pairing; /* when paired */
 	struct lane_event refusal; /* when it has failed */

@@ -181,6 +181,7 @@ int carry_inward(struct carry *carry, unsigned int index)
 				volley_put(volley, media++, volley->data[i], volley_len(volley, i));
 		}
 		batch_send(carry, lane->inner, media, &lane->player, lane->player_len);
+		carry->counters.inward_bytes += volley->sent_bytes;
 		total += media;
 	}
 	carry->counters.inward += total;

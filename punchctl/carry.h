@@ -24,6 +24,7 @@ struct carry_lane {
 /* Datagrams, of all lanes and of the whole run. */
 struct carry_counters {
 	uint64_t inward, outward;
+	uint64_t inward_bytes;
 	uint64_t foreign; /* not from the relay, or not for us where a port is shared */
 	struct volley_loss loss;
 };

@@ -8,8 +8,8 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 const struct cmd cmd_connect = {
 	.name = "connect",
-	.usage = "NAME@RELAY[:PORT] --key-file FILE --listen ADDRESS:PORT [--sessions N] "
-		 "[--idle TIME] [--relay-only] [--no-gateway] [-- PROGRAM ...]",
+	.usage = "NAME[@RELAY[:PORT]] [--key-file FILE] [--listen ADDRESS:PORT] [--sessions N] "
+		 "[--idle TIME] [--relay-only] [--no-gateway] [--plain] [-- PROGRAM ...]",
 	.summary = "reach a UDP service that a peer offers",
 	.run = run,
 };

@@ -8,27 +8,40 @@
 #include "common/mac.h"
 #include "punchctl/args.h"
 #include "punchctl/cmd.h"
+#include "punchctl/conf.h"
 #include "punchctl/sdp_file.h"
 #include "punchctl/session.h"
 #include "punchctl/target.h"
 
 #define PUNCH_USAGE                                                                                \
-	"NAME@RELAY[:PORT] --key-file FILE {--port PORTS [--to PORTS] | --sdp FILE} "              \
-	"[--share-port] [-- PLAYER ...]"
+	"NAME[@RELAY[:PORT]] [--key-file FILE] [--port PORTS [--to PORTS] | --sdp FILE] "          \
+	"[--share-port] [--plain] [-- PLAYER ...]"
 
 struct punch {
-	struct target target;
+	struct conf conf;
+	unsigned int said; /* options of the line, by SAID() */
 	const char *key_file, *sdp_path;
-	const char *port, *to; /* as written */
+	const char *port_text, *to_text; /* as written; NULL: they are not */
+	struct ports port, to;
 	char **player;
-	bool share, json, help;
+	bool share, plain, json, help;
 	char key[TARGET_KEY];
 	struct ports ports;	   /* at the relay */
 	uint16_t local[PORTS_MAX]; /* the player's */
 	struct sdp_file *sdp;
 };
 
-enum { OPTION_KEY_FILE = 256, OPTION_PORT, OPTION_TO, OPTION_SDP, OPTION_SHARE, OPTION_JSON };
+enum {
+	OPTION_KEY_FILE,
+	OPTION_PORT,
+	OPTION_TO,
+	OPTION_SDP,
+	OPTION_SHARE,
+	OPTION_PLAIN,
+	OPTION_JSON,
+	OPTION_COUNT
+};
+#define SAID(option) (1u << (option))
 
 static const struct option options[] = {
 	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
@@ -36,14 +49,18 @@ static const struct option options[] = {
 	{"to", required_argument, NULL, OPTION_TO},
 	{"sdp", required_argument, NULL, OPTION_SDP},
 	{"share-port", no_argument, NULL, OPTION_SHARE},
+	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
 };
 
-static int usage_error(const char *text, const char *subject)
+static int usage_error(const struct punch *punch, const char *text, const char *subject)
 {
-	args_usage(&cmd_punch, "%s%s", text, subject);
+	if (punch->conf.path)
+		log_error("%s%s", text, subject);
+	else
+		args_usage(&cmd_punch, "%s%s", text, subject);
 	return -EINVAL;
 }
 
@@ -61,6 +78,17 @@ static char **player_split(int *argc, char **argv)
 	return NULL;
 }
 
+static int ports_take(
+	const char *option, const char *text, const char **as_written, struct ports *out)
+{
+	*as_written = text;
+	if (ports_parse(text, out) == 0)
+		return 0;
+	log_error("%s %s: ports are written as 5004, 5004-5007 or 5004,5006, and %d are the most",
+		option, text, PORTS_MAX);
+	return -EINVAL;
+}
+
 static int option_take(struct punch *punch, int option, const char *word)
 {
 	switch (option) {
@@ -68,16 +96,17 @@ static int option_take(struct punch *punch, int option, const char *word)
 		punch->key_file = optarg;
 		return 0;
 	case OPTION_PORT:
-		punch->port = optarg;
-		return 0;
+		return ports_take("--port", optarg, &punch->port_text, &punch->port);
 	case OPTION_TO:
-		punch->to = optarg;
-		return 0;
+		return ports_take("--to", optarg, &punch->to_text, &punch->to);
 	case OPTION_SDP:
 		punch->sdp_path = optarg;
 		return 0;
 	case OPTION_SHARE:
 		punch->share = true;
+		return 0;
+	case OPTION_PLAIN:
+		punch->plain = true;
 		return 0;
 	case OPTION_JSON:
 		punch->json = true;
@@ -86,60 +115,95 @@ static int option_take(struct punch *punch, int option, const char *word)
 		punch->help = true;
 		return 0;
 	}
-	return usage_error("punch has no such option, or it lacks its value: ", word);
+	return usage_error(punch, "punch has no such option, or it lacks its value: ", word);
 }
 
-static int options_parse(struct punch *punch, int argc, char **argv)
+/* What the line has said counts, and nothing that does not go with it. */
+static int conf_take(void *arg, int option, char *value)
 {
-	char why[TARGET_WHY];
-	int option, ret = 0;
+	struct punch *punch = arg;
+	unsigned int said = SAID(option);
 
-	punch->player = player_split(&argc, argv);
-	optind = 0; /* glibc: begin anew, as main() has used it */
-	opterr = 0;
-	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1)
-		ret = option_take(punch, option, argv[optind - 1]);
-	if (ret < 0 || punch->help)
-		return ret;
-	if (optind == argc)
-		return usage_error("what is to be punched for? Say NAME@RELAY", "");
-	if (optind + 1 < argc)
-		return usage_error("write -- in front of the player: ", argv[optind + 1]);
-	if (target_parse(argv[optind], &punch->target, why) < 0)
-		return usage_error(why, "");
-	if (!punch->key_file)
-		return usage_error("--key-file is missing", "");
-	if (!punch->port == !punch->sdp_path)
-		return usage_error("one of --port and --sdp is needed", "");
-	if (punch->to && punch->sdp_path)
-		return usage_error("--to goes with --port; with --sdp the ports stand in it", "");
-	return 0;
-}
-
-static int ports_option(const char *option, const char *text, struct ports *out)
-{
-	if (ports_parse(text, out) == 0)
+	if (option == OPTION_SDP)
+		said |= SAID(OPTION_PORT) | SAID(OPTION_TO);
+	else if (option == OPTION_PORT || option == OPTION_TO)
+		said |= SAID(OPTION_SDP);
+	if (punch->said & said)
 		return 0;
-	log_error("%s %s: ports are written as 5004, 5004-5007 or 5004,5006, and %d are the most",
-		option, text, PORTS_MAX);
-	return -EINVAL;
+	optarg = value;
+	return option_take(punch, option, value);
+}
+
+static int conf_use(struct punch *punch, const char *word)
+{
+	const struct conf_taker taker = {
+		.cmd = &cmd_punch,
+		.options = options,
+		.command = true,
+		.take = conf_take,
+		.arg = punch,
+	};
+	int ret = conf_open(&punch->conf, word, &taker);
+
+	if (ret < 0)
+		return ret;
+	if (!punch->key_file)
+		punch->key_file = punch->conf.key_file;
+	if (!punch->player)
+		punch->player = punch->conf.command;
+	return 0;
 }
 
 /* --port 5004-5007 --to 9099-9102 */
 static int ports_from_options(struct punch *punch)
 {
-	struct ports local;
-
-	if (ports_option("--port", punch->port, &local) < 0 ||
-		ports_option("--to", punch->to ? punch->to : punch->port, &punch->ports) < 0)
-		return -EINVAL;
-	if (local.count != punch->ports.count) {
-		log_error("--port %s has %u ports and --to %s has %u", punch->port, local.count,
-			punch->to, punch->ports.count);
+	punch->ports = punch->to_text ? punch->to : punch->port;
+	if (punch->port.count != punch->ports.count) {
+		log_error("--port %s has %u ports and --to %s has %u", punch->port_text,
+			punch->port.count, punch->to_text, punch->ports.count);
 		return -EINVAL;
 	}
-	memcpy(punch->local, local.port, sizeof(punch->local));
+	memcpy(punch->local, punch->port.port, sizeof(punch->local));
 	return 0;
+}
+
+static int options_check(struct punch *punch)
+{
+	if (!punch->key_file)
+		return usage_error(punch, "--key-file is missing", "");
+	if (!punch->port_text == !punch->sdp_path)
+		return usage_error(punch, "one of --port and --sdp is needed", "");
+	if (punch->to_text && punch->sdp_path)
+		return usage_error(
+			punch, "--to goes with --port; with --sdp the ports stand in it", "");
+	return punch->port_text ? ports_from_options(punch) : 0;
+}
+
+static int options_parse(struct punch *punch, int argc, char **argv)
+{
+	int option, ret = 0;
+
+	punch->player = player_split(&argc, argv);
+	optind = 0; /* glibc: begin anew, as main() has used it */
+	opterr = 0;
+	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		ret = option_take(punch, option, argv[optind - 1]);
+		if (option < OPTION_COUNT)
+			punch->said |= SAID(option);
+	}
+	if (ret < 0 || punch->help)
+		return ret;
+	if (optind == argc)
+		return usage_error(punch, "what is to be punched for? Say NAME@RELAY", "");
+	if (optind + 1 < argc)
+		return usage_error(punch, "write -- in front of the player: ", argv[optind + 1]);
+	ret = conf_use(punch, argv[optind]);
+	if (ret < 0)
+		return ret;
+	log_set_place(punch->conf.path);
+	ret = options_check(punch);
+	log_set_place(NULL);
+	return ret;
 }
 
 static int ports_from_sdp(struct punch *punch)
@@ -162,7 +226,7 @@ static int ports_from_sdp(struct punch *punch)
 static int punch_session(struct punch *punch)
 {
 	struct session_config config = {
-		.target = &punch->target,
+		.target = &punch->conf.target,
 		.key_file = punch->key_file,
 		.key = punch->key,
 		.ports = &punch->ports,
@@ -170,6 +234,7 @@ static int punch_session(struct punch *punch)
 		.player = punch->player,
 		.sdp = punch->sdp ? punch->sdp->path : NULL,
 		.share = punch->share,
+		.plain = punch->plain,
 		.json = punch->json,
 	};
 	struct session *session;
@@ -197,7 +262,7 @@ static int punch_run(struct punch *punch)
 	char why[TARGET_WHY];
 
 	if (target_read_key(punch->key_file, punch->key, why) < 0 ||
-		target_resolve(&punch->target, why) < 0) {
+		target_resolve(&punch->conf.target, why) < 0) {
 		log_error("%s", why);
 		return -EINVAL;
 	}
@@ -206,23 +271,26 @@ static int punch_run(struct punch *punch)
 	return punch_session(punch);
 }
 
-static int run(const struct cmd_context *context, int argc, char **argv)
+static int punch_go(struct punch *punch, int argc, char **argv)
 {
-	struct punch punch = {.json = context->json};
-	int ret;
-
-	if (options_parse(&punch, argc, argv) < 0)
+	if (options_parse(punch, argc, argv) < 0)
 		return CMD_USAGE;
-	if (punch.help) {
+	if (punch->help) {
 		printf("usage: punchctl punch %s\n", PUNCH_USAGE);
 		return CMD_DONE;
 	}
-	if (punch.port && ports_from_options(&punch) < 0)
-		return CMD_USAGE;
-	ret = punch_run(&punch);
+	return punch_run(punch) < 0 ? CMD_FAILED : CMD_DONE;
+}
+
+static int run(const struct cmd_context *context, int argc, char **argv)
+{
+	struct punch punch = {.json = context->json};
+	int status = punch_go(&punch, argc, argv);
+
 	sdp_file_close(punch.sdp);
+	conf_close(&punch.conf);
 	mac_wipe(punch.key, sizeof(punch.key));
-	return ret < 0 ? CMD_FAILED : CMD_DONE;
+	return status;
 }
 
 const struct cmd cmd_punch = {

@@ -8,8 +8,8 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 const struct cmd cmd_serve = {
 	.name = "serve",
-	.usage = "NAME@RELAY[:PORT] --key-file FILE --to ADDRESS:PORT [--sessions N] [--idle TIME] "
-		 "[--share-port] [--relay-only] [--no-gateway]",
+	.usage = "NAME[@RELAY[:PORT]] [--key-file FILE] [--to ADDRESS:PORT] [--sessions N] "
+		 "[--idle TIME] [--share-port] [--relay-only] [--no-gateway] [--plain]",
 	.summary = "offer a UDP service to peers",
 	.run = run,
 };

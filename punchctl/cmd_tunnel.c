@@ -10,19 +10,21 @@
 #include "common/log.h"
 #include "common/mac.h"
 #include "punchctl/args.h"
+#include "punchctl/conf.h"
 #include "punchctl/target.h"
 #include "punchctl/tunnel.h"
 
 struct request {
 	const struct cmd *cmd;
-	struct target target;
 	char key[TARGET_KEY];
 	struct tunnel_config config;
+	struct conf conf;
+	unsigned int said; /* options of the line, by SAID() */
 	bool help;
 };
 
 enum {
-	OPTION_KEY_FILE = 256,
+	OPTION_KEY_FILE,
 	OPTION_TO,
 	OPTION_LISTEN,
 	OPTION_SESSIONS,
@@ -30,8 +32,11 @@ enum {
 	OPTION_SHARE,
 	OPTION_RELAY_ONLY,
 	OPTION_NO_GATEWAY,
-	OPTION_JSON
+	OPTION_PLAIN,
+	OPTION_JSON,
+	OPTION_COUNT
 };
+#define SAID(option) (1u << (option))
 
 static const struct option serve_options[] = {
 	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
@@ -41,6 +46,7 @@ static const struct option serve_options[] = {
 	{"share-port", no_argument, NULL, OPTION_SHARE},
 	{"relay-only", no_argument, NULL, OPTION_RELAY_ONLY},
 	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
+	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -53,6 +59,7 @@ static const struct option connect_options[] = {
 	{"idle", required_argument, NULL, OPTION_IDLE},
 	{"relay-only", no_argument, NULL, OPTION_RELAY_ONLY},
 	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
+	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -60,7 +67,10 @@ static const struct option connect_options[] = {
 
 static int usage_error(const struct request *request, const char *text, const char *subject)
 {
-	args_usage(request->cmd, "%s%s", text, subject);
+	if (request->conf.path)
+		log_error("%s%s", text, subject);
+	else
+		args_usage(request->cmd, "%s%s", text, subject);
 	return -EINVAL;
 }
 
@@ -132,6 +142,9 @@ static int option_take(struct request *request, int option, const char *word)
 	case OPTION_NO_GATEWAY:
 		request->config.gateway = false;
 		return 0;
+	case OPTION_PLAIN:
+		request->config.plain = true;
+		return 0;
 	case OPTION_JSON:
 		request->config.json = true;
 		return 0;
@@ -144,6 +157,37 @@ static int option_take(struct request *request, int option, const char *word)
 	return -EINVAL;
 }
 
+/* What the line has said counts. */
+static int conf_take(void *arg, int option, char *value)
+{
+	struct request *request = arg;
+
+	if (request->said & SAID(option))
+		return 0;
+	optarg = value;
+	return option_take(request, option, value);
+}
+
+static int conf_use(struct request *request, const struct option *options, const char *word)
+{
+	const struct conf_taker taker = {
+		.cmd = request->cmd,
+		.options = options,
+		.command = request->config.role == PEER_CLIENT,
+		.take = conf_take,
+		.arg = request,
+	};
+	int ret = conf_open(&request->conf, word, &taker);
+
+	if (ret < 0)
+		return ret;
+	if (!request->config.key_file)
+		request->config.key_file = request->conf.key_file;
+	if (!request->config.player)
+		request->config.player = request->conf.command;
+	return 0;
+}
+
 static bool addr_is_loopback(const struct addr *addr)
 {
 	static const struct addr loopback6 = {AF_INET6, {[15] = 1}};
@@ -151,33 +195,47 @@ static bool addr_is_loopback(const struct addr *addr)
 	return addr->family == AF_INET ? addr->bytes[0] == 127 : addr_equal(addr, &loopback6);
 }
 
+static int options_check(const struct request *request)
+{
+	const struct tunnel_config *config = &request->config;
+
+	if (!config->key_file)
+		return usage_error(request, "--key-file is missing", "");
+	if (config->local.addr.family == 0)
+		return usage_error(
+			request, config->role == PEER_SERVICE ? "--to" : "--listen", " is missing");
+	if (config->share && !addr_is_loopback(&config->local.addr))
+		return usage_error(request, "with --share-port, --to is a port of this host", "");
+	return 0;
+}
+
 static int options_parse(struct request *request, int argc, char **argv)
 {
-	bool serves = request->config.role == PEER_SERVICE;
-	char why[TARGET_WHY];
+	const struct option *options =
+		request->config.role == PEER_SERVICE ? serve_options : connect_options;
 	int option, ret;
 
 	ret = player_split(request, &argc, argv);
 	optind = 0; /* glibc: begin anew, as main() has used it */
 	opterr = 0;
-	while (ret == 0 && (option = getopt_long(argc, argv, "h",
-				    serves ? serve_options : connect_options, NULL)) != -1)
+	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		ret = option_take(request, option, argv[optind - 1]);
+		if (option < OPTION_COUNT)
+			request->said |= SAID(option);
+	}
 	if (ret < 0 || request->help)
 		return ret;
 	if (optind == argc)
 		return usage_error(request, "of what stream? Say NAME@RELAY", "");
 	if (optind + 1 < argc)
 		return usage_error(request, "a word too many: ", argv[optind + 1]);
-	if (target_parse(argv[optind], &request->target, why) < 0)
-		return usage_error(request, why, "");
-	if (!request->config.key_file)
-		return usage_error(request, "--key-file is missing", "");
-	if (request->config.local.addr.family == 0)
-		return usage_error(request, serves ? "--to" : "--listen", " is missing");
-	if (request->config.share && !addr_is_loopback(&request->config.local.addr))
-		return usage_error(request, "with --share-port, --to is a port of this host", "");
-	return 0;
+	ret = conf_use(request, options, argv[optind]);
+	if (ret < 0)
+		return ret;
+	log_set_place(request->conf.path);
+	ret = options_check(request);
+	log_set_place(NULL);
+	return ret;
 }
 
 static int tunnel_go(struct request *request)
@@ -187,7 +245,7 @@ static int tunnel_go(struct request *request)
 	int ret;
 
 	if (target_read_key(request->config.key_file, request->key, why) < 0 ||
-		target_resolve(&request->target, why) < 0) {
+		target_resolve(&request->conf.target, why) < 0) {
 		log_error("%s", why);
 		return -EINVAL;
 	}
@@ -199,28 +257,33 @@ static int tunnel_go(struct request *request)
 	return ret;
 }
 
+static int request_run(struct request *request, int argc, char **argv)
+{
+	if (options_parse(request, argc, argv) < 0)
+		return CMD_USAGE;
+	if (request->help) {
+		printf("usage: punchctl %s %s\n", request->cmd->name, request->cmd->usage);
+		return CMD_DONE;
+	}
+	return tunnel_go(request) < 0 ? CMD_FAILED : CMD_DONE;
+}
+
 int cmd_tunnel_run(const struct cmd *cmd, enum peer_role role, const struct cmd_context *context,
 	int argc, char **argv)
 {
 	struct request request = {
 		.cmd = cmd,
 		.config = {.role = role,
-			.target = &request.target,
+			.target = &request.conf.target,
 			.key = request.key,
 			.sessions = TUNNEL_SESSIONS,
 			.idle_ms = TUNNEL_IDLE * 1000,
 			.gateway = true,
 			.json = context->json},
 	};
-	int ret;
+	int status = request_run(&request, argc, argv);
 
-	if (options_parse(&request, argc, argv) < 0)
-		return CMD_USAGE;
-	if (request.help) {
-		printf("usage: punchctl %s %s\n", cmd->name, cmd->usage);
-		return CMD_DONE;
-	}
-	ret = tunnel_go(&request);
+	conf_close(&request.conf);
 	mac_wipe(request.key, sizeof(request.key));
-	return ret < 0 ? CMD_FAILED : CMD_DONE;
+	return status;
 }

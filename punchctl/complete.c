@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "punchctl/args.h"
+#include "punchctl/conf.h"
 #include "punchctl/daemon.h"
 #include "punchctl/out.h"
 
@@ -143,13 +144,21 @@ static void offer_streams(struct line *line)
 	daemon_ask_streams(&context, request, offer_stream, line);
 }
 
-/* Whether the first plain word is the name of a stream that there is. */
-static bool wants_stream(const struct cmd *cmd)
+static void offer_conf(void *arg, const char *name)
 {
-	const char *usage = cmd->usage;
+	offer(arg, name, "as configured");
+}
+
+/* The first plain word: a stream that there is, or the user's own file of one. */
+static void offer_names(struct line *line)
+{
+	const char *usage = line->cmd->usage;
 	char token[TOKEN_LEN];
 
-	return cmd != &cmd_add && next_token(&usage, token) && !strcmp(token, "NAME");
+	if (!strncmp(usage, "NAME[@", 6))
+		conf_each(offer_conf, line);
+	else if (line->cmd != &cmd_add && next_token(&usage, token) && !strcmp(token, "NAME"))
+		offer_streams(line);
 }
 
 static void offer_commands(const struct line *line)
@@ -182,8 +191,8 @@ int complete_print(const struct cmd *const *commands, const char *socket, int ar
 		offer_options(&line, common);
 	} else if (!line.cmd) {
 		offer_commands(&line);
-	} else if (!line.plain && wants_stream(line.cmd)) {
-		offer_streams(&line);
+	} else if (!line.plain) {
+		offer_names(&line);
 	}
 	return CMD_DONE;
 }

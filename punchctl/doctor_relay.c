@@ -170,6 +170,7 @@ static void troubles_read(const json_t *metrics, struct doctor_relay *relay)
 		[DOCTOR_NETLINK_BUFFER] = "netlink_buffer",
 		[DOCTOR_CLOCK_SET] = "clock_set",
 		[DOCTOR_NO_MEMORY] = "kernel_memory",
+		[DOCTOR_SEEN] = "advertise",
 	};
 	const char *text = json_string_value(json_object_get(metrics, "text"));
 

@@ -31,8 +31,8 @@ static void advertise(const struct doctor_relay *relay, struct doctor_report *re
 		"If a NAT has the public address, `punchctl add` tells senders and clients one "
 		"that they cannot reach.");
 	doctor_say(finding->hint,
-		"Put advertise = { \"%s=PUBLIC-ADDRESS\" } into relayd.conf, then `punchctl "
-		"reload`.",
+		"Put advertise = { \"%s=PUBLIC-ADDRESS\" } into relayd.conf, or have relayd find "
+		"it out with `discover`; then `punchctl reload`.",
 		text);
 }
 

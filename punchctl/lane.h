@@ -127,6 +127,8 @@ bool lane_is_pinned(const struct lane *lane);
 /* More punch ports of the relay for lanes of a shared socket; false: none that we know of. */
 bool lane_share(const struct lane *lane, uint16_t *low, uint16_t *high);
 bool lane_is_direct(const struct lane *lane);
+/* A direct path is being looked for. */
+bool lane_is_searching(const struct lane *lane);
 /* When data last came or went; 0: never. */
 int64_t lane_used_ms(const struct lane *lane);
 

@@ -77,9 +77,14 @@ static void search_fail(struct lane *lane, int64_t now_ms)
 	lane_emit(lane, &event);
 }
 
+bool lane_is_searching(const struct lane *lane)
+{
+	return lane->search.sampling || lane->search.firing || lane->search.progress == PEER_READY;
+}
+
 void lane_search_leave(struct lane *lane, int64_t now_ms)
 {
-	if (lane->search.sampling || lane->search.firing || lane->search.progress == PEER_READY)
+	if (lane_is_searching(lane))
 		search_fail(lane, now_ms);
 }
 

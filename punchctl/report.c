@@ -82,6 +82,16 @@ void report_unshared(const struct report *report, uint16_t local, const char *wh
 		log_notice("waiting: %s", why);
 }
 
+void report_media(const struct report *report, int64_t quiet_ms)
+{
+	if (report->json)
+		return;
+	if (quiet_ms)
+		log_notice("waiting for media: none for %lld s", (long long)quiet_ms / 1000);
+	else
+		log_notice("playing: media come");
+}
+
 void report_player(const struct report *report, int64_t status, int signal)
 {
 	const char *child = report->child ? report->child : "player";

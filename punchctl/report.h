@@ -51,6 +51,8 @@ void report_agent(const struct report *report, const struct agent_event *event);
 void report_key(const struct report *report);
 void report_shared(const struct report *report, uint16_t local);
 void report_unshared(const struct report *report, uint16_t local, const char *why);
+/* Media come, or none have for `quiet_ms`; only in words. */
+void report_media(const struct report *report, int64_t quiet_ms);
 void report_player(const struct report *report, int64_t status, int signal);
 void report_end(const struct report *report, const struct carry_counters *counters);
 

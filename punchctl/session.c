@@ -34,6 +34,7 @@ static void session_finish(struct session *session)
 {
 	session_lanes_close(session);
 	uv_close((uv_handle_t *)&session->timer, NULL);
+	uv_close((uv_handle_t *)&session->beat, NULL);
 	uv_close((uv_handle_t *)&session->sigint, NULL);
 	uv_close((uv_handle_t *)&session->sigterm, NULL);
 	uv_close((uv_handle_t *)&session->sighup, NULL);
@@ -69,6 +70,34 @@ static void on_player_end(struct player *player, int64_t status, int signum)
 	session_finish(session);
 }
 
+void session_show(struct session *session)
+{
+	char text[STATUS_TEXT];
+
+	progress_show(&session->progress,
+		status_punch_words(&session->status, session_now(session), text));
+}
+
+void session_media(struct session *session)
+{
+	if (!status_punch_media(&session->status, session_now(session)))
+		return;
+	if (!session->progress.live)
+		report_media(&session->report, 0);
+	session_show(session);
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+	struct session *session = timer->data;
+	uint64_t bytes = session->carry ? session->carry->counters.inward_bytes : 0;
+
+	if (status_punch_tick(&session->status, bytes, session_now(session)) &&
+		!session->progress.live)
+		report_media(&session->report, STATUS_QUIET_MS);
+	session_show(session);
+}
+
 static void session_play(struct session *session)
 {
 	struct player_config config = {
@@ -80,6 +109,7 @@ static void session_play(struct session *session)
 
 	if (!config.words)
 		return;
+	progress_share(&session->progress);
 	session->player.data = session;
 	session->player.ended = on_player_end;
 	ret = player_start(&session->player, &session->loop, &config);
@@ -124,6 +154,7 @@ static void on_event(void *arg, const struct agent_event *event)
 	if (event->type == AGENT_FAILED && event->code == 401 && session_rekey(session))
 		return;
 	report_agent(&session->report, event);
+	status_punch_event(&session->status, event, session_now(session));
 	if (event->type == AGENT_FAILED)
 		session_end(session, -ECANCELED);
 	else if (event->type == AGENT_CONFLICT)
@@ -132,6 +163,7 @@ static void on_event(void *arg, const struct agent_event *event)
 		session->another = !session->ready && session->config->target->count > 1;
 	else if (!session->ready && agent_is_open(&session->agent))
 		session_ready(session);
+	session_show(session);
 }
 
 static uint64_t wall_clock_us(void)
@@ -183,6 +215,7 @@ static void session_move(struct session *session)
 	int ret;
 
 	session->another = false;
+	session->status.trouble_ms = 0;
 	session->relay = (session->relay + 1) % session->config->target->count;
 	session_lanes_close(session);
 	carry_close(session->carry);
@@ -240,8 +273,15 @@ int session_open(const struct session_config *config, struct session **out)
 	session->report = (struct report){
 		.json = config->json, .stream = config->target->name, .key_file = config->key_file};
 	snprintf(session->key, sizeof(session->key), "%s", config->key);
+	session->status = (struct status_punch){
+		.stream = config->target->name,
+		.relay = &session->report.relay,
+		.ports = config->ports->count,
+		.shared = config->share,
+	};
 	uv_timer_init(&session->loop, &session->timer);
-	session->timer.data = session;
+	uv_timer_init(&session->loop, &session->beat);
+	session->timer.data = session->beat.data = session;
 	session_signal(session, &session->sigint, SIGINT);
 	session_signal(session, &session->sigterm, SIGTERM);
 	session_signal(session, &session->sighup, SIGHUP);
@@ -260,10 +300,14 @@ int session_run(struct session *session)
 	const struct session_config *config = session->config;
 
 	report_start(&session->report, config->ports, config->local, config->sdp);
+	progress_begin(&session->progress, config->plain || config->json);
+	session_show(session);
+	uv_timer_start(&session->beat, on_beat, PROGRESS_MS, PROGRESS_MS);
 	session_arm(session);
 	if (config->share)
 		session_play(session);
 	uv_run(&session->loop, UV_RUN_DEFAULT);
+	progress_end(&session->progress);
 	if (session->carry)
 		report_end(&session->report, &session->carry->counters);
 	return session->ret;

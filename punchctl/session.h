@@ -19,6 +19,7 @@ struct session_config {
 	char **player;		   /* words, ended by NULL; NULL: none, run until interrupted */
 	const char *sdp;	   /* path of the rewritten description, or NULL */
 	bool share;		   /* the player's own sockets are punched, at the ports `local` */
+	bool plain;		   /* lines only, also on a terminal */
 	bool json;
 };
 

@@ -16,8 +16,10 @@ static void on_outer(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (got < 0)
 		log_debug("reading from the relay: %s", strerror(-got));
-	if (got > 0)
+	if (got > 0) {
 		agent_media(&session->agent, lane, (unsigned int)got, session_now(session));
+		session_media(session);
+	}
 	session_arm(session);
 }
 
@@ -69,6 +71,16 @@ void session_lanes_renew(struct session *session, unsigned int lane)
 		log_error("a socket cannot be watched: %s", strerror(-ret));
 }
 
+/* The first port whose program is not there; 0: all are. */
+static uint16_t lanes_unshared(const struct session *session)
+{
+	for (unsigned int i = 0; i < session->carry->count; i++) {
+		if (session->carry->lanes[i].outer < 0)
+			return session->config->local[i];
+	}
+	return 0;
+}
+
 /* The program at a lane's port has come, or has gone. */
 static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twin)
 {
@@ -79,9 +91,11 @@ static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twi
 		return;
 	watch_close(&session->outer[lane]);
 	carry_share(session->carry, lane, twin->fd, &twin->remote, twin->remote_len);
+	session->status.unshared = lanes_unshared(session);
 	if (twin->fd < 0) {
 		agent_pause(&session->agent, lane);
 		report_unshared(&session->report, session->config->local[lane], twin->why);
+		session_show(session);
 		return;
 	}
 	ret = lane_watch_outer(session, lane);
@@ -89,6 +103,7 @@ static void on_twin(void *arg, unsigned int lane, const struct sharing_twin *twi
 		log_error("a socket cannot be watched: %s", strerror(-ret));
 	report_shared(&session->report, session->config->local[lane]);
 	agent_resume(&session->agent, lane, session_now(session));
+	session_show(session);
 	session_arm(session);
 }
 

@@ -11,16 +11,18 @@
 #include "punchctl/agent.h"
 #include "punchctl/carry.h"
 #include "punchctl/player.h"
+#include "punchctl/progress.h"
 #include "punchctl/report.h"
 #include "punchctl/session.h"
 #include "punchctl/sharing.h"
+#include "punchctl/status.h"
 #include "punchctl/watch.h"
 
 struct session {
 	const struct session_config *config;
 	struct report report;
 	uv_loop_t loop;
-	uv_timer_t timer;
+	uv_timer_t timer, beat;
 	uv_signal_t sigint, sigterm, sighup;
 	int64_t armed_ms;   /* INT64_MAX: the timer does not run */
 	unsigned int relay; /* index of the address in use */
@@ -33,6 +35,8 @@ struct session {
 	struct sharing *sharing; /* NULL: the lanes have sockets of their own */
 	struct watch *outer[PORTS_MAX], *inner[PORTS_MAX];
 	struct player player;
+	struct status_punch status;
+	struct progress progress;
 };
 
 static inline int64_t session_now(const struct session *session)
@@ -40,6 +44,10 @@ static inline int64_t session_now(const struct session *session)
 	return (int64_t)uv_now(&session->loop);
 }
 
+/* What has happened shows. */
+void session_show(struct session *session);
+/* Media have come. */
+void session_media(struct session *session);
 /* The timer is to fire when the agent wants it. */
 void session_arm(struct session *session);
 

@@ -72,6 +72,7 @@ void tunnel_ready(struct tunnel *tunnel, const struct carrier *carrier)
 	tell_ready(&tell);
 	if (!config.words || tunnel->player.data)
 		return;
+	progress_share(&tunnel->progress);
 	tunnel->player.data = tunnel;
 	tunnel->player.ended = on_player_end;
 	ret = player_start(&tunnel->player, &tunnel->loop, &config);
@@ -118,6 +119,9 @@ static void on_minute(uv_timer_t *timer)
 	tunnel_resolve_look(tunnel);
 	tunnel_fill(tunnel);
 	tunnel_gateway_fill(tunnel);
+	status_rate_look(&tunnel->in, tunnel->counters.inward_bytes, now);
+	status_rate_look(&tunnel->out, tunnel->counters.outward_bytes, now);
+	tunnel_show(tunnel);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -252,7 +256,10 @@ int tunnel_run(struct tunnel *tunnel)
 	tell_start(&tell, &config->local, config->target->relays, config->target->count);
 	tunnel_net_look(tunnel);
 	tunnel_fill(tunnel);
+	progress_begin(&tunnel->progress, config->plain || config->json);
+	tunnel_show(tunnel);
 	uv_run(&tunnel->loop, UV_RUN_DEFAULT);
+	progress_end(&tunnel->progress);
 	while ((session = TAILQ_FIRST(&tunnel->sessions)))
 		tunnel_session_close(session, "end");
 	tell_end(&tell, &tunnel->counters);

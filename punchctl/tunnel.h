@@ -27,6 +27,7 @@ struct tunnel_config {
 	char **player; /* words of a program, ended by NULL; NULL: none, run until interrupted */
 	bool relayed;  /* no direct paths; SIGUSR1 and SIGUSR2 change it */
 	bool gateway;  /* is asked for a port where that helps */
+	bool plain;    /* lines only, also on a terminal */
 	bool json;
 };
 

@@ -232,6 +232,7 @@ static void on_settled(struct carrier *carrier)
 	else
 		tunnel_connect_settled(tunnel, carrier, news);
 	tunnel_fill(tunnel);
+	tunnel_show(tunnel);
 }
 
 static void on_wanted(struct carrier *carrier)

@@ -12,11 +12,13 @@
 #include "punchctl/carrier.h"
 #include "punchctl/player.h"
 #include "punchctl/prober.h"
+#include "punchctl/progress.h"
 #include "punchctl/queue.h"
 #include "punchctl/report.h"
 #include "punchctl/resolver.h"
 #include "punchctl/sharing.h"
 #include "punchctl/source.h"
+#include "punchctl/status.h"
 #include "punchctl/tell.h"
 #include "punchctl/tunnel.h"
 #include "punchctl/watch.h"
@@ -94,7 +96,9 @@ struct tunnel {
 	int64_t failed_ms;     /* and the last of them */
 	int64_t retry_ms;      /* no new carrier before; 0: at once */
 	bool proven;	       /* the key was good once */
-	unsigned int taken;    /* of a service's side: lanes that clients have taken of late */
+	struct progress progress;
+	struct status_rate in, out;
+	unsigned int taken; /* of a service's side: lanes that clients have taken of late */
 	/* Of a service whose socket is shared. */
 	struct sharing *sharing;
 	struct watch *watch;
@@ -114,6 +118,10 @@ void tunnel_ready(struct tunnel *tunnel, const struct carrier *carrier);
 struct tell tunnel_tell(const struct tunnel *tunnel, const struct carrier *carrier);
 /* New carriers where they are missing; called whenever something has changed. */
 void tunnel_fill(struct tunnel *tunnel);
+
+/* tunnel_show.c */
+/* How it stands shows. */
+void tunnel_show(struct tunnel *tunnel);
 
 /* tunnel_carrier.c */
 void tunnel_carrier_init(struct tunnel *tunnel);

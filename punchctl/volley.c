@@ -216,11 +216,13 @@ unsigned int volley_send(
 	bool refused = false;
 	int ret;
 
+	volley->sent_bytes = 0;
 	while (done < count) {
 		ret = sendmmsg(fd, volley->out + done, count - done, MSG_NOSIGNAL);
 		if (ret > 0) {
-			done += (unsigned int)ret;
 			sent += (unsigned int)ret;
+			while (ret-- > 0)
+				volley->sent_bytes += volley->out[done++].msg_len;
 			continue;
 		}
 		if (ret < 0 && errno == EINTR)

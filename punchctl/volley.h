@@ -26,6 +26,7 @@ struct volley_asked {
 /* Zeros are a new one. */
 struct volley {
 	unsigned int used; /* of `in`, the last time */
+	size_t sent_bytes; /* by the last volley_send() */
 	struct mmsghdr in[VOLLEY_COUNT], out[VOLLEY_COUNT];
 	struct iovec in_iov[VOLLEY_COUNT], out_iov[VOLLEY_COUNT][2];
 	struct sockaddr_storage from[VOLLEY_COUNT];

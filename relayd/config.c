@@ -365,11 +365,24 @@ void config_free(struct config *config)
 	free(config);
 }
 
-struct addr config_public(const struct config *config, const struct addr *local)
+const struct addr *config_advertised(const struct config *config, const struct addr *local)
 {
 	for (size_t i = 0; i < config->advertise_count; i++) {
 		if (addr_equal(&config->advertise[i].local, local))
-			return config->advertise[i].public;
+			return &config->advertise[i].public;
+	}
+	return NULL;
+}
+
+struct addr config_public(const struct config *config, const struct addr *local)
+{
+	const struct addr *advertised = config_advertised(config, local);
+
+	if (advertised)
+		return *advertised;
+	for (size_t i = 0; i < config->address_count; i++) {
+		if (config->seen[i].family && addr_equal(&config->addresses[i], local))
+			return config->seen[i];
 	}
 	return *local;
 }
@@ -381,9 +394,11 @@ int config_place(const struct config *config, struct spec *spec, char why[static
 
 	if (!spec->at.family || config_is_local(config, &spec->at))
 		return 0;
-	for (size_t i = 0; i < config->advertise_count; i++) {
-		if (addr_equal(&config->advertise[i].public, &spec->at)) {
-			spec->at = config->advertise[i].local;
+	for (size_t i = 0; i < config->address_count; i++) {
+		struct addr public = config_public(config, &config->addresses[i]);
+
+		if (addr_equal(&public, &spec->at)) {
+			spec->at = config->addresses[i];
 			return 0;
 		}
 	}
@@ -405,4 +420,15 @@ bool config_is_local(const struct config *config, const struct addr *addr)
 			return true;
 	}
 	return false;
+}
+
+bool config_is_own(const struct config *config, const struct addr *addr)
+{
+	for (size_t i = 0; i < config->address_count; i++) {
+		struct addr public = config_public(config, &config->addresses[i]);
+
+		if (addr_equal(&public, addr))
+			return true;
+	}
+	return config_is_local(config, addr);
 }

@@ -14,6 +14,7 @@
 
 #define CONFIG_DEFAULT	 "/etc/relayd.conf"
 #define CONFIG_ADDRESSES 16
+#define CONFIG_FAMILIES	 2
 #define CONFIG_REALM	 64
 #define CONFIG_PATH	 100 /* fits sun_path */
 #define CONFIG_ERROR	 512
@@ -31,6 +32,10 @@ struct config {
 	struct addr addresses[CONFIG_ADDRESSES]; /* as configured or, for "auto", found */
 	size_t advertise_count;
 	struct config_advertise advertise[CONFIG_ADDRESSES];
+	bool discover_cloud;			   /* ask the metadata service of a cloud */
+	struct endpoint discover[CONFIG_FAMILIES]; /* STUN servers: IPv4, IPv6; family 0: none */
+	/* As which each address was discovered; family 0: nobody knows. Not from the file. */
+	struct addr seen[CONFIG_ADDRESSES];
 	uint16_t punch;
 	uint16_t alternate; /* the second port of plain STUN, 0: none */
 	uint16_t rfc3489;   /* the first of two ports for clients of RFC 3489, 0: none */
@@ -57,12 +62,17 @@ int config_read(const char *path, struct config **out, char error[static CONFIG_
 void config_free(struct config *config);
 /* What it means, for relayd --check: in the file's syntax with all defaults, keys as "(set)". */
 void config_print(const struct config *config, FILE *out);
-/* The address under which the others see this local address: itself unless `advertise` says so. */
+/* The address under which the others see this local address: what `advertise` says, else what was
+ * discovered, else itself. */
 struct addr config_public(const struct config *config, const struct addr *local);
+/* What `advertise` says of it, or NULL. */
+const struct addr *config_advertised(const struct config *config, const struct addr *local);
 bool config_is_local(const struct config *config, const struct addr *addr);
+/* It is one of ours, or as one of ours is seen. */
+bool config_is_own(const struct config *config, const struct addr *addr);
 /*
  * The local address that a stream listens at, for what an operator writes: that address or the one
- * that `advertise` shows for it. -EADDRNOTAVAIL: it is none of the relay's, and why.
+ * that config_public() shows for it. -EADDRNOTAVAIL: it is none of the relay's, and why.
  */
 int config_place(const struct config *config, struct spec *spec, char why[static SPEC_WHY]);
 

@@ -105,15 +105,6 @@ static int check_places(struct config_reader *reader)
 	return 0;
 }
 
-static bool is_own(const struct config *config, const struct addr *addr)
-{
-	for (size_t i = 0; i < config->advertise_count; i++) {
-		if (addr_equal(&config->advertise[i].public, addr))
-			return true;
-	}
-	return config_is_local(config, addr);
-}
-
 static bool has_family(const struct config *config, uint8_t family)
 {
 	for (size_t i = 0; i < config->address_count; i++) {
@@ -138,7 +129,7 @@ static int check_partner(struct config_reader *reader)
 			partner ? "partner" : key, partner ? key : "partner");
 	if (!partner)
 		return 0;
-	if (is_own(config, &config->partner.addr))
+	if (config_is_own(config, &config->partner.addr))
 		return config_reader_error(reader, line,
 			"partner: this is an address of this host; write another relay's");
 	if (!has_family(config, config->partner.addr.family))
@@ -149,6 +140,28 @@ static int check_partner(struct config_reader *reader)
 		return config_reader_error(reader, line,
 			"partner: there is no alternate port, without which it is of no use; "
 			"set alternate");
+	return 0;
+}
+
+static int check_discover(struct config_reader *reader)
+{
+	const struct config *config = reader->config;
+	int line = root_line(reader, "discover");
+
+	for (size_t i = 0; i < CONFIG_FAMILIES; i++) {
+		const struct addr *server = &config->discover[i].addr;
+
+		if (!server->family)
+			continue;
+		if (config_is_own(config, server))
+			return config_reader_error(reader, line,
+				"discover: this is an address of this host; write a STUN server "
+				"elsewhere");
+		if (!has_family(config, server->family))
+			return config_reader_error(reader, line,
+				"discover: none of the addresses is of the server's family; write "
+				"one of the other, or add one to address");
+	}
 	return 0;
 }
 
@@ -165,6 +178,8 @@ int config_check(struct config_reader *reader)
 		ret = check_places(reader);
 	if (ret == 0)
 		ret = check_partner(reader);
+	if (ret == 0)
+		ret = check_discover(reader);
 	if (ret == 0 && strcmp(config->database, config->socket) == 0)
 		return config_reader_error(reader, root_line(reader, "socket"),
 			"socket: this is the database's path; choose another");

@@ -28,6 +28,25 @@ static void print_advertise(const struct config *config, FILE *out)
 	fprintf(out, config->advertise_count ? " }\n" : "}\n");
 }
 
+static void print_discover(const struct config *config, FILE *out)
+{
+	const char *comma = "";
+	char text[ENDPOINT_TEXT];
+
+	fprintf(out, "discover = {");
+	if (config->discover_cloud) {
+		fprintf(out, " \"cloud\"");
+		comma = ",";
+	}
+	for (size_t i = 0; i < CONFIG_FAMILIES; i++) {
+		if (!config->discover[i].addr.family)
+			continue;
+		fprintf(out, "%s \"%s\"", comma, endpoint_format(&config->discover[i], text));
+		comma = ",";
+	}
+	fprintf(out, *comma ? " }\n" : "}\n");
+}
+
 static void print_stream(const struct spec *spec, FILE *out)
 {
 	char listen[LISTEN_TEXT], source[PREFIX_TEXT], clients[PREFIX_TEXT];
@@ -60,6 +79,7 @@ void config_print(const struct config *config, FILE *out)
 
 	print_addresses(config, out);
 	print_advertise(config, out);
+	print_discover(config, out);
 	fprintf(out, "punch = %u\n", config->punch);
 	fprintf(out, "alternate = %u\n", config->alternate);
 	if (config->rfc3489)

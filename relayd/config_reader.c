@@ -138,6 +138,30 @@ static int set_advertise(struct config_reader *reader, const char *text)
 	return 0;
 }
 
+/* One server of each family is enough, and a second opinion would need a third. */
+static int set_discover(struct config_reader *reader, const char *text)
+{
+	struct config *config = reader->config;
+	struct endpoint server, *place;
+
+	if (strcmp(text, "cloud") == 0) {
+		config->discover_cloud = true;
+		return 0;
+	}
+	if (endpoint_parse(text, 0, &server) < 0 || !server.port || !addr_is_routable(&server.addr))
+		return refuse(reader,
+			"\"%.60s\" tells nothing; write \"cloud\", or ADDRESS:PORT of a STUN "
+			"server, "
+			"like 198.51.100.2:3478",
+			text);
+	place = &config->discover[server.addr.family == AF_INET6];
+	if (place->addr.family)
+		return refuse(
+			reader, "\"%.60s\" is the second server of its family; remove one", text);
+	*place = server;
+	return 0;
+}
+
 int config_reader_line(
 	const struct config_option *options, const int *seen, const char *name, int otherwise)
 {
@@ -346,6 +370,7 @@ static int set_user(struct config_reader *reader, const char *text)
 const struct config_option config_reader_options[] = {
 	{.name = "address", .list = true, .set = set_address},
 	{.name = "advertise", .list = true, .set = set_advertise},
+	{.name = "discover", .list = true, .set = set_discover},
 	{.name = "punch", .set = set_punch},
 	{.name = "alternate", .set = set_alternate},
 	{.name = "rfc3489", .set = set_rfc3489},
@@ -411,7 +436,7 @@ static void options_format(const struct config_option *options, char *out, size_
 const char *config_reader_advice(bool stream, const char *what, char *out, size_t size)
 {
 	static const char *const list[][2] = {
-		{"unexpected token '{'", "only address and advertise take a list"},
+		{"unexpected token '{'", "only address, advertise and discover take a list"},
 		{"unexpected token", "write NAME = VALUE, with quotes around a value with signs"},
 		{"missing equal sign", "write NAME = VALUE"},
 		{"missing title", "write stream \"NAME\" { ... }"},

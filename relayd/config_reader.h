@@ -11,7 +11,7 @@
 #include "relayd/config_text.h"
 #include "relayd/spec.h"
 
-#define CONFIG_READER_OPTIONS 16 /* of one table, at most */
+#define CONFIG_READER_OPTIONS 20 /* of one table, at most */
 
 struct config_reader;
 

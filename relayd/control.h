@@ -35,7 +35,7 @@
  *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
  *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
  *      with EVENT one of added changed removed punched moved live idle stale quota sender
- *      refused failed paired direct relayed unpaired trouble over
+ *      refused failed paired direct relayed unpaired trouble over seen
  *   anything else                            -> {"ok":false,"error":"one line"}
  *
  * A stream is {"name","state","engine","origin","source","clients","rate","quota","used",

@@ -9,6 +9,7 @@
 #include "common/mac.h"
 #include "relayd/net.h"
 #include "relayd/manage.h"
+#include "relayd/net_discover.h"
 #include "relayd/net_trouble.h"
 #include "relayd/quota.h"
 #include "relayd/sender.h"
@@ -331,6 +332,8 @@ static void take_over(struct config *config, struct config *other)
 	config->stream_count = other->stream_count;
 	memcpy(config->advertise, other->advertise, sizeof config->advertise);
 	config->advertise_count = other->advertise_count;
+	memcpy(config->discover, other->discover, sizeof config->discover);
+	config->discover_cloud = other->discover_cloud;
 	config->max_clients = other->max_clients;
 	config->max_rate = other->max_rate;
 	other->streams = NULL;
@@ -385,6 +388,7 @@ int net_reload(struct net *net, struct net_changes *changes, char why[static CON
 	}
 	take_over(net->config, config);
 	net->table.holes_max = net->config->max_clients;
+	net_discover_again(net);
 	log_info("reloaded: %u added, %u changed, %u removed", changes->added, changes->changed,
 		changes->removed);
 	return sync_read(&net->sync, after_sweep, net);

@@ -60,6 +60,25 @@ static void build_write(FILE *out)
 	fputs("\"} 1\n", out);
 }
 
+/* How the others see the relay; an address of which nobody says so has none. */
+static void seen_write(FILE *out, const struct net *net)
+{
+	static const struct family seen = {
+		"relayd_seen", "info", NULL, "As what an address of the relay is seen."};
+	char local[ADDR_TEXT], public[ADDR_TEXT];
+
+	family_write(out, &seen);
+	for (size_t i = 0; i < net->discover.count; i++) {
+		const struct discover_address *address = &net->discover.list[i];
+		struct addr as = discover_seen(address);
+
+		if (as.family)
+			fprintf(out, "relayd_seen_info{address=\"%s\",seen=\"%s\",by=\"%s\"} 1\n",
+				addr_format(&address->local, local), addr_format(&as, public),
+				discover_by(address));
+	}
+}
+
 static void streams_write(FILE *out, const struct net *net)
 {
 	static const struct family streams = {"relayd_streams", "gauge", NULL, "Streams by state."};
@@ -390,6 +409,7 @@ int metrics_write(const struct net *net, const struct metrics_control *control, 
 	relay_write(out, net);
 	control_write(out, control);
 	troubles_write(out, net);
+	seen_write(out, net);
 	streams_write(out, net);
 	punches_write(out, net);
 	behaviour_write(out, net);

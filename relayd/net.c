@@ -16,6 +16,7 @@
 #include "relayd/loop.h"
 #include "relayd/net_broker.h"
 #include "relayd/net_clock.h"
+#include "relayd/net_discover.h"
 #include "relayd/net_event.h"
 #include "relayd/net_trouble.h"
 #include "relayd/notify.h"
@@ -143,6 +144,7 @@ static void every_second(uv_timer_t *timer)
 	remove_expired(net);
 	quota_renew(&net->table, net_clock(net));
 	tell_partner(net, now);
+	net_discover_tick(net);
 	restore_tick(net);
 	sampler_tick(net);
 	net_event_tick(net);
@@ -235,6 +237,7 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 	}
 	log_info("ready: %zu streams, %zu clients", net->table.count, net->table.holes);
 	notify_ready();
+	net_discover_open(net);
 }
 
 /* What an earlier net side, or an earlier relayd, has left in the kernel is taken over. */

@@ -15,6 +15,9 @@
 #include "relayd/broker.h"
 #include "relayd/config.h"
 #include "relayd/control.h"
+#include "relayd/discover.h"
+#include "relayd/fetch.h"
+#include "relayd/host_watch.h"
 #include "relayd/ipc.h"
 #include "relayd/punch.h"
 #include "relayd/registry.h"
@@ -66,6 +69,10 @@ struct net {
 	bool partner_alive; /* as was last said */
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
+	struct discover discover;
+	bool discover_silent[STREAM_FAMILIES]; /* the server of IPv4, IPv6, as was last said */
+	struct fetch fetch;		       /* a question to the metadata service */
+	struct host_watch host_watch;
 	struct troubles troubles;
 	bool clock_known; /* how far the wall clock is ahead of that since the boot: */
 	int64_t clock_ahead_ms;

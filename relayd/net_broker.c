@@ -37,10 +37,7 @@ static bool own(void *arg, const struct addr *addr)
 {
 	const struct net *net = arg;
 
-	for (size_t i = 0; i < net->config->advertise_count; i++)
-		if (addr_equal(&net->config->advertise[i].public, addr))
-			return true;
-	return config_is_local(net->config, addr);
+	return config_is_own(net->config, addr);
 }
 
 static void event(void *arg, const char *what, const struct stream *stream,

@@ -51,6 +51,7 @@ const char *punch_count_text(enum punch_count count)
 		[PUNCH_DRAINING] = "draining",
 		[PUNCH_FULL] = "full",
 		[PUNCH_SPENT] = "over_quota",
+		[PUNCH_SEEN] = "seen",
 	};
 
 	return text[count];
@@ -301,7 +302,10 @@ void punch_handle(struct punch *punch, const struct punch_packet *packet, int64_
 		return;
 	}
 	if (stun->type != STUN_REQUEST) {
-		punch->counts[PUNCH_NOT_REQUEST]++;
+		bool ours = punch->discover && discover_answer(punch->discover, &packet->source,
+						       &packet->local, stun, now_ms);
+
+		punch->counts[ours ? PUNCH_SEEN : PUNCH_NOT_REQUEST]++;
 		return;
 	}
 	/* Streams leave from the punch port alone, so a hole to the other would stay dry. */

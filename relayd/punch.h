@@ -11,6 +11,7 @@
 #include "common/stun.h"
 #include "relayd/behaviour.h"
 #include "relayd/broker.h"
+#include "relayd/discover.h"
 #include "relayd/limit.h"
 #include "relayd/nonce.h"
 #include "relayd/stream.h"
@@ -44,6 +45,7 @@ enum punch_count {
 	PUNCH_DRAINING, /* somebody new, while nobody new is taken */
 	PUNCH_FULL,	/* somebody new, beyond max-clients */
 	PUNCH_SPENT,	/* of a stream whose quota is used up */
+	PUNCH_SEEN,	/* the answer to a question of ours */
 	PUNCH_COUNTS,
 };
 
@@ -54,6 +56,7 @@ struct punch {
 	struct limit limit;
 	struct behaviour behaviour;	/* requests without credentials */
 	struct broker *broker;		/* hellos of peers; NULL: nobody takes them */
+	struct discover *discover;	/* answers to the relay itself; NULL: it asks nobody */
 	uint16_t share_low, share_high; /* ports that take hellos of shared sockets only; 0: none */
 	/* The relay's own addresses: no hole leads there. */
 	bool (*own)(void *data, const struct addr *addr);

@@ -19,6 +19,7 @@ const char *trouble_name(enum trouble_kind kind)
 		[TROUBLE_CLOCK] = "clock_set",
 		[TROUBLE_CLIENTS] = "clients_full",
 		[TROUBLE_RATE] = "rate_full",
+		[TROUBLE_ADVERTISE] = "advertise",
 	};
 
 	return names[kind];

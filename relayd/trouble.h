@@ -19,6 +19,7 @@ enum trouble_kind {
 	TROUBLE_CLOCK,	 /* the wall clock was set */
 	TROUBLE_CLIENTS, /* as many as max-clients allows: nobody new is let in */
 	TROUBLE_RATE,	 /* as fast as max-rate allows: what is more is dropped */
+	TROUBLE_ADVERTISE, /* the relay is seen under another address than it says */
 	TROUBLE_KINDS,
 };
 

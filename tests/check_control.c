@@ -181,6 +181,7 @@ START_TEST(metrics_text)
 	ck_assert(strstr(text, "relayd_behaviour_total{result=\"answered\"} 0\n"));
 	ck_assert(strstr(text, "relayd_punches_total{result=\"accepted\"} 0\n"));
 	ck_assert(strstr(text, "relayd_stream_bytes_total{stream=\"cam1\"} 0\n"));
+	ck_assert(strstr(text, "# TYPE relayd_seen info\n"));
 	ck_assert(strstr(text, "relayd_streams_left_out 0\n"));
 	ck_assert(strstr(text, "relayd_control_clients 1\n"));
 	json_decref(answer);

@@ -54,6 +54,33 @@ START_TEST(test_ident)
 }
 END_TEST
 
+START_TEST(test_status)
+{
+	unsetenv("JOURNAL_STREAM");
+	log_open("punchctl");
+	log_set_status("proving");
+	ck_assert_str_eq(written(), "\r\033[Jproving\r");
+	log_set_status("proving");
+	ck_assert_str_eq(written(), "");
+	log_notice("punched");
+	ck_assert_str_eq(written(), "\r\033[Jpunchctl: punched\nproving\r");
+	log_set_status("a\nb");
+	ck_assert_str_eq(written(), "\r\033[Ja?b\r");
+	log_set_status("");
+	ck_assert_str_eq(written(), "\r\033[J\r");
+	log_notice("the end");
+	ck_assert_str_eq(written(), "punchctl: the end\n");
+	log_set_status("proving");
+	written();
+	log_share_terminal();
+	log_notice("beside others");
+	ck_assert_str_eq(written(), "\033[Kpunchctl: beside others\n");
+	log_set_status("");
+	log_notice("alone");
+	ck_assert_str_eq(written(), "punchctl: alone\n");
+}
+END_TEST
+
 START_TEST(test_level)
 {
 	unsetenv("JOURNAL_STREAM");
@@ -196,6 +223,7 @@ static Suite *log_suite(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, test_ident);
+	tcase_add_test(tcase, test_status);
 	tcase_add_test(tcase, test_level);
 	tcase_add_test(tcase, test_journal);
 	tcase_add_test(tcase, test_not_journal);

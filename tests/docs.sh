@@ -129,27 +129,31 @@ docs_block() { # BLOCK KIND HOST REST
 	esac
 }
 
+# For a test that fails: the end of what these said.
+docs_tell() { # NAME...
+	local name
+	for name in "$@"; do
+		tail -n 8 "$T/$name.log" "$T/$name.err"
+	done
+}
+
 # Runs the blocks of a page, or those right below these headings, in their order. Commands that go on are
 # left running, and have to be there still at the end.
 docs_run() { # PAGE [HEADING...]
-	local number line kind host rest going=()
+	local number line kind host rest name going=()
 	mkdir -p "$T/blocks" && docs_known "$DOCS_RELAY" relay && docs_known "$DOCS_SENDER" sender || return
 	"$PYTHON" "$TOP/tests/docs.py" blocks "$TOP/$1" "$T/blocks" "${@:2}" >"$T/blocks/list" ||
 		{ cat "$T/blocks/list" && return 1; }
 	[ -s "$T/blocks/list" ] || { echo "$1 has no blocks there" && return 1; }
 	while read -r number line kind host rest <&3; do
-		docs_block "$T/blocks/$number" "$kind" "$host" "$rest" && {
-			[ "$rest" != runs ] || going+=("$DOCS_LAST")
-			continue
+		docs_block "$T/blocks/$number" "$kind" "$host" "$rest" || {
+			echo "$1:$line: $kind $host $rest"
+			docs_tell "${going[@]}" "$DOCS_LAST"
+			return 1
 		}
-		echo "$1:$line: $kind $host $rest"
-		tail -n 15 "$T/$DOCS_LAST.log" "$T/$DOCS_LAST.err"
-		return 1
+		[ "$rest" != runs ] || going+=("$DOCS_LAST")
 	done 3<"$T/blocks/list"
-	for DOCS_LAST in "${going[@]}"; do
-		running "$DOCS_LAST" && continue
-		echo "$1: $DOCS_LAST has ended"
-		tail -n 15 "$T/$DOCS_LAST.log" "$T/$DOCS_LAST.err"
-		return 1
+	for name in "${going[@]}"; do
+		running "$name" || { echo "$1: $name has ended" && docs_tell "$name" && return 1; }
 	done
 }

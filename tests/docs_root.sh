@@ -28,15 +28,15 @@ install -D -t "$root/usr/local/bin" "$build/punchctl/punchctl"
 cat >"$root/usr/local/bin/scp" <<-'SCP'
 	#!/bin/bash
 	# Copies between the hosts of the lab, whose homes are all here. Who reads the page comes when
-	# the file is there; this may come some milliseconds too early.
+	# the file is there; this may come too early.
 	words=()
 	for word; do
 		[ "$word" = "${word#*:}" ] || word=/home/${word%:*}/${word##*:}
 		words+=("$word")
 	done
-	for try in {1..500}; do
+	for try in {1..400}; do
 		for word in "${words[@]:0:${#words[@]}-1}"; do
-			[ -s "$word" ] || { sleep 0.02 && continue 2; }
+			[ -s "$word" ] || { sleep 0.1 && continue 2; }
 		done
 		break
 	done

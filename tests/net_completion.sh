@@ -5,7 +5,7 @@
 #   relay
 . "$(dirname "$0")/lib.sh"
 shells=(bash zsh fish)
-plan $((4 + 8 * ${#shells[@]}))
+plan $((4 + 9 * ${#shells[@]}))
 
 help_of() { # [COMMAND]
 	"$PUNCHCTL" "$@" --help
@@ -54,7 +54,8 @@ typed() { # SHELL KEYS
 }
 
 share=$T/installed$(sed -n 's/^datadir = //p' "$BUILD/Makefile" | sed "s,\${datarootdir},\${prefix}/share,; s,\${prefix},$(sed -n 's/^prefix = //p' "$BUILD/Makefile"),")
-mkdir -p "$T/bin" "$T/work" "$T/home"
+mkdir -p "$T/bin" "$T/work" "$T/home/.config/punchrelay"
+: >"$T/home/.config/punchrelay/garden.conf"
 : >"$T/work/secret.key"
 cat >"$T/bin/punchctl" <<-SCRIPT
 	#!/bin/sh
@@ -92,6 +93,7 @@ for shell in "${shells[@]}"; do
 	is "$shell completes a command, and a stream" "$(typed "$shell" 'punchctl expl\tca\t')" "explain cam1"
 	is "$shell completes an option" "$(typed "$shell" 'punchctl doctor --fix --y\t')" "doctor --fix --yes"
 	is "$shell completes a file" "$(typed "$shell" 'punchctl add x --key-f\tsec\t')" "add x --key-file secret.key"
+	is "$shell completes a stream that the user has a file of" "$(typed "$shell" 'punchctl punch gar\t')" "punch garden"
 	is "$shell completes a player" "$(typed "$shell" 'punchctl punch x@y -- somepl\t')" "punch x@y -- someplayer"
 done
 relayd_stop

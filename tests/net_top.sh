@@ -7,38 +7,19 @@
 #               |
 #             relay: tmux with punchctl top
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/screen.sh"
 plan 31
 command -v tmux >/dev/null || bail "no tmux"
 
+SCREEN=relay
 TOP_COMMAND="$PUNCHCTL --socket $T/relayd/relayd.sock top"
 
-mux() {
-	in_ns relay tmux -S "$T/tmux" -f /dev/null "$@"
-}
-
-keys() {
-	mux send-keys -t top "$@"
-}
-
-on_screen() { # PATTERN
-	mux capture-pane -p -t top >"$T/screen" && contains "$T/screen" "$1"
-}
-
 line_of() { # PATTERN; which line of the screen has it
-	mux capture-pane -p -t top | grep -nE -m 1 -- "$1" | cut -d : -f 1
+	mux capture-pane -p | grep -nE -m 1 -- "$1" | cut -d : -f 1
 }
 
 is_above() { # PATTERN PATTERN
 	[ "$(line_of "$1")" -lt "$(line_of "$2")" ]
-}
-
-shows() { # DESCRIPTION PATTERN
-	ok "$1" wait_for 5 on_screen "$2"
-}
-
-# What is on the screen, as the reason of a test that fails.
-tap_log() {
-	[ -S "$T/tmux" ] && mux capture-pane -p -t top | sed 's/^/# /'
 }
 
 clears() { # of the whole screen, since the terminal is watched
@@ -60,12 +41,12 @@ start relay monitor-json "$PUNCHCTL" --socket "$T/relayd/relayd.sock" --json mon
 
 is "without a terminal it says so" "$(pctl top 2>&1 </dev/null)" \
 	"punchctl: top needs a terminal; \`punchctl list\` prints the same once"
-mux new-session -d -s top -x 120 -y 20 "env TERM=nonesuch $TOP_COMMAND; sleep 60"
+mux new-session -d -x 120 -y 20 "env TERM=nonesuch $TOP_COMMAND; sleep 60"
 shows "what cannot be drawn on is named" 'cannot draw on a terminal of the type "nonesuch"'
-mux kill-session -t top
+mux kill-session
 
-mux new-session -d -s top -x 120 -y 20 "LC_ALL=C.UTF-8 $TOP_COMMAND; echo status \$?; sleep 60"
-mux pipe-pane -t top "exec cat >$T/watched"
+mux new-session -d -x 120 -y 20 "LC_ALL=C.UTF-8 $TOP_COMMAND; echo status \$?; sleep 60"
+mux pipe-pane "exec cat >$T/watched"
 shows "streams that wait" '^3 streams: 0 live, 0 ready, 3 waiting, 0 stale'
 shows "where they do" '^cam2 +waiting +9101 '
 
@@ -99,7 +80,7 @@ shows "step by step" '^ +ok +consent'
 keys Escape
 shows "and back" '^NAME'
 
-mux resize-window -t top -x 60 -y 12
+mux resize-window -x 60 -y 12
 shows "a narrow terminal has name, state, client and rate" '^cam1 +live +192[0-9.:]+ +[0-9.]+ kB/s'
 ok "and no sender" not on_screen SENDER
 

@@ -16,7 +16,7 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 29
+plan 31
 
 exposure() { # UNIT
 	machine relay systemd-analyze security --offline=true "/usr/local/lib/systemd/system/$1.service" |
@@ -51,6 +51,15 @@ traces() { # WHOSE
 	contains "$T/traced" "$1"
 }
 
+is_seen() {
+	on_relay metrics >"$T/metrics" && contains "$T/metrics" '^relayd_seen_info\{.*by="cloud"' &&
+		contains "$T/stund.log" "^$RELAY4 3478"
+}
+
+found_in_journal() { # FIELD=VALUE PATTERN
+	machine relay journalctl -q -o cat "$1" >"$T/journal" && contains "$T/journal" "$2"
+}
+
 restarted() { # TIMES
 	unit_is relay relayd NRestarts "$1" && unit_is relay relayd ActiveState active
 }
@@ -72,7 +81,13 @@ in_ns relay sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 ok "make install" make -s -C "$BUILD" install DESTDIR="$T/installed"
 mkdir -p "$T/installed/etc"
 relayd_conf 'user = "relayd"' 'database = "/var/lib/relayd/streams.db"' 'socket = "/run/relayd/relayd.sock"'
+printf 'discover = { "cloud", "%s" }\n' "$SENDER4:3479" >>"$T/relayd.conf"
 stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\""
+echo honest >"$T/stund.mode"
+echo aws >"$T/cloudd.mode"
+start sender stund "$PYTHON" "$TOP/tests/stund.py" "$SENDER4:3479" "$T/stund.mode"
+address net lo 169.254.169.254/32
+start net cloudd "$PYTHON" "$TOP/tests/cloudd.py" 169.254.169.254:80 "$T/cloudd.mode" "$RELAY4" "$RELAY4"
 install -m 644 "$T/relayd.conf" "$T/installed/etc/relayd.conf"
 ok "a machine boots with it" machine_up relay "$T/installed"
 is "nothing fails there" "$(machine relay systemctl --failed --plain --no-legend)" ""
@@ -91,6 +106,9 @@ is "the one capability is all it may ever have" \
 is "its calls are filtered" "$(machine relay sed -n 's/^Seccomp:\t//p' "/proc/$main/status")" 2
 ok "it sees no home, and cannot write to /usr" machine relay sh -c "
 	[ -z \"\$(ls -A /proc/$main/root/home)\" ] && ! nsenter -t $main -m touch /usr/x 2>/dev/null"
+ok "it may ask a STUN server and a cloud how it is seen" wait_for 10 is_seen
+ok "which the journal can be searched for" wait_for 5 found_in_journal "RELAYD_SEEN=$RELAY4" \
+	"$RELAY4 is seen as $RELAY4 by"
 
 # --- the exporter
 
@@ -108,8 +126,9 @@ machine client loginctl enable-linger somebody
 wait_for 20 user_manager_is_up
 as_user mkdir -p /home/somebody/.config/punchrelay
 as_user sh -c 'cat >~/.config/punchrelay/cam1.conf' <<-CONF
-	RELAY=$RELAY4
-	OPTIONS=--port 5004 --to 9099
+	relay $RELAY4
+	port 5004
+	to 9099
 CONF
 as_user sh -c 'umask 077 && cat >~/.config/punchrelay/cam1.key' <"$T/cam1.key"
 ok "punchctl-punch@ starts" as_user systemctl --user enable --now --quiet punchctl-punch@cam1

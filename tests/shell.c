@@ -29,6 +29,7 @@ void shell_setup(void)
 	strcpy(shell.folder, "/tmp/check_punchctl.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(shell.folder));
 	ck_assert_int_eq(chdir(shell.folder), 0);
+	setenv("XDG_CONFIG_HOME", shell.folder, 1);
 }
 
 void shell_teardown(void)
