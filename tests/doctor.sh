@@ -72,11 +72,11 @@ punches() { # NAME RELAY LOCAL-PORT [LISTEN-PORT]
 	wait_for 10 stream_is "$1" ready
 }
 
-# How many of 50 datagrams arrive: in $ARRIVED.
+# How many of 50 datagrams arrive: in $ARRIVED. SENDING is who sends.
 send() { # FROM TO LOCAL-PORT
 	start client recv "$UDPTOOL" recv --bind "127.0.0.1:$3" --expect 50 --for 20 --idle 1
 	wait_for 5 udp_bound client "$3" || return
-	in_ns sender "$UDPTOOL" send --from "$1" --to "$2" --count 50 --rate 500 >"$T/sent"
+	in_ns "${SENDING:-sender}" "$UDPTOOL" send --from "$1" --to "$2" --count 50 --rate 500 >"$T/sent"
 	wait_for 1 gone "$(pid_of recv)" || kill -TERM "$(pid_of recv)"
 	finish recv 5
 	ARRIVED=$(json "$T/recv.log" 'd["distinct"]')

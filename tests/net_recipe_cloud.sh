@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# docs/recipe-cloud.md: a relay with a private address alone, behind a provider's 1:1 NAT and a
+# firewall that lets in what the page says and no more. A film is recorded as it was sent.
+#
+#   sender --- net --- nat --- client
+#               | +--- nat2 --- service
+#             cloud   203.0.113.7 is 10.1.0.4, and only that may leave
+#              | |
+#   10.1.0.4 relay camera 10.1.1.5
+# check: timeout 150
+. "$(dirname "$0")/lib.sh"
+FILM_SECONDS=40 FILM_SIZE=320x180 # the recording is to end before the film begins anew
+. "$TOP/tests/media.sh"
+. "$TOP/tests/docs.sh"
+. "$TOP/tests/recipe.sh"
+. "$TOP/tests/doctor.sh"
+plan 20
+
+PRIVATE4=10.1.0.4 CAMERA4=10.1.1.5
+
+cloud_up() {
+	host_up net && forwarding_on net &&
+		public_host sender eth0 "$SENDER4" && nat_host nat "$NAT4" && inner_host client nat lan "$CLIENT4" &&
+		nat_host nat2 198.18.4.9 && inner_host service nat2 lan 10.0.2.2 &&
+		public_host cloud wan "$RELAY4" && forwarding_on cloud &&
+		inner_host relay cloud lan "$PRIVATE4" && forwarding_on relay &&
+		inner_host camera cloud lan2 "$CAMERA4" && in_ns cloud nft -f - <<-RULES
+			table ip cloud {
+				counter dropped { }
+				chain in {
+					type nat hook prerouting priority -100
+					iifname "wan" ip daddr $RELAY4 dnat to $PRIVATE4
+				}
+				chain out {
+					type nat hook postrouting priority 100
+					oifname "wan" ip saddr $PRIVATE4 snat to $RELAY4
+				}
+				chain firewall {
+					type filter hook forward priority 0; policy drop
+					ct state established accept
+					iifname "lan" ip saddr $PRIVATE4 accept
+					iifname "lan2" ip saddr $CAMERA4 accept
+					iifname "wan" udp dport { 3478, 3479 } accept
+					iifname "wan" ip saddr $SENDER4 udp dport 9099-9102 accept
+					iifname "lan" counter name dropped
+				}
+			}
+		RULES
+}
+
+dropped() {
+	in_ns cloud nft list counter ip cloud dropped | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
+}
+
+# What a sender in the cloud sends to the private address.
+camera_flows() {
+	SENDING=camera flows "$CAMERA4:7000" "$PRIVATE4:9104"
+}
+
+# One peer's question, and the other's answer, by the relay.
+echoes() {
+	[ "$(echo hello | in_ns client timeout 2 socat -t 1 - UDP:127.0.0.1:9000)" = hello ]
+}
+
+cloud_up || bail "no network"
+ok "a film" film_make "$T/film.mp4"
+ok "its checksums" film_index "$T/film.mp4"
+ok "relayd starts" docs_relayd
+docs_put sender "$T/film.mp4"
+recipe_stream early 9105 >"$T/added"
+ok "clients are told of the private address" contains "$T/added" "early@$PRIVATE4"
+ok "the firewall lets clients ask" docs_run docs/recipe-cloud.md "The provider's firewall"
+ok "the page names the public one" docs_run docs/recipe-cloud.md "The public address"
+ok "the doctor does not miss it" not contains <(pctl doctor) advertise
+recipe_stream late 9106 >"$T/added"
+ok "clients are told of it, and of no other" contains <(grep -o 'late@.*' "$T/added" | xargs) "^late@$RELAY4 [^@]*$"
+ok "a stream is recorded" docs_run docs/recipe-cloud.md "A stream"
+pctl --json show film >"$T/show.json"
+is "the relay sees the client as the others do" \
+	"$(json "$T/show.json" 'd["ports"][0]["client"].rsplit(":", 1)[0]')" "$NAT4"
+ok "and says why it comes" docs_run docs/recipe-cloud.md "When nothing comes"
+film_index "$T/home/client/recording.mp4"
+for kind in video audio; do
+	read -r came lost < <(film_gaps "$T/film.mp4" "$T/home/client/recording.mp4" "$kind")
+	figure "$kind: pictures or packets recorded" "$came, missing or spoilt $lost"
+	ok "$kind has come" test "$came" -ge 50
+	is "$kind: each as it was sent" "$lost" 0
+done
+
+ok "a stream from within the cloud" recipe_stream inner 9104
+ok "a client punches for it" punches inner "$RELAY4" 5004 9104
+ok "flows" camera_flows
+pctl add peers --peers 4 --key-file /dev/stdin <"$T/inner.key" >"$T/added"
+start service echo socat UDP-RECVFROM:8000,bind=127.0.0.1,fork EXEC:cat
+start service serve "$PUNCHCTL" serve "peers@$RELAY4" --key-file "$T/inner.key" --to 127.0.0.1:8000 --relay-only
+start client connect "$PUNCHCTL" connect "peers@$RELAY4" --key-file "$T/inner.key" --listen 127.0.0.1:9000 --relay-only
+ok "peers reach each other by the relay" wait_for 20 echoes
+is "nothing has left with a source that is not the relay's" "$(dropped)" 0
