@@ -25,7 +25,7 @@ struct compare *compare_open(struct net *net);
 void compare_close(struct compare *compare);
 /* A part, by what its records are about; it must stay until the next. -ENOMEM. */
 int compare_load(struct compare *compare, const struct sync_snapshot *part);
-/* Any of those that lead to the client; NULL: none in this part. */
+/* Any of those that lead to the client from an address of ours; NULL: none in this part. */
 const struct rules_ingress *compare_destination(
 	const struct compare *compare, const struct endpoint *client);
 /* What listens there; NULL: nothing in this part. */

@@ -155,9 +155,14 @@ const struct ipc_record *compare_record(
 const struct rules_ingress *compare_destination(
 	const struct compare *compare, const struct endpoint *client)
 {
-	const struct ipc_record *record = compare_record(compare, BY_TARGET, client);
+	const struct compare_list *list = &compare->lists[BY_TARGET];
+	const struct compare_entry *entry = compare_find(compare, BY_TARGET, client);
 
-	return record ? &record->ingress : NULL;
+	for (; entry && entry < list->entries + list->count && !key_compare(&entry->key, client);
+		entry++)
+		if (config_is_local(compare->net->config, &entry->record->ingress.listen.addr))
+			return &entry->record->ingress;
+	return NULL;
 }
 
 const struct rules_listening *compare_listening(
