@@ -10,7 +10,7 @@ plan 32
 
 RATE=200 SIZE=1000          # packets a second, and bytes of one
 PACKET=$((SIZE + 28))       # as the kernel counts it
-QUOTA=$((1500 * PACKET))
+QUOTA=$(($(seconds 1500) * PACKET))
 
 said() { # NAME PATTERN
 	cat "$T/$1.log" "$T/$1.err" >"$T/said"

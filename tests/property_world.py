@@ -146,6 +146,11 @@ class World:
             self.control.close()
         self.control = None
 
+    def guards(self):
+        """Can the kernel keep others off the table?"""
+        with open(self.log.name, "rb") as said:
+            return b"cannot guard the table" not in said.read()
+
     def kill_net(self):
         pid = self.net_side()
         if pid:
