@@ -12,7 +12,7 @@ A block is fenced, and the words behind the fence say what it is:
 
     sh HOST           commands; all succeed, within two minutes
     sh HOST runs      one command that goes on until it is ended
-    text              what the commands above it print; digits and keys may be others
+    text              what the commands above it print; numbers and keys may be others, addresses not
     conf HOST PATH    the contents of a file, in whatever language
     (nothing)         a picture
 
@@ -138,7 +138,7 @@ def filled(text):
 def like(line):
     """The line without what differs from run to run."""
     line = re.sub(r"[A-Za-z0-9+/]{43}=", "KEY", line)
-    return re.sub(r"\d+", "0", " ".join(line.split()))
+    return re.sub(r"\d+(?:\.\d+){3}|\d+", lambda n: n[0] if "." in n[0] else "0", " ".join(line.split()))
 
 
 def follow(wanted, said):

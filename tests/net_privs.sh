@@ -99,7 +99,7 @@ for set in CapEff CapPrm CapInh CapBnd CapAmb; do
 done
 is "net side: no new privileges" "$(status_of "$net" NoNewPrivs)" 1
 is "net side: calls are filtered" "$(status_of "$net" Seccomp)" 2
-is "net side: no netlink socket" "$(netlink_of "$net" | xargs)" ""
+is "net side: one netlink socket, which tells of addresses" "$(netlink_of "$net" | xargs)" 0
 is "net side: no memory image, and nobody of its user may trace it" \
 	"$(stat -c %u "/proc/$net/mem")" 0
 figure "net side: $(files_of "$net")"
