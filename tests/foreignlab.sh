@@ -8,6 +8,19 @@
 
 TOOL=$BUILD/tests/foreign_tool RULES_TOOL=$BUILD/tests/rules_tool
 
+link_of() { # HOST INTERFACE: its MAC address
+	ip -n "$P$1" -br link show dev "$2" | awk '{ print $3 }'
+}
+
+# Rules that drop their discovery are not what this is about, nor how long it takes.
+neighbours_known() { # HOST INTERFACE HOST INTERFACE PREFIX4 PREFIX6
+	local prefix
+	for prefix in "$5" "$6"; do
+		ip -n "$P$1" neigh replace "${prefix}1" lladdr "$(link_of "$3" "$4")" dev "$2" nud permanent &&
+			ip -n "$P$3" neigh replace "${prefix}2" lladdr "$(link_of "$1" "$2")" dev "$4" nud permanent || return
+	done
+}
+
 foreign_hosts() {
 	host_up sender && host_up relay && host_up client &&
 		link_up sender eth0 relay in0 && link_up client eth0 relay out0 &&
@@ -17,7 +30,9 @@ foreign_hosts() {
 		ip -n "${P}sender" route add default via fd01::1 &&
 		ip -n "${P}client" route add default via 10.2.0.1 &&
 		ip -n "${P}client" route add default via fd02::1 &&
-		forwarding_on relay
+		forwarding_on relay &&
+		neighbours_known sender eth0 relay in0 10.1.0. fd01:: &&
+		neighbours_known client eth0 relay out0 10.2.0. fd02::
 }
 
 # Our own table with a stream, its client and a hole.
