@@ -14,7 +14,6 @@
 #include "rules/elem_udata.h"
 
 /* Each try meets another transaction in between. */
-#define DUMP_TRIES 16
 
 static uint64_t attr_u64(const struct nlattr *attr)
 {
@@ -223,21 +222,23 @@ int elem_get(struct nl *nl, const struct elem *key, struct elem *out)
 	return err;
 }
 
+static void elems_begin(void *data)
+{
+	const struct elem_reading *reading = data;
+
+	reading->out->count = 0;
+}
+
 int elem_dump(struct nl *nl, enum set_id set, uint8_t family, struct elems *out)
 {
 	struct elem_reading reading = {set, family, out};
 	char request[NL_REQUEST];
-	struct nlmsghdr *nlh;
-	int err = -EINTR;
+	struct nlmsghdr *nlh =
+		nl_request(request, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NFPROTO_INET);
+	int err;
 
-	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
-		out->count = 0;
-		nlh = nl_request(
-			request, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, NFPROTO_INET);
-		nlh->nlmsg_flags |= NLM_F_DUMP;
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, RULES_TABLE);
-		mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set_name(set, family));
-		err = nl_talk(nl, nlh, elem_answer, &reading);
-	}
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, RULES_TABLE);
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set_name(set, family));
+	err = nl_dump(nl, nlh, elems_begin, elem_answer, &reading);
 	return !err && out->failed ? -ENOMEM : err;
 }

@@ -14,8 +14,6 @@
 #include "rules/expr.h"
 #include "rules/rules.h"
 
-#define DUMP_TRIES 16
-
 static int expr_take(struct nftnl_expr *expr, void *data)
 {
 	struct max_rate *out = data;
@@ -41,21 +39,21 @@ static void rule_take(void *data, const struct nlmsghdr *nlh)
 		nftnl_rule_free(rule);
 }
 
+static void none_yet(void *data)
+{
+	*(struct max_rate *)data = (struct max_rate){0};
+}
+
 int max_rate_read(struct nl *nl, struct max_rate *out)
 {
 	char request[NL_REQUEST];
-	int err = -EINTR;
+	struct nlmsghdr *nlh =
+		nl_request(request, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, NFPROTO_INET);
+	int err;
 
-	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
-		struct nlmsghdr *nlh = nl_request(
-			request, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, NFPROTO_INET);
-
-		*out = (struct max_rate){0};
-		nlh->nlmsg_flags |= NLM_F_DUMP;
-		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULES_TABLE);
-		mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, CHAIN_MAX_RATE);
-		err = nl_talk(nl, nlh, rule_take, out);
-	}
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULES_TABLE);
+	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, CHAIN_MAX_RATE);
+	err = nl_dump(nl, nlh, none_yet, rule_take, out);
 	return err == -ENOENT ? 0 : err;
 }
 

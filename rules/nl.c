@@ -12,6 +12,7 @@
 #include <linux/netlink.h>
 
 /* The largest transaction takes about half a MiB, and each message may be answered by an error. */
+#define DUMP_TRIES    16
 #define SOCKET_BUFFER (8 * 1024 * 1024)
 
 static void socket_enlarge(int fd, int forced, int plain)
@@ -144,6 +145,19 @@ int nl_talk(struct nl *nl, struct nlmsghdr *request, void (*cb)(void *, const st
 				cb(data, nlh);
 		}
 	}
+}
+
+int nl_dump(struct nl *nl, struct nlmsghdr *request, void (*begin)(void *),
+	void (*cb)(void *, const struct nlmsghdr *), void *data)
+{
+	int err = -EINTR;
+
+	request->nlmsg_flags |= NLM_F_DUMP;
+	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
+		begin(data);
+		err = nl_talk(nl, request, cb, data);
+	}
+	return err;
 }
 
 int nl_fail(struct rules_error *error, int code, int op, const char *format, ...)

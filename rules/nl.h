@@ -34,6 +34,10 @@ struct nlmsghdr *nl_request(char out[static NL_REQUEST], uint16_t type, uint8_t 
  */
 int nl_talk(struct nl *nl, struct nlmsghdr *request, void (*cb)(void *, const struct nlmsghdr *),
 	void *data);
+/* Turns a request into one for a dump, and repeats it until that is consistent, calling begin
+ * before each time. -EINTR: it never was. */
+int nl_dump(struct nl *nl, struct nlmsghdr *request, void (*begin)(void *),
+	void (*cb)(void *, const struct nlmsghdr *), void *data);
 /* Sends bytes that hold whole messages. */
 int nl_send(struct nl *nl, const void *data, size_t len);
 /* One datagram of answers without waiting: its length, 0 when there is none, or -errno. */

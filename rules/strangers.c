@@ -18,7 +18,6 @@
 
 /* In one transaction; what is left over is found by the next comparison. */
 #define STRANGERS_MAX 256
-#define DUMP_TRIES    16
 #define BINDING	      (1u << 2) /* NFT_CHAIN_BINDING, not in all headers: goes with its rule */
 
 /* What a table consists of, in an order in which it can be deleted: sets refer to chains. */
@@ -102,21 +101,23 @@ static void answer(void *data, const struct nlmsghdr *nlh)
 	found->list[found->count++].type = type;
 }
 
+static void none_yet(void *data)
+{
+	struct strangers *found = data;
+
+	found->count = 0;
+}
+
 static int kind_read(struct nl *nl, const struct kind *kind, struct strangers *out)
 {
 	char request[NL_REQUEST];
-	int err = -EINTR;
+	struct nlmsghdr *nlh =
+		nl_request(request, NFNL_SUBSYS_NFTABLES << 8 | kind->get, NFPROTO_INET);
+	int err;
 
-	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
-		struct nlmsghdr *nlh =
-			nl_request(request, NFNL_SUBSYS_NFTABLES << 8 | kind->get, NFPROTO_INET);
-
-		out->kind = kind;
-		out->count = 0;
-		nlh->nlmsg_flags |= NLM_F_DUMP;
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, RULES_TABLE);
-		err = nl_talk(nl, nlh, answer, out);
-	}
+	out->kind = kind;
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, RULES_TABLE);
+	err = nl_dump(nl, nlh, none_yet, answer, out);
 	/* Flowtables are a part that a kernel may lack. */
 	return err == -EOPNOTSUPP || err == -ENOENT ? 0 : err;
 }

@@ -18,14 +18,14 @@
 
 #include "rules/internal.h"
 
-#define LINE_MAX   2048
-#define DUMP_TRIES 16
+#define LINE_MAX 2048
 
 /* Lines, one behind the other. */
 struct lines {
 	char *text;
 	size_t len, size;
 	size_t count;
+	size_t kept_len, kept_count; /* of what a dump that is repeated does not void */
 	bool failed;
 };
 
@@ -174,24 +174,24 @@ static void answer(void *data, const struct nlmsghdr *nlh)
 	message_add(data, nlh);
 }
 
+static void dump_begin(void *data)
+{
+	struct lines *lines = data;
+
+	lines->len = lines->kept_len;
+	lines->count = lines->kept_count;
+}
+
 /* NFTA_CHAIN_TABLE and NFTA_RULE_TABLE are one; older kernels send all chains. */
 static int dump(struct nl *nl, uint16_t type, struct lines *lines)
 {
-	const struct lines before = *lines;
 	char request[NL_REQUEST];
-	int err = -EINTR;
+	struct nlmsghdr *nlh = nl_request(request, NFNL_SUBSYS_NFTABLES << 8 | type, NFPROTO_INET);
 
-	for (int i = 0; err == -EINTR && i < DUMP_TRIES; i++) {
-		struct nlmsghdr *nlh =
-			nl_request(request, NFNL_SUBSYS_NFTABLES << 8 | type, NFPROTO_INET);
-
-		lines->len = before.len;
-		lines->count = before.count;
-		nlh->nlmsg_flags |= NLM_F_DUMP;
-		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULES_TABLE);
-		err = nl_talk(nl, nlh, answer, lines);
-	}
-	return err;
+	lines->kept_len = lines->len;
+	lines->kept_count = lines->count;
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, RULES_TABLE);
+	return nl_dump(nl, nlh, dump_begin, answer, lines);
 }
 
 static void batch_read(const struct batch *batch, struct lines *lines)
