@@ -6,7 +6,7 @@
 #               |
 #             relay
 . "$(dirname "$0")/lib.sh"
-plan 20
+plan 24
 
 RATE=200 SIZE=972                # packets a second of each stream, and what one carries
 PACKET=$((SIZE + 28))            # as the kernel counts it
@@ -93,3 +93,17 @@ ok "all of both flows" eval 'media $RATE && [ "$CAME" -eq $((2 * RATE)) ]'
 ok "none" set_limit 0
 ok "has no chain" wait_for 5 limit_is ""
 ok "which is gone" contains "$T/chain" 'No such file'
+relayd_stop
+
+# --- foreign hands, where the kernel lets them
+
+in_ns relay "$RELAYD" --flush >/dev/null
+export POINT_LEGACY=1
+RELAYD=$BUILD/tests/relayd_points
+sed -i "s/^max-rate = .*/max-rate = $LIMIT/" "$T/relayd.conf"
+ok "relayd starts with a table that has no owner" relayd_start
+ok "and with the limit" wait_for 5 limit_is "$LIMIT"
+in_ns relay nft "flush chain inet relayd keep_max_rate; delete chain inet relayd keep_max_rate"
+ok "a chain that is deleted comes back" wait_for 5 limit_is "$LIMIT"
+in_ns relay nft delete table inet relayd
+ok "with the whole table too" wait_for 5 limit_is "$LIMIT"
