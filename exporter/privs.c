@@ -3,16 +3,15 @@
 
 #include <errno.h>
 #include <pwd.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cap-ng.h>
 #include <seccomp.h>
 
+#include "common/calls.h"
 #include "common/log.h"
 
 /* Memory, time, the loops of libuv and libmicrohttpd, and sockets that there are already. */
@@ -63,29 +62,6 @@ static const int allowed[] = {
 	SCMP_SYS(writev),
 };
 
-/* AddressSanitizer's runtime makes calls that no program of ours does. */
-#ifdef __SANITIZE_ADDRESS__
-#define FILTER false
-#else
-#define FILTER true
-#endif
-
-static int filter_calls(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int err = filter ? 0 : -ENOMEM;
-
-	for (size_t i = 0; !err && i < sizeof(allowed) / sizeof(allowed[0]); i++)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	if (!err)
-		err = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-	if (!err && FILTER)
-		err = seccomp_load(filter);
-	seccomp_release(filter);
-	return err;
-}
-
 /* Whoever is in the group of relayd's user may ask it. */
 static int become_nobody(const char *socket_path)
 {
@@ -121,7 +97,7 @@ int privs_drop(const char *socket_path)
 	if (!err && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)))
 		err = -errno;
 	if (!err)
-		err = filter_calls();
+		err = calls_allow(allowed, sizeof(allowed) / sizeof(allowed[0]), true);
 	if (err && err != -ENOENT)
 		log_error("cannot give up privileges: %s", strerror(-err));
 	return err;

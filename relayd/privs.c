@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/calls.h"
 #include "common/log.h"
 
 /* What the net side calls: memory, files of the database, sockets, libuv's loop, and time. */
@@ -143,26 +144,6 @@ int privs_drop_to_net_admin(const struct config *config)
 	return err ? -EPERM : 0;
 }
 
-/* AddressSanitizer's runtime makes calls that no program of ours does. */
-#ifdef __SANITIZE_ADDRESS__
-#define FILTER false
-#else
-#define FILTER true
-#endif
-
-static int filter_calls(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int err = filter ? 0 : -ENOMEM;
-
-	for (size_t i = 0; !err && i < sizeof allowed / sizeof *allowed; i++)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	if (!err && FILTER)
-		err = seccomp_load(filter);
-	seccomp_release(filter);
-	return err;
-}
-
 int privs_drop_all(void)
 {
 	int err;
@@ -172,7 +153,7 @@ int privs_drop_all(void)
 	if (!err)
 		err = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (!err)
-		err = filter_calls();
+		err = calls_allow(allowed, sizeof allowed / sizeof *allowed, false);
 	if (err)
 		log_error("the net side cannot give up privileges: %s", strerror(-err));
 	return err;
