@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "relayd/ipc_ask.h"
+#include "relayd/ipc_record.h"
 #include "relayd/ipc_value.h"
 
 static void put_op(struct buf *buf, const struct rules_op *op)
@@ -42,146 +43,6 @@ static void get_op(struct buf *buf, struct rules_op *op)
 	op->raw = get_bool(buf);
 	op->consent_ms = buf_get_u32(buf);
 	op->rate = buf_get_u64(buf);
-}
-
-static void put_record(struct buf *buf, const struct ipc_record *record)
-{
-	buf_put_u8(buf, (uint8_t)record->kind);
-	switch (record->kind) {
-	case IPC_LISTENING:
-		put_endpoint(buf, &record->listening.listen);
-		buf_put_u32(buf, record->listening.number);
-		put_prefix(buf, &record->listening.source);
-		put_text(buf, record->listening.name, sizeof record->listening.name);
-		buf_put_u64(buf, record->listening.refused_packets);
-		buf_put_u64(buf, record->listening.refused_bytes);
-		break;
-	case IPC_PUNCH:
-		put_endpoint(buf, &record->punch.at);
-		buf_put_u8(buf, record->punch.raw);
-		break;
-	case IPC_INGRESS:
-		put_endpoint(buf, &record->ingress.listen);
-		put_endpoint(buf, &record->ingress.client);
-		break;
-	case IPC_CLIENT:
-		put_endpoint(buf, &record->client.client);
-		put_endpoint(buf, &record->client.punch);
-		buf_put_u32(buf, record->client.consent_ms);
-		buf_put_u64(buf, record->client.rate);
-		buf_put_u64(buf, record->client.packets);
-		buf_put_u64(buf, record->client.bytes);
-		put_text(buf, record->client.name, sizeof record->client.name);
-		break;
-	case IPC_FLOW:
-		buf_put_u32(buf, record->flow.number);
-		put_endpoint(buf, &record->flow.sender);
-		put_endpoint(buf, &record->flow.listen);
-		put_endpoint(buf, &record->flow.client);
-		put_endpoint(buf, &record->flow.punch);
-		break;
-	case IPC_PEER:
-		put_endpoint(buf, &record->peer.client);
-		put_endpoint(buf, &record->peer.punch);
-		put_endpoint(buf, &record->peer.peer);
-		put_endpoint(buf, &record->peer.from);
-		buf_put_u32(buf, record->peer.number);
-		put_text(buf, record->peer.name, sizeof record->peer.name);
-		break;
-	case IPC_TORN:
-		buf_put_u8(buf, (uint8_t)record->torn.kind);
-		put_endpoint(buf, &record->torn.at);
-		put_endpoint(buf, &record->torn.to);
-		break;
-	case IPC_HEALTH:
-		buf_put_u32(buf, record->health.flows);
-		buf_put_u32(buf, record->health.flows_max);
-		buf_put_u64(buf, record->health.lost);
-		buf_put_u8(buf, record->health.unheard);
-		buf_put_u64(buf, record->health.max_rate);
-		buf_put_u64(buf, record->health.cut);
-		break;
-	case IPC_AGAIN:
-	case IPC_PART:
-		break;
-	}
-}
-
-static void get_torn(struct buf *buf, struct rules_torn *torn)
-{
-	uint8_t kind = buf_get_u8(buf);
-
-	if (kind < RULES_TORN_LISTEN || kind > RULES_TORN_PEER)
-		buf->bad = true;
-	torn->kind = (enum rules_torn_kind)kind;
-	get_endpoint(buf, &torn->at);
-	get_endpoint(buf, &torn->to);
-}
-
-static void get_record(struct buf *buf, struct ipc_record *record)
-{
-	uint8_t kind = buf_get_u8(buf);
-
-	record->kind = (enum ipc_record_kind)kind;
-	switch (kind) {
-	case IPC_LISTENING:
-		get_endpoint(buf, &record->listening.listen);
-		record->listening.number = buf_get_u32(buf);
-		get_prefix(buf, &record->listening.source);
-		get_text(buf, record->listening.name, sizeof record->listening.name);
-		record->listening.refused_packets = buf_get_u64(buf);
-		record->listening.refused_bytes = buf_get_u64(buf);
-		break;
-	case IPC_PUNCH:
-		get_endpoint(buf, &record->punch.at);
-		record->punch.raw = get_bool(buf);
-		break;
-	case IPC_INGRESS:
-		get_endpoint(buf, &record->ingress.listen);
-		get_endpoint(buf, &record->ingress.client);
-		break;
-	case IPC_CLIENT:
-		get_endpoint(buf, &record->client.client);
-		get_endpoint(buf, &record->client.punch);
-		record->client.consent_ms = buf_get_u32(buf);
-		record->client.rate = buf_get_u64(buf);
-		record->client.packets = buf_get_u64(buf);
-		record->client.bytes = buf_get_u64(buf);
-		get_text(buf, record->client.name, sizeof record->client.name);
-		break;
-	case IPC_FLOW:
-		record->flow.number = buf_get_u32(buf);
-		get_endpoint(buf, &record->flow.sender);
-		get_endpoint(buf, &record->flow.listen);
-		get_endpoint(buf, &record->flow.client);
-		get_endpoint(buf, &record->flow.punch);
-		break;
-	case IPC_PEER:
-		get_endpoint(buf, &record->peer.client);
-		get_endpoint(buf, &record->peer.punch);
-		get_endpoint(buf, &record->peer.peer);
-		get_endpoint(buf, &record->peer.from);
-		record->peer.number = buf_get_u32(buf);
-		get_text(buf, record->peer.name, sizeof record->peer.name);
-		break;
-	case IPC_TORN:
-		get_torn(buf, &record->torn);
-		break;
-	case IPC_HEALTH:
-		record->health.flows = buf_get_u32(buf);
-		record->health.flows_max = buf_get_u32(buf);
-		record->health.lost = buf_get_u64(buf);
-		record->health.unheard = get_bool(buf);
-		record->health.max_rate = buf_get_u64(buf);
-		record->health.cut = buf_get_u64(buf);
-		break;
-	case IPC_AGAIN:
-	case IPC_PART:
-		break;
-	default:
-		buf->bad = true;
-		break;
-	}
 }
 
 size_t ipc_encode_apply(uint8_t *out, uint32_t id, const struct rules_op *ops, size_t count)
@@ -230,7 +91,7 @@ size_t ipc_encode_records(uint8_t *out, uint32_t id, const struct ipc_record *re
 	ipc_begin(&buf, out, IPC_RECORDS, id);
 	buf_put_u16(&buf, (uint16_t)count);
 	for (size_t i = 0; i < count; i++)
-		put_record(&buf, &records[i]);
+		ipc_put_record(&buf, &records[i]);
 	return buf.bad ? 0 : buf.at;
 }
 
@@ -326,7 +187,7 @@ static void get_list(struct buf *buf, const struct ipc_room *room, struct ipc *o
 		if (apply)
 			get_op(buf, &room->ops[i]);
 		else
-			get_record(buf, &room->records[i]);
+			ipc_get_record(buf, &room->records[i]);
 	}
 }
 
