@@ -172,6 +172,18 @@ pctl() { # punchctl's words; asks the relay's daemon
 	in_ns relay "$PUNCHCTL" --socket "$T/relayd/relayd.sock" "$@"
 }
 
+metric() { # SERIES: its value
+	pctl metrics | awk -v name="$1" '$1 == name { print $2 }'
+}
+
+counts() { # SERIES VALUE: at least
+	[ "$(metric "$1")" -ge "$2" ]
+}
+
+total() { # FAMILY RESULT
+	metric "relayd_$1_total{result=\"$2\"}"
+}
+
 stream_is() { # NAME STATE
 	pctl --json show "$1" | "$PYTHON" -c 'import json, sys
 sys.exit(json.load(sys.stdin)["state"] != sys.argv[1])' "$2"

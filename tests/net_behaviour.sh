@@ -168,10 +168,6 @@ said() { # EXPRESSION of d, or null
 	json "$T/ask.log" "$1 if d else None"
 }
 
-count_of() { # RESULT
-	pctl metrics | sed -n "s/^relayd_behaviour_total{result=\"$1\"} //p"
-}
-
 # The other relay has a configuration of its own, and no streams.
 other_conf() {
 	mkdir -p "$T/other" && chown "$(relayd_user):" "$T/other" && chmod 755 "$T/other"
@@ -234,15 +230,15 @@ is "turnutils_stunclient sees both addresses" \
 
 # --- in others' names
 
-before=$(count_of elsewhere)
+before=$(total behaviour elsewhere)
 seconds=$(in_ns sender "$PYTHON" "$T/flood.py" "$RELAY4:3478" 3000 1)
 read -r packets bytes <<<"$(hits)"
 figure "3000 forged change requests in ${seconds} s: the victim got $packets packets, $bytes bytes"
 ok "a flood in the victim's name stays small" \
 	awk -v n="$packets" -v s="$seconds" 'BEGIN { exit !(n > 0 && n <= 65 + 10 * s) }'
-before=$(count_of elsewhere)
+before=$(total behaviour elsewhere)
 seconds=$(in_ns sender "$PYTHON" "$T/flood.py" "$RELAY4:3478" 3000 1000)
-after=$(count_of elsewhere)
+after=$(total behaviour elsewhere)
 figure "3000 in the names of 1000 networks in ${seconds} s: $((after - before)) answers in all"
 ok "and so does one in everybody's" \
 	awk -v n="$((after - before))" -v s="$seconds" 'BEGIN { exit !(n > 0 && n <= 201 + 200 * s) }'
@@ -304,7 +300,7 @@ ask sender "$SENDER4:6024" "$RELAY4:3478"
 is "partners: and promises nothing any more" "$(said 'd.get("other")')" null
 other_start
 ok "partners: they find each other again" wait_for 10 partner_is 1
-is "partners: nobody was refused" "$(count_of stranger)" 0
+is "partners: nobody was refused" "$(total behaviour stranger)" 0
 
 # --- what an earlier configuration had is not kept
 

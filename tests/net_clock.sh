@@ -42,18 +42,14 @@ punch_start() { # NAME STREAM PORT
 	wait_for 5 stream_is "$2" ready
 }
 
-count_of() { # RESULT: of punches
-	pctl metrics | sed -n "s/^relayd_punches_total{result=\"$1\"} //p"
-}
-
 more_of() { # RESULT N
-	[ "$(count_of "$1")" -gt "$2" ]
+	[ "$(total punches "$1")" -gt "$2" ]
 }
 
 # Each client punches once in a third of the consent.
 punched_on() {
 	local before
-	before=$(count_of accepted)
+	before=$(total punches accepted)
 	wait_for 15 more_of accepted "$((before + 2))"
 }
 
@@ -121,7 +117,7 @@ passes "set back" clock_set
 
 clock_set client "-$HOUR"
 ok "both set back: punches go on" punched_on
-replayed=$(count_of replayed)
+replayed=$(total punches replayed)
 stop other
 ok "both set back: a client that starts again is let in" punch_start other cam2 5006 9102
 ok "both set back: having been told of the punch that it must outdo" more_of replayed "$replayed"

@@ -81,10 +81,6 @@ mode() { # WHO MODE
 	echo "$2" >"$T/$1.mode"
 }
 
-metric() { # NAME{LABELS}
-	pctl metrics | awk -v name="$1" '$1 == name { print $2 }'
-}
-
 seen_is() { # ADDRESS BY
 	[ "$(metric "relayd_seen_info{address=\"$LOCAL4\",seen=\"$1\",by=\"$2\"}")" = 1 ]
 }
@@ -109,7 +105,7 @@ asked_more() { # WHO THAN
 	[ "$(asked "$1")" -gt "$2" ]
 }
 
-trouble_is() { # 0|1
+contradicts() { # 0|1
 	[ "$(metric 'relayd_trouble{trouble="advertise"}')" = "$1" ]
 }
 
@@ -187,16 +183,16 @@ ok "and the old one again, at a reload" wait_for 10 seen_is "$RELAY4" stun
 
 conf "discover = \"$STUN\"" "advertise = { \"$LOCAL4=203.0.113.77\" }"
 pctl reload >"$T/reload.log"
-ok "what contradicts advertise is a trouble" wait_for 10 trouble_is 1
+ok "what contradicts advertise is a trouble" wait_for 10 contradicts 1
 ok "which the log names" contains "$T/relayd.err" \
 	"advertise: $LOCAL4 is seen as $RELAY4 \\(stun\\), but shown as 203.0.113.77: mend .advertise."
 is "advertise is shown all the same" "$(shown)" "203.0.113.77:9099"
-ok "and it lasts" not wait_for 1.5 trouble_is 0
+ok "and it lasts" not wait_for 1.5 contradicts 0
 is "told once" "$(log_count 'but shown as')" 1
 ok "doctor says it too" contains <(pctl --json doctor) '"seen"'
 conf "discover = \"$STUN\"" "advertise = { \"$LOCAL4=$RELAY4\" }"
 pctl reload >"$T/reload.log"
-ok "mended it is over" wait_for 10 trouble_is 0
+ok "mended it is over" wait_for 10 contradicts 0
 ok "and said" contains "$T/relayd.err" "advertise is over"
 
 # --- a NAT that is none for servers
@@ -209,7 +205,7 @@ in_ns box conntrack -F >/dev/null 2>&1
 conf "discover = \"$STUN\""
 relayd_stop
 ok "behind a NAT that changes ports: relayd starts" relayd_start
-ok "its address is not shown" wait_for 10 trouble_is 1
+ok "its address is not shown" wait_for 10 contradicts 1
 is "the private one is" "$(shown)" "$LOCAL4:9099"
 ok "the log says why" contains "$T/relayd.err" "makes port 3478 of $LOCAL4 port 4[0-9]{4}"
 one_to_one "$RELAY4"

@@ -22,10 +22,6 @@ is_offered() {
 	pctl --json show game >"$T/game.json" && [ "$(json "$T/game.json" 'd["offers"]')" -gt 0 ]
 }
 
-gauge() { # NAME
-	pctl metrics | awk -v name="$1" '$1 == name { print $2 }'
-}
-
 lab_up
 relayd_conf 'consent = 10'
 stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\""
@@ -41,7 +37,7 @@ ok "has media" wait_for 5 stream_is cam1 live
 drain
 ok "draining tells who is there" wait_for 5 said drain \
 	'^draining: 1 client and 0 pairs of peers are left'
-is "so do the metrics" "$(gauge relayd_draining)" 1
+is "so do the metrics" "$(metric relayd_draining)" 1
 start client two "$PUNCHCTL" punch "cam2@$RELAY4" --key-file "$T/cam2.key" --port 5006 --to 9101
 ok "nobody new comes in" wait_for 5 said two 'the relay is draining'
 start client service "$PUNCHCTL" serve "game@$RELAY4" --key-file "$T/game.key" --to 127.0.0.1:8000
@@ -68,4 +64,4 @@ is "and that is the end" "$?" 0
 is "taken back" "$(pctl drain --off)" "new clients are taken again"
 ok "those who waited come in by themselves" wait_for 30 stream_is cam2 ready
 ok "so does the service" wait_for 30 is_offered
-is "the metrics say so" "$(gauge relayd_draining)" 0
+is "the metrics say so" "$(metric relayd_draining)" 0

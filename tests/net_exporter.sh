@@ -30,12 +30,12 @@ is_up() { # 1|0
 	get /metrics | grep -qx "relayd_up $1"
 }
 
-metric() { # NAME[{LABELS}]
+exported() { # SERIES: its value
 	get /metrics | awk -v name="$1" '$1 == name { print $2 }'
 }
 
-at_least() { # NAME NUMBER
-	[ "$(metric "$1")" -ge "$2" ]
+at_least() { # SERIES NUMBER
+	[ "$(exported "$1")" -ge "$2" ]
 }
 
 state() { # EXPRESSION over d; s is the stream cam1
@@ -159,7 +159,7 @@ ok "it says so when relayd is dead" wait_for 10 is_up 0
 ok "and on the page, with what it knew" wait_for 10 state_is 'not d["up"]' true
 ok "relayd starts again" relayd_start
 ok "the exporter finds it by itself" wait_for 10 is_up 1
-is "one loss is counted" "$(metric relayd_losses_total)" 1
+is "one loss is counted" "$(exported relayd_losses_total)" 1
 
 start relay crowd "$PYTHON" "$T/crowd.py"
 wait_for 5 contains "$T/crowd.log" open

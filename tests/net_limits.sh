@@ -94,16 +94,12 @@ sender_is() { # NAME SENDER|null
 	[ "$(json "$T/sender.json" 'd["ports"][0]["sender"]')" = "$2" ]
 }
 
-accepted() {
-	pctl metrics | sed -n 's/^relayd_punches_total{result="accepted"} //p'
-}
-
 accepted_more() { # N
-	[ "$(accepted)" -gt "$1" ]
+	[ "$(total punches accepted)" -gt "$1" ]
 }
 
 punched_on() {
-	wait_for 20 accepted_more "$(accepted)"
+	wait_for 20 accepted_more "$(total punches accepted)"
 }
 
 punches() { # NAME PORT LISTEN

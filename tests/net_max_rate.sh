@@ -13,14 +13,6 @@ PACKET=$((SIZE + 28))            # as the kernel counts it
 LIMIT=$((RATE * PACKET))         # what one of them needs
 HIGHER=$((LIMIT * 4))
 
-metric() { # SERIES: its value
-	pctl metrics | awk -v name="$1" '$1 == name { print $2 }'
-}
-
-counts() { # SERIES VALUE: at least
-	[ "$(metric "$1")" -ge "$2" ]
-}
-
 limit_is() { # BYTES|"": the kernel's
 	in_ns relay nft list chain inet relayd keep_max_rate >"$T/chain" 2>&1
 	[ "$(sed -n 's/.*limit rate over \([0-9]*\) bytes.second.*/\1/p' "$T/chain")" = "$1" ]

@@ -41,10 +41,6 @@ peer() { # HOST NAME COMMAND STREAM FROM [OPTION...]: peertool.py in the backgro
 		--to "$PUNCH" "${@:6}"
 }
 
-metric() { # FAMILY RESULT
-	pctl metrics | sed -n "s/^relayd_$1_total{result=\"$2\"} //p"
-}
-
 shown() { # STREAM EXPRESSION
 	pctl --json show "$1" >"$T/show.json" && json "$T/show.json" "$2"
 }
@@ -68,7 +64,7 @@ counted() { # HOST COUNTER [packets|bytes]
 }
 
 transactions() {
-	pctl metrics | sed -n 's/^relayd_transactions_total //p'
+	metric relayd_transactions_total
 }
 
 memory() { # kilobytes of both processes
@@ -187,21 +183,21 @@ is "the same from another address" "$(replay evil "$EVIL4:6000" "$T/m1")" "error
 is "or port" "$(replay sender "$SENDER4:6001" "$T/m1")" "error 438"
 is "another stream's peer with the name of this one" \
 	"$(foe hello flood --from "$EVIL4:6001" --lane "$lane" --role service; outcome)" "error 403"
-is "it is counted as that" "$(metric peers foreign)" 1
+is "it is counted as that" "$(total peers foreign)" 1
 is "and seen at its stream" "$(shown flood 'd["turned_away"]')" 1
 is "the older hello again, when a newer one was heard" "$(
 	foe_at sender hello good --from "$SENDER4:6000" --role service --lane "$lane"
 	replay sender "$SENDER4:6000" "$T/m1")" "error 400"
-is "is counted as a replay" "$(metric punches replayed)" 1
+is "is counted as a replay" "$(total punches replayed)" 1
 head -c 32 /dev/urandom | base64 -w 0 >"$T/nobody.key"
 cp "$T/cam1.key" "$T/cam1-mine.key"
 is "an unknown stream" "$(foe hello nobody --from "$EVIL4:6002"; outcome)" "error 401"
-is "is counted" "$(metric punches unknown_user)" 1
+is "is counted" "$(total punches unknown_user)" 1
 is "a stream without peers" "$(foe hello cam1 --from "$EVIL4:6003"; outcome)" "error 403"
-is "is counted, too" "$(metric punches forbidden)" 2
+is "is counted, too" "$(total punches forbidden)" 2
 cp "$T/good.key" "$T/good.right" && cp "$T/nobody.key" "$T/good.key"
 is "a wrong key" "$(foe hello good --from "$EVIL4:6004"; outcome)" "error 401"
-is "is counted as well" "$(metric punches wrong_key)" 1
+is "is counted as well" "$(total punches wrong_key)" 1
 cp "$T/good.right" "$T/good.key"
 is "only the service waits for all that" "$(shown good '[d["offers"], len(d["pairs"])]')" "[1, 0]"
 
@@ -218,7 +214,7 @@ peer sender another service good "$SENDER4:6201" --for 60
 ok "another service waits" wait_for 5 is_shown good 'd["offers"]' 1
 foe hello good --from "$EVIL4:6005"
 ok "a service is rid of a client that has gone without a word" finish another 20
-is "which was counted, as was the service" "$(metric peers unheard)" 2
+is "which was counted, as was the service" "$(total peers unheard)" 2
 
 # --- a flood by somebody with a key
 
@@ -230,10 +226,10 @@ ok "a flood, for the first time" foe flood flood --from "$EVIL4:10000" --count 5
 pairs 20000
 figure "ms until two of another stream are paired, without a flood" "$(cat "$T/pairs.json")"
 is "all are paired" "$(json "$T/pairs.json" 'd["pairs"]')" 15
-hasty=$(metric peers hasty) commits=$(transactions) ram=$(memory) cpu=$(ticks) began=$(microseconds)
+hasty=$(total peers hasty) commits=$(transactions) ram=$(memory) cpu=$(ticks) began=$(microseconds)
 start evil flood "$PYTHON" "$TOP/tests/peerfoe.py" flood --name flood --key-file "$T/flood.key" --to "$PUNCH" \
 	--from "$EVIL4:11000" --count "$FLOOD"
-more_hasty() { [ "$(metric peers hasty)" -gt "$hasty" ]; }
+more_hasty() { [ "$(total peers hasty)" -gt "$hasty" ]; }
 ok "there is a flood" wait_for 5 more_hasty
 pairs 21000
 figure "and beside one" "$(cat "$T/pairs.json")"
@@ -250,7 +246,7 @@ ok "no more are paired than may be" test "$(shown flood 'len(d["pairs"])')" -le 
 ok "or wait" test "$(shown flood 'd["offers"]')" -le 64
 ok "the kernel has no more than these" test "$(kernel_of flood)" -le 16
 figure "refused as crowded, hasty, full, foreign" \
-	"$(metric peers crowded) $(metric peers hasty) $(metric peers full) $(metric peers foreign)"
+	"$(total peers crowded) $(total peers hasty) $(total peers full) $(total peers foreign)"
 ok "most of it was refused" test "$(shown flood 'd["turned_away"]')" -gt "$((FLOOD / 2))"
 turned=$(shown flood 'd["turned_away"]')
 ok "a flood of goodbyes" foe flood flood --from "$EVIL4:12000" --count 2000 --bye

@@ -25,14 +25,6 @@ uses() { # NAME BYTES: at least
 	[ "$(used "$1")" -ge "$2" ]
 }
 
-metric() { # SERIES: its value
-	pctl metrics | awk -v name="$1" '$1 == name { print $2 }'
-}
-
-counts() { # SERIES VALUE: at least
-	[ "$(metric "$1")" -ge "$2" ]
-}
-
 fits() { # the clients' trouble is over
 	[ "$(metric 'relayd_trouble{trouble="clients_full"}')" -eq 0 ]
 }

@@ -78,12 +78,8 @@ lines_are() { # N FILE
 	[ "$(wc -l <"$2")" -eq "$1" ]
 }
 
-punches() { # that the relay has accepted
-	pctl metrics | sed -n 's/^relayd_punches_total{result="accepted"} //p'
-}
-
 keepalive_after() { # N
-	[ "$(punches)" -gt "$1" ]
+	[ "$(total punches accepted)" -gt "$1" ]
 }
 
 forwarded() { # N of cam0's datagrams
@@ -121,14 +117,14 @@ ok "a program comes, and its port is shared" wait_for 5 said cam0 'shared: port 
 ok "the punch leaves from its port" wait_for 5 said cam0 "punched: 9100 as $NAT4:5004$"
 start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9100" --count 1000 --rate 125
 wait_for 5 stream_is cam0 live
-before=$(punches)
+before=$(total punches accepted)
 wait_for 10 keepalive_after "$before"
 kill -STOP "$(pid_of cam0)"
 wait_for 10 forwarded 900
 kill -CONT "$(pid_of cam0)"
 ok "1000 datagrams come, most of them with punchctl standing still" finish one 15
 is "each, once, and nothing else" "$(json "$T/one.log" '[d["distinct"], d["duplicated"], d["other"]]')" '[1000, 0, 0]'
-ok "while punches went on" test "$(punches)" -gt "$before"
+ok "while punches went on" test "$(total punches accepted)" -gt "$before"
 is "from one source, the relay" "$(json "$T/one.log" 'list(d["sources"])')" "[\"$RELAY4:3478\"]"
 ok "the program has ended, and that is seen" wait_for 5 said_times 2 cam0 'waiting: no program'
 stop send

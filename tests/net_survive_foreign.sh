@@ -22,7 +22,7 @@ changes_counted() {
 }
 
 counted_as() { # CAUSE: how often
-	pctl metrics | sed -n "s/^relayd_table_changes_total{cause=\"$1\"} //p"
+	metric "relayd_table_changes_total{cause=\"$1\"}"
 }
 
 # All of the table, but for what changes by itself.

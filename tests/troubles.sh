@@ -8,8 +8,8 @@ troubles() { # NAME: is it in show?
 sys.exit(all(t["trouble"] != sys.argv[1] for t in json.load(sys.stdin)["troubles"]))' "$1"
 }
 
-metric() { # SERIES VALUE
-	pctl metrics | grep -qF "$1 $2"
+trouble_is() { # NAME 0|1: in the metrics
+	[ "$(metric "relayd_trouble{trouble=\"$1\"}")" -eq "$2" ]
 }
 
 times() { # PATTERN: how often the log says it
@@ -29,7 +29,7 @@ shown() { # NAME TEXT
 named() { # WHAT NAME TEXT DOCTOR-ID
 	ok "$1: show names it" wait_for 15 troubles "$2"
 	ok "$1: for people too" shown "$2" "$3"
-	ok "$1: so do the metrics" metric "relayd_trouble{trouble=\"$2\"}" 1
+	ok "$1: so do the metrics" trouble_is "$2" 1
 	ok "$1: so does doctor" doctor_finds "$4"
 	is "$1: the log says so once" "$(times "relayd: $2: .*$3")" 1
 	ok "$1: whoever monitors hears of it" grep -q "\"trouble\".*$3" "$T/monitor.log"
@@ -38,6 +38,6 @@ named() { # WHAT NAME TEXT DOCTOR-ID
 # Three.
 passes() { # WHAT NAME [TIMES]
 	ok "$1: it is over" wait_for 30 not troubles "$2"
-	ok "$1: in the metrics too" metric "relayd_trouble{trouble=\"$2\"}" 0
+	ok "$1: in the metrics too" trouble_is "$2" 0
 	is "$1: the log says so" "$(times "relayd: $2 is over")" "${3:-1}"
 }
