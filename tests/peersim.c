@@ -7,29 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/peersim_queue.h"
 #include "tests/peersim_relay.h"
 
-#define START_MS   1000000
-#define LOCAL_MS   1 /* from a host to its NAT */
-#define CORE_HOPS  8 /* from one NAT to the other, or to the relay */
-#define TTL	   64
-#define SOCKETS	   (PEER_SOCKETS_MAX + 1)
-#define DATA_MAX   4096 /* datagrams of each side that are told apart */
-#define EVENTS_MAX 16384
-
-enum where { AT_OWN_NAT, AT_OTHER_NAT, AT_RELAY, AT_HOST };
-
-/* A datagram on its way. */
-struct event {
-	int64_t at_ms;
-	uint64_t order;
-	enum where where;
-	unsigned int side; /* AT_HOST and the NATs: whose */
-	struct endpoint from, to;
-	uint8_t ttl;
-	uint16_t len;
-	uint8_t data[640];
-};
+#define START_MS  1000000
+#define LOCAL_MS  1 /* from a host to its NAT */
+#define CORE_HOPS 8 /* from one NAT to the other, or to the relay */
+#define TTL	  64
+#define SOCKETS	  (PEER_SOCKETS_MAX + 1)
+#define DATA_MAX  4096 /* datagrams of each side that are told apart */
 
 struct host {
 	struct sim *sim;
@@ -47,12 +33,11 @@ struct host {
 struct sim {
 	struct sim_config config;
 	int64_t now_ms;
-	uint64_t random, order;
+	uint64_t random;
 	struct host hosts[2];
 	struct simrelay relay;
 	bool cut, traced;
-	struct event **heap, *pool, **spare;
-	unsigned int heap_count, spare_count;
+	struct simqueue queue;
 };
 
 /* With SIM_TRACE in the environment, what happens when. */
@@ -86,47 +71,6 @@ static bool chance(struct sim *sim, double p)
 	return sim_random(sim) < p * 2147483648.0;
 }
 
-static bool event_is_before(const struct event *a, const struct event *b)
-{
-	return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->order < b->order;
-}
-
-static void heap_push(struct sim *sim, const struct event *event)
-{
-	struct event *copy;
-	unsigned int at;
-
-	ck_assert_uint_gt(sim->spare_count, 0);
-	copy = sim->spare[--sim->spare_count];
-	*copy = *event;
-	copy->order = sim->order++;
-	for (at = sim->heap_count++; at > 0; at = (at - 1) / 2) {
-		if (!event_is_before(copy, sim->heap[(at - 1) / 2]))
-			break;
-		sim->heap[at] = sim->heap[(at - 1) / 2];
-	}
-	sim->heap[at] = copy;
-}
-
-static struct event *heap_pop(struct sim *sim)
-{
-	struct event *top = sim->heap[0], *last = sim->heap[--sim->heap_count];
-	unsigned int at = 0, child;
-
-	while ((child = 2 * at + 1) < sim->heap_count) {
-		if (child + 1 < sim->heap_count &&
-			event_is_before(sim->heap[child + 1], sim->heap[child]))
-			child++;
-		if (!event_is_before(sim->heap[child], last))
-			break;
-		sim->heap[at] = sim->heap[child];
-		at = child;
-	}
-	sim->heap[at] = last;
-	sim->spare[sim->spare_count++] = top;
-	return top;
-}
-
 /* Into the core, to whom the address belongs. */
 static void core_send(struct sim *sim, struct event *event)
 {
@@ -152,7 +96,7 @@ static void core_send(struct sim *sim, struct event *event)
 		event->where = AT_RELAY;
 	else if (!peer || (sim->cut && !addr_equal(&event->from.addr, &sim->relay.punch.addr)))
 		return;
-	heap_push(sim, event);
+	simqueue_push(&sim->queue, event);
 }
 
 static void relay_send(void *arg, const struct endpoint *from, const struct endpoint *to,
@@ -183,7 +127,7 @@ static void host_out(struct host *host, unsigned int socket, const struct endpoi
 	ck_assert_uint_le(socket, host->sockets);
 	ck_assert_uint_le(len, sizeof(event.data));
 	memcpy(event.data, data, len);
-	heap_push(sim, &event);
+	simqueue_push(&sim->queue, &event);
 }
 
 static int lane_send(void *arg, unsigned int socket, const struct endpoint *to, uint8_t ttl,
@@ -291,12 +235,7 @@ struct sim *sim_open(const struct sim_config *config)
 	sim->now_ms = START_MS;
 	sim->traced = getenv("SIM_TRACE") != NULL;
 	sim->random = config->seed * 0x9e3779b97f4a7c15u + 1;
-	sim->pool = calloc(EVENTS_MAX, sizeof(*sim->pool));
-	sim->heap = calloc(EVENTS_MAX, sizeof(struct event *));
-	sim->spare = calloc(EVENTS_MAX, sizeof(struct event *));
-	ck_assert(sim->pool && sim->heap && sim->spare);
-	for (unsigned int i = 0; i < EVENTS_MAX; i++)
-		sim->spare[sim->spare_count++] = &sim->pool[EVENTS_MAX - 1 - i];
+	simqueue_open(&sim->queue);
 	simrelay_open(&sim->relay);
 	sim->relay.arg = sim;
 	sim->relay.send = relay_send;
@@ -313,9 +252,7 @@ void sim_close(struct sim *sim)
 		nat_close(sim->hosts[i].nat);
 	}
 	simrelay_close(&sim->relay);
-	free(sim->pool);
-	free(sim->heap);
-	free(sim->spare);
+	simqueue_close(&sim->queue);
 	free(sim);
 }
 
@@ -377,7 +314,7 @@ static void event_do(struct sim *sim, struct event *event)
 		event->to = end;
 		event->where = AT_HOST;
 		event->at_ms = sim->now_ms + LOCAL_MS;
-		heap_push(sim, event);
+		simqueue_push(&sim->queue, event);
 		break;
 	case AT_RELAY:
 		simrelay_input(&sim->relay, &event->from, &event->to, event->data, event->len,
@@ -417,8 +354,8 @@ static bool sim_step(struct sim *sim, int64_t end_ms)
 	int64_t next = end_ms, due;
 	struct event event;
 
-	while (sim->heap_count > 0 && sim->heap[0]->at_ms <= sim->now_ms) {
-		event = *heap_pop(sim);
+	while (simqueue_due_ms(&sim->queue) <= sim->now_ms) {
+		event = *simqueue_pop(&sim->queue);
 		event_do(sim, &event);
 	}
 	simrelay_tick(&sim->relay, sim->now_ms);
@@ -428,8 +365,8 @@ static bool sim_step(struct sim *sim, int64_t end_ms)
 	}
 	due = simrelay_deadline(&sim->relay);
 	next = due < next ? due : next;
-	if (sim->heap_count > 0 && sim->heap[0]->at_ms < next)
-		next = sim->heap[0]->at_ms;
+	due = simqueue_due_ms(&sim->queue);
+	next = due < next ? due : next;
 	if (sim->now_ms >= end_ms)
 		return false;
 	sim->now_ms = next > sim->now_ms ? next : sim->now_ms + 1;
