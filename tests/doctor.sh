@@ -89,3 +89,25 @@ flows() {
 dead() {
 	send "${1:-$SENDER4:7000}" "${2:-$RELAY4:9099}" "${3:-5004}" && [ "$ARRIVED" -eq 0 ]
 }
+
+# Nobody has rules on the relay but relayd. CMD... runs a command there.
+rules_gone() { # CMD...
+	"$@" nft -f - <<-'RULES'
+		table ip filter
+		delete table ip filter
+		table ip nat
+		delete table ip nat
+		table ip raw
+		delete table ip raw
+		table ip6 filter
+		delete table ip6 filter
+		table inet host
+		delete table inet host
+	RULES
+}
+
+# Docker's as they are when it has just started, and nobody else's.
+docker_rules() { # VERSION CMD...
+	rules_gone "${@:2}" && "${@:2}" iptables-restore <"$TOP/tests/data/docker-$1.v4" || return
+	[ ! -f "$TOP/tests/data/docker-$1.v6" ] || "${@:2}" ip6tables-restore <"$TOP/tests/data/docker-$1.v6"
+}

@@ -87,6 +87,24 @@ film_gaps() { # FILE PREFIX video|audio
 	' "$1.$3" <(head -n -4 "$2.$3")
 }
 
+# Two tests of each kind: so much of the film was recorded, and each picture or packet as it was sent.
+# The film has its index; the recording gets one.
+film_recorded() { # FILE RECORDING AT-LEAST video|audio...
+	local kind came lost silent=silent
+	[[ " ${*:4} " != *" audio "* ]] || silent=
+	film_index "$2" "$silent"
+	for kind in "${@:4}"; do
+		read -r came lost < <(film_gaps "$1" "$2" "$kind")
+		figure "$kind recorded" "$came, missing or spoilt $lost"
+		ok "$kind is recorded" test "$came" -ge "$3"
+		is "$kind: each as it was sent" "$lost" 0
+	done
+}
+
+film_grown() { # RECORDING BYTES
+	[ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -ge "$2" ]
+}
+
 # Has this ffplay played so much? Its clock begins with the sender's.
 player_played() { # NAME SECONDS
 	tr '\r' '\n' <"$T/$1.err" | awk -v want="$2" '

@@ -11,27 +11,6 @@
 . "$TOP/tests/doctor.sh"
 plan 34
 
-bare() {
-	private nft -f - <<-'RULES'
-		table ip filter
-		delete table ip filter
-		table ip nat
-		delete table ip nat
-		table ip raw
-		delete table ip raw
-		table ip6 filter
-		delete table ip6 filter
-		table inet host
-		delete table inet host
-	RULES
-}
-
-docker_rules() { # VERSION
-	bare 2>"$T/bare.err"
-	private iptables-restore <"$TOP/tests/data/docker-$1.v4" || return
-	[ ! -f "$TOP/tests/data/docker-$1.v6" ] || private ip6tables-restore <"$TOP/tests/data/docker-$1.v6"
-}
-
 lab_up
 relayd_conf "address = { \"$RELAY4\", \"$RELAY6\" }"
 stream_conf cam 'listen = "9099"'
@@ -43,14 +22,14 @@ ok "and one over IPv6" punches cam6 "$RELAY6" 5006 9100
 ok "the stream flows" flows
 
 for version in 20.10 27 28; do
-	ok "Docker $version: its rules" docker_rules "$version"
+	ok "Docker $version: its rules" docker_rules "$version" private
 	ok "Docker $version: the stream is dead" dead
 	ok "Docker $version: doctor says why" found forward stops
 	ok "Docker $version: the printed command" run_all_printed forward
 	ok "Docker $version: the stream flows" flows
 done
 
-docker_rules 27
+docker_rules 27 private
 ok "over IPv6 it is dead" dead "[$SENDER6]:7000" "[$RELAY6]:9100" 5006
 # Where systemd runs, the command that keeps it over a boot is one for it.
 private sh -c 'mkdir -p /run/systemd/system; printf "#!/bin/sh\necho \"\$@\" >>/run/told\n" >/run/systemctl; chmod 755 /run/systemctl; cp /run/systemctl /run/timedatectl'
@@ -66,7 +45,7 @@ is "and leaves one rule" "$(private iptables -S DOCKER-USER | grep -c connmark)"
 
 private rm -r /run/systemd
 
-bare 2>"$T/bare.err"
+rules_gone private
 private iptables -P FORWARD DROP
 private iptables -P INPUT DROP
 private iptables -A INPUT -i lo -j ACCEPT
@@ -75,7 +54,7 @@ ok "plain iptables: doctor says so of punches too" found punch stops
 ok "plain iptables: --fix" doctor --fix --yes
 ok "plain iptables: flows" flows
 
-bare 2>"$T/bare.err"
+rules_gone private
 private nft -f - <<-'RULES'
 	table inet host {
 		chain forward {

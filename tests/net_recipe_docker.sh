@@ -17,22 +17,6 @@ plan 48
 UNIT=/etc/systemd/system/docker.service.d/relayd.conf
 CONTAINER4=172.17.0.2
 
-# Its rules as they are when it has just started, and nobody else's.
-docker_rules() { # VERSION
-	docs_root relay nft -f - <<-'RULES' &&
-		table ip filter
-		delete table ip filter
-		table ip nat
-		delete table ip nat
-		table ip raw
-		delete table ip raw
-		table ip6 filter
-		delete table ip6 filter
-	RULES
-		docs_root relay iptables-restore <"$TOP/tests/data/docker-$1.v4" || return
-	[ ! -f "$TOP/tests/data/docker-$1.v6" ] || docs_root relay ip6tables-restore <"$TOP/tests/data/docker-$1.v6"
-}
-
 # What systemd says of the file, as a part of Docker's unit.
 unit_verified() {
 	mkdir -p "$T/docker.service.d" && printf '[Service]\nExecStart=/bin/true\n' >"$T/docker.service" &&
@@ -77,7 +61,7 @@ ok "for the port" punches taken "$RELAY4" 5010 5353
 ok "the stream flows" flows
 
 for version in 20.10 27 28; do
-	ok "Docker $version: its rules" docker_rules "$version"
+	ok "Docker $version: its rules" docker_rules "$version" docs_root relay
 	ok "Docker $version: the stream is dead" dead
 	ok "Docker $version: the page says so" docs_run docs/recipe-docker.md "What Docker does"
 	ok "Docker $version: the page lets it through" docs_run docs/recipe-docker.md "Let streams pass"
@@ -86,7 +70,7 @@ for version in 20.10 27 28; do
 	ok "Docker $version: and the one whose port is published" flows "$SENDER4:7000" "$RELAY4:5353" 5010
 done
 
-docker_rules 27
+docker_rules 27 docs_root relay
 ok "over IPv6 it is dead" dead6
 ok "the page lets it through" docs_run docs/recipe-docker.md "Over IPv6"
 ok "it flows" flows6
@@ -97,7 +81,7 @@ if command -v systemd-analyze >/dev/null; then
 else
 	skip "systemd understands it" "no systemd-analyze"
 fi
-docker_rules 27
+docker_rules 27 docs_root relay
 ok "Docker has started anew, and it is dead" dead
 ok "what the unit runs" unit_runs
 ok "lets it flow" flows

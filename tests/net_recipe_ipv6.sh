@@ -83,13 +83,7 @@ before=$(unasked)
 ok "its client records it" docs_run docs/recipe-ipv6.md "The client"
 ok "the relay shows both" docs_run docs/recipe-ipv6.md "Both families"
 is "nothing has come to the router unasked" $(($(unasked) - before)) 0
-film_index "$T/home/client/recording.mp4"
-for kind in video audio; do
-	read -r came lost < <(film_gaps "$T/film.mp4" "$T/home/client/recording.mp4" "$kind")
-	figure "$kind: pictures or packets recorded" "$came, missing or spoilt $lost"
-	ok "$kind has come" test "$came" -ge 100
-	is "$kind: each as it was sent" "$lost" 0
-done
+film_recorded "$T/film.mp4" "$T/home/client/recording.mp4" 100 video audio
 
 start client punch "$PUNCHCTL" punch "film@[$RELAY6]" --key-file "$T/home/client/film.key" --port 5004 --to 9099
 ok "a client punches" wait_for 10 sent_to "[$CLIENT]"

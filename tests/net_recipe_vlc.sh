@@ -12,10 +12,6 @@ FILM_SECONDS=90 FILM_SIZE=320x180 # it is recorded before it ends
 . "$TOP/tests/docs.sh"
 plan 9
 
-recorded() { # BYTES
-	[ "$(stat -c %s "$T/home/client/recording.ts" 2>/dev/null || echo 0)" -ge "$1" ]
-}
-
 lab_up
 ok "a film" film_make "$T/film.mp4"
 ok "relayd runs" docs_relayd
@@ -23,7 +19,7 @@ docs_put sender "$T/film.mp4"
 ok "a film is watched" docs_run docs/recipe-vlc.md "The stream" "The sender" "The client" "To watch"
 stop client.1
 ok "it is recorded" docs_run docs/recipe-vlc.md "To record"
-ok "some seconds of it" wait_for 40 recorded 400000
+ok "some seconds of it" wait_for 40 film_grown "$T/home/client/recording.ts" 400000
 stop client.2
 ok "another player plays it" docs_run docs/recipe-vlc.md "Another player"
 ok "plays two seconds" wait_for 40 player_played client.3 2
