@@ -10,7 +10,7 @@
 FILM_SECONDS=90 FILM_SIZE=320x180 # it is recorded before it ends
 . "$TOP/tests/media.sh"
 . "$TOP/tests/docs.sh"
-plan 10
+plan 11
 
 lab_up
 ok "a film" film_make "$T/film.mp4"

@@ -18,7 +18,7 @@ GPAC=/var/cache/punchrelay/debian-11
 	skip "a film by MP4Box" "there is no $GPAC: scripts/setup --test could not reach the mirror"
 	exit
 }
-plan 10
+plan 11
 
 lab_up
 ok "a film" film_make "$T/film.mp4"
