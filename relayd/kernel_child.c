@@ -11,7 +11,7 @@
 
 #include "common/log.h"
 #include "relayd/kernel_inner.h"
-#include "relayd/notify.h"
+#include "common/notify.h"
 #include "relayd/privs.h"
 
 #define RESTART_MIN_MS 10

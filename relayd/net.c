@@ -19,7 +19,7 @@
 #include "relayd/net_discover.h"
 #include "relayd/net_event.h"
 #include "relayd/net_trouble.h"
-#include "relayd/notify.h"
+#include "common/notify.h"
 #include "relayd/quota.h"
 #include "relayd/sampler.h"
 #include "relayd/sender.h"
@@ -236,6 +236,7 @@ static void ready(void *data, int error, const struct sync_snapshot *snapshot)
 		return;
 	}
 	log_info("ready: %zu streams, %zu clients", net->table.count, net->table.holes);
+	/* Not the main process speaks: the unit needs NotifyAccess=all. */
 	notify_ready();
 	net_discover_open(net);
 }

@@ -15,7 +15,7 @@
 
 #include "common/log.h"
 #include "relayd/kernel.h"
-#include "relayd/notify.h"
+#include "common/notify.h"
 #include "relayd/privs.h"
 
 #define EXIT_USAGE 2

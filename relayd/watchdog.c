@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/watchdog.h"
 
-#include "relayd/notify.h"
+#include "common/notify.h"
 
 #define PER_LIMIT 3 /* one may be late, and another lost */
 

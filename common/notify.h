@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* notify: tells systemd, by one datagram, what the service is at (sd_notify(3)). */
-#ifndef RELAYD_NOTIFY_H
-#define RELAYD_NOTIFY_H
+#ifndef COMMON_NOTIFY_H
+#define COMMON_NOTIFY_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "relayd/notify.h"
+#include "common/notify.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -31,7 +31,6 @@ static void notify(const char *text)
 	close(fd);
 }
 
-/* The net side speaks, and is not the main process: the unit needs NotifyAccess=all. */
 void notify_ready(void)
 {
 	notify("READY=1");
