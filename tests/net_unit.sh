@@ -16,7 +16,7 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 31
+plan 33
 
 exposure() { # UNIT
 	machine relay systemd-analyze security --offline=true "/usr/local/lib/systemd/system/$1.service" |
@@ -56,8 +56,8 @@ is_seen() {
 		contains "$T/stund.log" "^$RELAY4 3478"
 }
 
-found_in_journal() { # FIELD=VALUE PATTERN
-	machine relay journalctl -q -o cat "$1" >"$T/journal" && contains "$T/journal" "$2"
+found_in_journal() { # FIELD=VALUE PATTERN, of the fields that it has as JSON
+	machine relay journalctl -q -o json "$1" >"$T/journal" && contains "$T/journal" "$2"
 }
 
 restarted() { # TIMES
@@ -142,6 +142,8 @@ wait_for 5 udp_bound client 5004
 start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 6000 --rate 400
 ok "a stream flows" wait_for 10 on_relay_is cam1 live
 ok "and a packet of it is followed" wait_for 5 traces "a packet of the sender"
+ok "the journal has its client" wait_for 5 found_in_journal RELAYD_STREAM=cam1 '"RELAYD_CLIENT":"192\.0\.2\.9:'
+ok "and its sender" wait_for 5 found_in_journal "RELAYD_SENDER=$SENDER4:7000" '"RELAYD_STREAM":"cam1"'
 ok "nothing stands in its way" on_relay doctor
 printf 'stream "cam2" {\n\tlisten = "9101"\n\tkey = "%s"\n}\n' "$(cat "$T/cam1.key")" |
 	machine relay sh -c 'cat >>/etc/relayd.conf'
