@@ -16,7 +16,7 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 31
+plan 35
 
 exposure() { # UNIT
 	machine relay systemd-analyze security --offline=true "/usr/local/lib/systemd/system/$1.service" |
@@ -58,6 +58,23 @@ is_seen() {
 
 found_in_journal() { # FIELD=VALUE PATTERN
 	machine relay journalctl -q -o cat "$1" >"$T/journal" && contains "$T/journal" "$2"
+}
+
+conf_d() { # LINE...: a file of the configuration
+	printf '%s\n' "$@" | machine relay sh -c 'mkdir -p /etc/relayd.conf.d && cat >/etc/relayd.conf.d/more.conf'
+}
+
+unit_says_once() { # PATTERN
+	[ "$(machine relay journalctl -q -o cat _SYSTEMD_UNIT=relayd.service | grep -Ec "$1")" = 1 ]
+}
+
+reload_refused() { # PATTERN
+	not machine relay systemctl reload relayd && wait_for 5 unit_says_once "$1"
+}
+
+unit_with() { # SETTING...
+	printf '%s\n' '[Service]' "$@" | machine relay sh -c 'mkdir -p /run/systemd/system/relayd.service.d &&
+		cat >/run/systemd/system/relayd.service.d/hasty.conf && systemctl daemon-reload'
 }
 
 restarted() { # TIMES
@@ -147,8 +164,14 @@ printf 'stream "cam2" {\n\tlisten = "9101"\n\tkey = "%s"\n}\n' "$(cat "$T/cam1.k
 	machine relay sh -c 'cat >>/etc/relayd.conf'
 ok "it reloads" machine relay systemctl reload relayd
 ok "and has a new stream" wait_for 5 on_relay_is cam2 waiting
-machine relay sh -c 'mkdir -p /run/systemd/system/relayd.service.d &&
-	printf "[Service]\nWatchdogSec=1\n" >/run/systemd/system/relayd.service.d/hasty.conf && systemctl daemon-reload'
+conf_d 'junk {'
+ok "a reload with a mistake fails, and the unit says why" reload_refused '^/etc/relayd\.conf\.d/more\.conf:1: '
+conf_d 'consent = 50'
+ok "so does one that would need a restart" reload_refused 'a new `consent` needs a restart'
+conf_d 'max-clients = 50'
+ok "SIGHUP reloads as well" machine relay systemctl kill --kill-who=main --signal=HUP relayd
+ok "and is told of" wait_for 5 found_in_journal _SYSTEMD_UNIT=relayd.service 'reloaded: 0 added, 0 changed, 0 removed'
+unit_with WatchdogSec=1
 ok "it restarts, to be watched more closely" machine relay systemctl restart relayd
 machine relay kill -STOP "$(net_pid)"
 ok "a net side that hangs is noticed, and relayd restarted" wait_for 20 restarted 1
