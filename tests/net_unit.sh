@@ -16,7 +16,9 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 35
+plan 38
+
+LATE4=203.0.113.99
 
 exposure() { # UNIT
 	machine relay systemd-analyze security --offline=true "/usr/local/lib/systemd/system/$1.service" |
@@ -75,6 +77,10 @@ reload_refused() { # PATTERN
 unit_with() { # SETTING...
 	printf '%s\n' '[Service]' "$@" | machine relay sh -c 'mkdir -p /run/systemd/system/relayd.service.d &&
 		cat >/run/systemd/system/relayd.service.d/hasty.conf && systemctl daemon-reload'
+}
+
+tried_again() { # TIMES, at least
+	[ "$(machine relay systemctl show -P NRestarts relayd)" -ge "$1" ]
 }
 
 restarted() { # TIMES
@@ -181,6 +187,16 @@ finish send 50
 finish recv 60
 figure "of 6000 datagrams meanwhile" "$(json "$T/recv.log" 'd["distinct"]')"
 is "no datagram of the stream was lost" "$(json "$T/recv.log" '[d["distinct"], d["duplicated"]]')" "[6000, 0]"
+
+# --- an address that comes late
+
+machine relay rm /etc/relayd.conf.d/more.conf
+machine relay sed -i "s/^address = .*/address = { \"$RELAY4\", \"$LATE4\" }/" /etc/relayd.conf
+unit_with RestartSec=0.1
+ok "relayd does not start without its address" not machine relay systemctl restart relayd
+ok "it is tried again and again" wait_for 30 tried_again 7
+address relay eth0 "$LATE4/32"
+ok "and runs when the address is there" wait_for 10 unit_is relay relayd ActiveState active
 
 # --- the end
 
