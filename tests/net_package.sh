@@ -13,7 +13,7 @@ why=$(machine_possible) || {
 	skip "the packages" "$why"
 	exit
 }
-plan 32
+plan 34
 
 # What files there are but for logs and caches, and who may log in.
 everything() {
@@ -62,6 +62,10 @@ file_has() { # FILE PATTERN
 	machine relay grep -q "$2" "$1"
 }
 
+settings() { # FILE: their names, in order
+	sed -nE 's/^-?(net\.[^ ]*) = .*/\1/p' "$1"
+}
+
 version=$(dpkg-parsechangelog -l "$TOP/debian/changelog" -S Version)
 arch=$(dpkg --print-architecture)
 relay=$T/packages/punchrelay_${version}_$arch.deb
@@ -70,9 +74,15 @@ next=("/tmp/punchrelay_${version}_$arch.next.deb" "/tmp/punchrelay-client_${vers
 ok "the packages are built" env DEB_BUILD_OPTIONS="nocheck parallel=2" "$TOP/scripts/package" "$T/packages"
 ok "lintian has nothing to say" lintian --allow-root --fail-on error,warning,info --display-info \
 	"$T/packages"/*.changes
+is "the operator's page repeats the settings of the kernel" \
+	"$(settings "$TOP/docs/operations.md")" "$(settings "$TOP/systemd/sysctl.d/60-relayd.conf")"
 ok "their next versions" eval 'next_of "$relay" && next_of "$client"'
 
 host_up net && forwarding_on net && public_host relay eth0 "$RELAY4" "$RELAY6"
+ip -n "${P}relay" link add eth1 type veth peer name inside
+ip -n "${P}relay" link add docker0 type bridge
+in_ns relay sysctl -qw net.ipv6.conf.eth1.accept_ra=1 net.ipv6.conf.inside.accept_ra=1 \
+	net.ipv6.conf.inside.forwarding=1
 ok "a machine boots" machine_up relay
 copy_in "$relay" "$client" "${relay%.deb}.next.deb" "${client%.deb}.next.deb"
 everything >"$T/before"
@@ -96,6 +106,7 @@ is "the exporter waits to be enabled" \
 	"$(machine relay systemctl show -P ActiveState relayd-exporter) $(machine relay systemctl is-enabled relayd-exporter)" \
 	"inactive disabled"
 is "the kernel forwards" "$(in_ns relay cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | xargs)" "1 1"
+is "router advertisements are taken where they were" "$(accept_ra relay eth0 docker0 inside eth1)" "0 0 1 2"
 ok "the doctor finds nothing that would stop a stream" machine relay punchctl doctor
 ok "a stream is added" machine relay punchctl add cam1 --listen 9099
 

@@ -16,7 +16,7 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 38
+plan 39
 
 LATE4=203.0.113.99
 
@@ -112,9 +112,15 @@ start sender stund "$PYTHON" "$TOP/tests/stund.py" "$SENDER4:3479" "$T/stund.mod
 address net lo 169.254.169.254/32
 start net cloudd "$PYTHON" "$TOP/tests/cloudd.py" 169.254.169.254:80 "$T/cloudd.mode" "$RELAY4" "$RELAY4"
 install -m 644 "$T/relayd.conf" "$T/installed/etc/relayd.conf"
+# A card, one that a file speaks of, and what containers are on.
+ip -n "${P}relay" link add eth1 type veth peer name veth1
+ip -n "${P}relay" link add docker0 type bridge
+in_ns relay sysctl -qw net.ipv6.conf.{eth0,eth1,veth1}.accept_ra=1
+install -D -m 644 /dev/stdin "$T/installed/etc/sysctl.d/eth1.conf" <<<'net.ipv6.conf.eth1.accept_ra = 0'
 ok "a machine boots with it" machine_up relay "$T/installed"
 is "nothing fails there" "$(machine relay systemctl --failed --plain --no-legend)" ""
 is "its kernel forwards" "$(in_ns relay cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | xargs)" "1 1"
+is "cards take router advertisements, unless they are not to" "$(accept_ra relay eth0 eth1 veth1 docker0)" "2 0 1 0"
 machine relay chgrp relayd /etc/relayd.conf && machine relay chmod 640 /etc/relayd.conf
 ok "relayd starts and says that it is ready" machine relay systemctl enable --now --quiet relayd
 is "its state is the user's alone" "$(mode_of /var/lib/relayd)" "relayd:relayd 750"
