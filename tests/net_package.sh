@@ -13,12 +13,12 @@ why=$(machine_possible) || {
 	skip "the packages" "$why"
 	exit
 }
-plan 34
+plan 37
 
-# What files there are but for logs and caches, and who may log in.
+# What files there are but for logs, caches and notes of apt's own, and who may log in.
 everything() {
-	machine relay find / -xdev \( -path /var/log -o -path /var/cache -o -path /tmp -o -path /var/tmp \) \
-		-prune -o -print | sort
+	machine relay find / -xdev \( -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /tmp \
+		-o -path /var/tmp \) -prune -o -print | sort
 	machine relay sort /etc/passwd /etc/group /etc/shadow /etc/gshadow
 }
 
@@ -38,8 +38,9 @@ copy_in() { # FILE...
 	done
 }
 
-packages() { # DPKG-OPTION NAME...
-	machine relay env DEBIAN_FRONTEND=noninteractive dpkg "$@" </dev/null
+packages() { # apt-get's words
+	machine relay env DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Use-Pty=0 \
+		-o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
 mode_of() { # PATH
@@ -50,8 +51,12 @@ stream_names() {
 	machine relay punchctl complete -- show '' | cut -f 1 | xargs
 }
 
-unit() { # PROPERTY
-	machine relay systemctl show -P "$1" relayd
+unit() { # PROPERTY [UNIT]
+	machine relay systemctl show -P "$1" "${2:-relayd}"
+}
+
+exporter() { # systemctl's words
+	machine relay systemctl --quiet "$@" relayd-exporter
 }
 
 has_table() {
@@ -89,10 +94,10 @@ everything >"$T/before"
 
 # --- the client's package alone, then the relay's
 
-ok "the client's package installs by itself" packages -i "/tmp/${client##*/}"
+ok "the client's package installs by itself" packages install "/tmp/${client##*/}"
 ok "and makes no user" not machine relay getent passwd relayd
 ok "punchctl runs" machine relay punchctl nat --help
-ok "the relay's package installs" packages -i "/tmp/${relay##*/}"
+ok "the relay's package installs" packages install "/tmp/${relay##*/}"
 is "its user has no shell and no password" \
 	"$(machine relay getent passwd relayd | cut -d : -f 6-) $(machine relay getent shadow relayd | cut -d : -f 2)" \
 	"/var/lib/relayd:/usr/sbin/nologin !*"
@@ -116,23 +121,32 @@ printf 'stream "cam2" {\n\tlisten = "9101"\n\tkey = "MDEyMzQ1Njc4OWFiY2RlZg=="\n
 	machine relay sh -c 'cat >>/etc/relayd.conf'
 machine relay chmod 600 /etc/relayd.conf && machine relay chown relayd /etc/relayd.conf
 before=$(unit MainPID)
-ok "the next versions install" packages --force-confold -i "${next[@]}"
+ok "the exporter is enabled" exporter enable --now
+exporting=$(unit MainPID relayd-exporter)
+ok "the next versions install" packages install "${next[@]}"
 ok "the configuration is as the administrator has left it" file_has /etc/relayd.conf cam2
 is "and so is its mode" "$(mode_of /etc/relayd.conf)" "relayd:relayd 600"
 ok "the new default lies beside it" file_has /etc/relayd.conf.dpkg-dist 'a new default'
 is "the service was restarted" "$(unit ActiveState) $([ "$(unit MainPID)" = "$before" ] || echo anew)" "active anew"
+is "so was the exporter" \
+	"$(unit ActiveState relayd-exporter) $([ "$(unit MainPID relayd-exporter)" = "$exporting" ] || echo anew)" "active anew"
 is "the streams are there" "$(stream_names | tr ' ' '\n' | sort | xargs)" "cam1 cam2"
 machine relay systemctl disable --quiet relayd
-ok "they install again" packages --force-confold -i "${next[@]}"
+exporter stop
+ok "they install again" packages --reinstall install "${next[@]}"
 is "a service that was disabled stays so" "$(unit UnitFileState)" disabled
+is "and an exporter that was stopped" "$(unit ActiveState relayd-exporter)" inactive
 
 # --- the end
 
 ok "the kernel has a table of relayd's" has_table
-ok "the relay's package is removed" packages --remove punchrelay
-is "the service does not run" "$(unit ActiveState)" inactive
+exporter start
+printf 'stream "cam3" {\n\tlisten = "9103"\n\tkey = "MDEyMzQ1Njc4OWFiY2RlZg=="\n}\n' |
+	machine relay install -m 640 -g relayd /dev/stdin /etc/relayd.conf.d/cam3.conf
+ok "the relay's package is removed" packages remove punchrelay
+is "the services do not run" "$(unit ActiveState) $(unit ActiveState relayd-exporter)" "inactive inactive"
 ok "its table is gone, the configuration and the streams are not" eval \
 	'! has_table && file_has /etc/relayd.conf cam2 && machine relay test -s /var/lib/relayd/streams.db'
-ok "both are purged" packages --purge punchrelay punchrelay-client
+ok "both are purged" packages purge punchrelay punchrelay-client
 everything >"$T/after"
 is "nothing is left" "$(diff "$T/before" "$T/after")" ""
