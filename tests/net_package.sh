@@ -13,7 +13,7 @@ why=$(machine_possible) || {
 	skip "the packages" "$why"
 	exit
 }
-plan 37
+plan 40
 
 # What files there are but for logs, caches and notes of apt's own, and who may log in.
 everything() {
@@ -75,6 +75,7 @@ version=$(dpkg-parsechangelog -l "$TOP/debian/changelog" -S Version)
 arch=$(dpkg --print-architecture)
 relay=$T/packages/punchrelay_${version}_$arch.deb
 client=$T/packages/punchrelay-client_${version}_$arch.deb
+static=$T/packages/punchrelay-client-static_${version}_$arch.deb
 next=("/tmp/punchrelay_${version}_$arch.next.deb" "/tmp/punchrelay-client_${version}_$arch.next.deb")
 ok "the packages are built" env DEB_BUILD_OPTIONS="nocheck parallel=2" "$TOP/scripts/package" "$T/packages"
 ok "lintian has nothing to say" lintian --allow-root --fail-on error,warning,info --display-info \
@@ -89,12 +90,16 @@ ip -n "${P}relay" link add docker0 type bridge
 in_ns relay sysctl -qw net.ipv6.conf.eth1.accept_ra=1 net.ipv6.conf.inside.accept_ra=1 \
 	net.ipv6.conf.inside.forwarding=1
 ok "a machine boots" machine_up relay
-copy_in "$relay" "$client" "${relay%.deb}.next.deb" "${client%.deb}.next.deb"
+copy_in "$relay" "$client" "$static" "${relay%.deb}.next.deb" "${client%.deb}.next.deb"
 everything >"$T/before"
 
-# --- the client's package alone, then the relay's
+# --- the client's packages alone, then the relay's
 
-ok "the client's package installs by itself" packages install "/tmp/${client##*/}"
+ok "the client's package without libraries installs by itself" packages install "/tmp/${static##*/}"
+is "it depends on nothing" "$(dpkg-deb -f "$static" Depends)" ""
+dpkg-deb -x "$static" "$T/static"
+ok "its punchctl runs where nothing else is" chroot "$T/static" /usr/bin/punchctl --version
+ok "the client's package takes its place" packages install "/tmp/${client##*/}"
 ok "and makes no user" not machine relay getent passwd relayd
 ok "punchctl runs" machine relay punchctl nat --help
 ok "the relay's package installs" packages install "/tmp/${relay##*/}"
