@@ -13,7 +13,7 @@ why=$(machine_possible) || {
 	skip "the packages" "$why"
 	exit
 }
-plan 40
+plan 41
 
 # What files there are but for logs, caches and notes of apt's own, and who may log in.
 everything() {
@@ -41,6 +41,11 @@ copy_in() { # FILE...
 packages() { # apt-get's words
 	machine relay env DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Use-Pty=0 \
 		-o Dpkg::Options::=--force-confold "$@" </dev/null
+}
+
+# The libraries with which it is built, as they are named there.
+libraries() { # FILE FIRST-LINE LAST-LINE
+	sed -n "/$2/,/$3/p" "$1" | grep -oE '[a-z0-9-]+-dev\b|\bcheck\b' | sort -u
 }
 
 mode_of() { # PATH
@@ -80,6 +85,9 @@ next=("/tmp/punchrelay_${version}_$arch.next.deb" "/tmp/punchrelay-client_${vers
 ok "the packages are built" env DEB_BUILD_OPTIONS="nocheck parallel=2" "$TOP/scripts/package" "$T/packages"
 ok "lintian has nothing to say" lintian --allow-root --fail-on error,warning,info --display-info \
 	"$T/packages"/*.changes
+is "their build depends on what scripts/setup installs for one" \
+	"$(libraries "$TOP/debian/control" '^Build-Depends:' '^Standards-Version:')" \
+	"$(libraries "$TOP/scripts/setup" '^build_packages=' '^)')"
 is "the operator's page repeats the settings of the kernel" \
 	"$(settings "$TOP/docs/operations.md")" "$(settings "$TOP/systemd/sysctl.d/60-relayd.conf")"
 ok "their next versions" eval 'next_of "$relay" && next_of "$client"'
