@@ -28,11 +28,11 @@ static struct config_reader *reader_of(const cfg_t *cfg)
 __attribute__((format(printf, 2, 0))) static void on_error(
 	cfg_t *cfg, const char *format, va_list args)
 {
-	char what[128], right[160];
+	char what[128], right[CONFIG_READER_ADVICE];
 
 	vsnprintf(what, sizeof(what), format, args);
 	config_reader_error(reader_of(cfg), cfg->line, "%s; %s", what,
-		config_reader_advice(cfg->title, what, right, sizeof(right)));
+		config_reader_advice(cfg->title, what, right));
 }
 
 /* The name is checked where the brace opens, not at the first option behind it. */

@@ -17,7 +17,7 @@
 #define CONFIG_FAMILIES	 2
 #define CONFIG_REALM	 64
 #define CONFIG_PATH	 100 /* fits sun_path */
-#define CONFIG_ERROR	 512
+#define CONFIG_ERROR	 640
 #define CONFIG_KEY	 129		    /* a key of 128 characters */
 #define CONFIG_SHARE	 64		    /* punch ports of shared sockets, at most */
 #define CONFIG_PORTS	 (4 + CONFIG_SHARE) /* that relayd itself may have at one address */

@@ -11,7 +11,8 @@
 #include "relayd/config_text.h"
 #include "relayd/spec.h"
 
-#define CONFIG_READER_OPTIONS 20 /* of one table, at most */
+#define CONFIG_READER_OPTIONS 20  /* of one table, at most */
+#define CONFIG_READER_ADVICE  320 /* with the names of them all */
 
 struct config_reader;
 
@@ -56,6 +57,7 @@ int config_reader_set(struct config_reader *reader, const char *text);
  * What would be right, where libConfuse says in `what` what is wrong, in a stream or outside of
  * one; in out or a constant.
  */
-const char *config_reader_advice(bool stream, const char *what, char *out, size_t size);
+const char *config_reader_advice(
+	bool stream, const char *what, char out[static CONFIG_READER_ADVICE]);
 
 #endif
