@@ -229,21 +229,30 @@ static int set_partner_key(struct config_reader *reader, const char *text)
 	return 0;
 }
 
-/* A key that stands by itself is somebody's secret, so unlike a whole file its modes are law. */
+bool config_reader_distrusts(const struct config_reader *reader, const struct stat *st,
+	const char *path, char why[static FILE_WHY])
+{
+	return !reader->peek && file_is_foreign(st, path, reader->uid, reader->gid, why);
+}
+
+/* A key that stands by itself is somebody's secret, so unlike a whole file it has no readers. */
 static int key_file(struct config_reader *reader, const char *path, char key[static KEY_FILE_KEY])
 {
 	char why[KEY_FILE_WHY];
-	bool exposed;
+	struct stat st;
 
 	if (path[0] != '/')
 		return refuse(
 			reader, "\"%.60s\" is not a path; write one that begins with /", path);
-	if (key_file_read(path, key, &exposed, why) < 0)
+	if (key_file_read(path, false, key, &st, why) < 0)
 		return refuse(reader, "%s", why);
-	if (!exposed)
+	if (file_is_public(&st))
+		snprintf(why, sizeof(why), "everybody on this host may read it; chmod o-r %.100s",
+			path);
+	else if (!config_reader_distrusts(reader, &st, path, why))
 		return 0;
 	mac_wipe(key, KEY_FILE_KEY);
-	return refuse(reader, "everybody on this host may read it; chmod o-r %.100s", path);
+	return refuse(reader, "%s", why);
 }
 
 static int set_partner_key_file(struct config_reader *reader, const char *path)
@@ -376,7 +385,7 @@ const struct config_option config_reader_options[] = {
 	{.name = "rfc3489", .set = set_rfc3489},
 	{.name = "share", .set = set_share},
 	{.name = "partner", .set = set_partner},
-	{.name = "partner-key", .set = set_partner_key},
+	{.name = "partner-key", .key = true, .set = set_partner_key},
 	{.name = "partner-key-file", .set = set_partner_key_file},
 	{.name = "realm", .set = set_realm},
 	{.name = "consent", .set = set_consent},
@@ -391,7 +400,7 @@ const struct config_option config_reader_options[] = {
 const struct config_option config_reader_stream_options[] = {
 	{.name = "listen", .set_text = spec_set_listen},
 	{.name = "source", .set_text = spec_set_source},
-	{.name = "key", .set_text = spec_set_key},
+	{.name = "key", .key = true, .set_text = spec_set_key},
 	{.name = "key-file", .set = set_key_file},
 	{.name = "clients", .set_text = spec_set_clients},
 	{.name = "rate", .set_number = spec_set_rate},
@@ -413,6 +422,8 @@ int config_reader_set(struct config_reader *reader, const char *text)
 	long long value;
 	int ret;
 
+	if (option->key)
+		config_text_file(&reader->text, reader->line)->keys = true;
 	if (option->set)
 		return option->set(reader, text);
 	if (option->set_text) {
