@@ -106,6 +106,11 @@ START_TEST(test_add_key_file)
 	ck_assert_ptr_nonnull(
 		strstr(shell.err, "key: everybody on this host may write it; chmod o-w key"));
 	shell_assert_line("a key that everybody may write");
+	/* Under sudo it is the caller's. */
+	ck_assert_int_eq(chmod("key", 0660), 0);
+	if (geteuid() == 0)
+		ck_assert_int_eq(chown("key", 54321, 54321), 0);
+	ck_assert_int_eq(shell_ask(ADDED, "add cam1 --listen 9099 --key-file key"), CMD_DONE);
 }
 END_TEST
 
