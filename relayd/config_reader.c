@@ -385,7 +385,7 @@ const struct config_option config_reader_options[] = {
 	{.name = "rfc3489", .set = set_rfc3489},
 	{.name = "share", .set = set_share},
 	{.name = "partner", .set = set_partner},
-	{.name = "partner-key", .key = true, .set = set_partner_key},
+	{.name = "partner-key", .secret = true, .set = set_partner_key},
 	{.name = "partner-key-file", .set = set_partner_key_file},
 	{.name = "realm", .set = set_realm},
 	{.name = "consent", .set = set_consent},
@@ -400,7 +400,7 @@ const struct config_option config_reader_options[] = {
 const struct config_option config_reader_stream_options[] = {
 	{.name = "listen", .set_text = spec_set_listen},
 	{.name = "source", .set_text = spec_set_source},
-	{.name = "key", .key = true, .set_text = spec_set_key},
+	{.name = "key", .secret = true, .set_text = spec_set_key},
 	{.name = "key-file", .set = set_key_file},
 	{.name = "clients", .set_text = spec_set_clients},
 	{.name = "rate", .set_number = spec_set_rate},
@@ -422,7 +422,7 @@ int config_reader_set(struct config_reader *reader, const char *text)
 	long long value;
 	int ret;
 
-	if (option->key)
+	if (option->secret)
 		config_text_file(&reader->text, reader->line)->keys = true;
 	if (option->set)
 		return option->set(reader, text);

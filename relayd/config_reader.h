@@ -20,7 +20,7 @@ struct config_reader;
 /* One of the three setters is there. A list is set once for each of its values. */
 struct config_option {
 	const char *name;
-	bool list, key;
+	bool list, secret;
 	int (*set)(struct config_reader *reader, const char *text);
 	int (*set_text)(struct spec *spec, const char *text, char why[static SPEC_WHY]);
 	int (*set_number)(struct spec *spec, long long value, char why[static SPEC_WHY]);
