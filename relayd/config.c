@@ -239,7 +239,8 @@ static int find_addresses(struct config_reader *reader)
 		return 0;
 	config->address_count =
 		config_host_global(reader->host, config->addresses, CONFIG_ADDRESSES);
-	if (config->address_count == 0)
+	reader->absent = config->address_count == 0;
+	if (reader->absent)
 		return config_reader_error(reader,
 			config_reader_line(config_reader_options, reader->seen, "address", 1),
 			"address: this host has no global address for \"auto\"; name one of its "
@@ -283,7 +284,7 @@ static int reader_run(struct config_reader *reader)
 		ret = config_check(reader);
 	freeifaddrs(reader->host);
 	mac_wipe(&reader->spec, sizeof(reader->spec));
-	return ret;
+	return ret < 0 && reader->absent ? -EADDRNOTAVAIL : ret;
 }
 
 static void warn_of_readers(const struct config_text *text)

@@ -57,7 +57,8 @@ struct config {
 /*
  * Reads and checks the whole file. 0, or -errno and one line of text in error (no newline), *out
  * untouched. "auto" is resolved with getifaddrs(3): every global address of an interface that is
- * up. Nobody but root and who runs us may be able to write the files.
+ * up. Nobody but root and who runs us may be able to write the files. -EADDRNOTAVAIL: the mistake
+ * is an address that this host does not have, and may have later.
  */
 int config_read(const char *path, struct config **out, char error[static CONFIG_ERROR]);
 /* The same before relayd runs as this user, who may be able to write them as well. */

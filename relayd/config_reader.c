@@ -90,9 +90,11 @@ static int set_address(struct config_reader *reader, const char *text)
 		return refuse(reader, "%s stands here twice; remove one", text);
 	if (config->address_count == CONFIG_ADDRESSES)
 		return refuse(reader, "more than %d addresses; remove some", CONFIG_ADDRESSES);
-	if (!config_host_has(reader->host, &addr))
+	if (!config_host_has(reader->host, &addr)) {
+		reader->absent = !reader->error[0];
 		return refuse(reader, "%s is not an address of this host; it has %s", text,
 			config_host_format(reader->host, own, sizeof(own)));
+	}
 	config->addresses[config->address_count++] = addr;
 	return 0;
 }

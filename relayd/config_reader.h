@@ -36,6 +36,7 @@ struct config_reader {
 	uid_t uid; /* else, beside root's and ours, this user's */
 	gid_t gid;
 	char *error; /* CONFIG_ERROR: the first mistake, "" while there is none */
+	bool absent; /* it is an address that the host does not have, and may have later */
 	struct config_text text;
 	struct ifaddrs *host;
 	struct config *config;		    /* what has been read */

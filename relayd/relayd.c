@@ -234,16 +234,24 @@ static int prepare(struct config *config, struct net_setup *setup,
 	return privs_drop_to_net_admin(config);
 }
 
+/* An address may come; another mistake stays one. */
+static int config_status(int err)
+{
+	if (!err)
+		return EXIT_SUCCESS;
+	return err == -EADDRNOTAVAIL ? EXIT_FAILURE : EXIT_USAGE;
+}
+
 static int run(const struct options *options,
 	int (*open_rules)(struct rules **, bool *, struct rules_error *))
 {
 	struct net_setup setup = {
 		.config_path = options->config, .watchdog_ms = notify_watchdog_ms()};
 	struct rules *rules = NULL;
-	int status = EXIT_FAILURE;
+	int status = EXIT_FAILURE, err = check_read(options->config, &setup.config);
 
-	if (check_read(options->config, &setup.config))
-		return EXIT_FAILURE;
+	if (err)
+		return config_status(err);
 	signal(SIGPIPE, SIG_IGN);
 	if (!prepare(setup.config, &setup, open_rules, &rules))
 		status = kernel_run(&rules, &setup);
@@ -272,7 +280,7 @@ int relayd_main_with(
 	if (status < 0 && options.flush)
 		status = flush();
 	else if (status < 0 && options.check)
-		status = check_print(options.config) ? EXIT_FAILURE : EXIT_SUCCESS;
+		status = config_status(check_print(options.config));
 	else if (status < 0)
 		status = run(&options, open_rules);
 	return end_output(status);

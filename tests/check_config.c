@@ -282,6 +282,19 @@ START_TEST(test_auto)
 END_TEST
 
 /* A new namespace has nothing but a loopback interface that is down. */
+/* It may come later, unlike what stands right in the file. */
+START_TEST(test_absent)
+{
+	static const char text[] =
+		"address = {\n\"127.0.0.1\",\n\"198.51.100.254\" }\nconsent = 0\n";
+	static const char wrong[] = "consent = 0\naddress = { \"198.51.100.254\" }\n";
+
+	assert_refused(make_file(text, strlen(text)), 3,
+		"198.51.100.254 is not an address of this host; it has ", -EADDRNOTAVAIL);
+	assert_refused(make_file(wrong, strlen(wrong)), 1, "consent", -EINVAL);
+}
+END_TEST
+
 START_TEST(test_auto_none)
 {
 	static const char text[] = "punch = 5\n\naddress = { \"auto\" }\n";
@@ -290,8 +303,9 @@ START_TEST(test_auto_none)
 		fprintf(stderr, "test_auto_none: no namespaces here\n");
 		return;
 	}
-	assert_refused(make_file(text, strlen(text)), 3, "no global address for \"auto\"", -EINVAL);
-	assert_refused(make_file(HOME, strlen(HOME)), 1, "it has none", -EINVAL);
+	assert_refused(
+		make_file(text, strlen(text)), 3, "no global address for \"auto\"", -EADDRNOTAVAIL);
+	assert_refused(make_file(HOME, strlen(HOME)), 1, "it has none", -EADDRNOTAVAIL);
 }
 END_TEST
 
@@ -379,6 +393,7 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, test_seen);
 	tcase_add_test(tcase, test_print);
 	tcase_add_test(tcase, test_auto);
+	tcase_add_test(tcase, test_absent);
 	tcase_add_test(tcase, test_auto_none);
 	tcase_add_test(tcase, test_world_readable);
 	tcase_add_test(tcase, test_many);

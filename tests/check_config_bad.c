@@ -84,8 +84,6 @@ static const struct bad values[] = {
 	{HOME "database = \"/a/b\"\nsocket = \"/a/b\"\n", 3, "socket: this is the database's"},
 	{"address = { \"300.1.1.1\" }", 1, "address: \"300.1.1.1\" is not an address"},
 	{"address = { \"localhost\" }", 1, "\"localhost\" is not an address"},
-	{"address = {\n\"127.0.0.1\",\n\"198.51.100.254\" }", 3,
-		"198.51.100.254 is not an address of this host; it has "},
 	{"address = {\n\"127.0.0.1\",\n\"127.0.0.1\" }", 3, "stands here twice"},
 	{"address = { \"auto\", \"127.0.0.1\" }", 1, "\"auto\" stands alone"},
 	{"address = { \"127.0.0.1\", \"auto\" }", 1, "\"auto\" stands alone"},

@@ -16,7 +16,7 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 41
+plan 44
 
 LATE4=203.0.113.99
 
@@ -208,6 +208,11 @@ ok "and runs when the address is there" wait_for 10 unit_is relay relayd ActiveS
 
 # --- the end
 
+conf_d 'junk {'
+ok "with a mistake it does not start" not machine relay systemctl restart relayd
+is "and is not tried again" "$(machine relay systemctl show -P ActiveState relayd)" failed
+machine relay rm /etc/relayd.conf.d/more.conf
+ok "without it, it does" machine relay systemctl start relayd
 machine relay systemctl stop relayd
 is "it stops in peace" "$(machine relay systemctl show -P Result relayd)" success
 as_user systemctl --user stop punchctl-punch@cam1
