@@ -71,6 +71,7 @@ static int option_take(struct nat *nat, int option, const char *word)
 static int options_parse(struct nat *nat, int argc, char **argv)
 {
 	char why[TARGET_WHY];
+	const char *at;
 	int option, ret = 0;
 
 	optind = 0; /* glibc: begin anew, as main() has used it */
@@ -81,6 +82,11 @@ static int options_parse(struct nat *nat, int argc, char **argv)
 		return ret;
 	if (optind + 1 != argc) {
 		args_usage(&cmd_nat, "nat wants one relay, RELAY[:PORT]");
+		return -EINVAL;
+	}
+	at = strchr(argv[optind], '@');
+	if (at) {
+		args_usage(&cmd_nat, "nat wants the relay alone: %s", at + 1);
 		return -EINVAL;
 	}
 	if (target_parse_relay(argv[optind], &nat->target, why) < 0) {

@@ -41,6 +41,8 @@ static const struct said usage[] = {
 	{"metrics --text", "metrics has no option \"--text\""},
 	{"key cam1", "\"cam1\" is a word too many"},
 	{"key --out", "key has no option \"--out\""},
+	{"nat", "nat wants one relay, RELAY[:PORT]"},
+	{"nat cam1@relay", "nat wants the relay alone: relay; usage"},
 	{"remove", "the stream's name is missing; usage: punchctl remove {NAME | --batch FILE "
 		   "[--keep-going]}\n"},
 	{"remove a b", "\"b\" is a word too many"},
