@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/mac.h"
+#include "common/notify.h"
 #include "punchctl/session_lanes.h"
 #include "punchctl/signals.h"
 
@@ -294,7 +295,9 @@ int session_run(struct session *session)
 	const struct session_config *config = session->config;
 
 	report_start(&session->report, config->ports, config->local, config->sdp);
+	notify_ready();
 	progress_begin(&session->progress, config->plain || config->json);
+	session->status.lasting = session->progress.unit;
 	session_show(session);
 	uv_timer_start(&session->beat, on_beat, PROGRESS_MS, PROGRESS_MS);
 	session_arm(session);

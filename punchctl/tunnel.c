@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/mac.h"
+#include "common/notify.h"
 #include "punchctl/signals.h"
 
 #define MINUTE_MS 1000 /* between looks at what is idle */
@@ -256,6 +257,7 @@ int tunnel_run(struct tunnel *tunnel)
 	tell_start(&tell, &config->local, config->target->relays, config->target->count);
 	tunnel_net_look(tunnel);
 	tunnel_fill(tunnel);
+	notify_ready();
 	progress_begin(&tunnel->progress, config->plain || config->json);
 	tunnel_show(tunnel);
 	uv_run(&tunnel->loop, UV_RUN_DEFAULT);
