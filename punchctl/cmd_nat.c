@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "punchctl/args.h"
 #include "punchctl/cmd.h"
+#include "punchctl/lookup.h"
 #include "punchctl/natreport.h"
 #include "punchctl/natrun.h"
 #include "punchctl/out.h"
@@ -96,14 +97,13 @@ static int options_parse(struct nat *nat, int argc, char **argv)
 	return 0;
 }
 
-static int relay_choose(struct nat *nat)
+static int relay_choose(struct nat *nat, bool plain)
 {
-	char why[TARGET_WHY];
+	const struct lookup_config config = {.plain = plain};
+	int ret = lookup(&config, &nat->target);
 
-	if (target_resolve(&nat->target, why) < 0) {
-		log_error("%s", why);
-		return -ENOENT;
-	}
+	if (ret < 0)
+		return ret;
 	for (unsigned int i = 0; i < nat->target.count; i++) {
 		nat->run.relay = nat->target.relays[i];
 		if (nat->family == AF_UNSPEC || nat->run.relay.addr.family == nat->family)
@@ -158,7 +158,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 	if (options_parse(&nat, argc, argv) < 0)
 		return CMD_USAGE;
-	if (relay_choose(&nat) < 0)
+	if (relay_choose(&nat, context->json) < 0)
 		return CMD_FAILED;
 	if (nat.run.lifetime)
 		log_info("the lifetime of mappings takes up to %u minutes",

@@ -9,6 +9,7 @@
 #include "punchctl/args.h"
 #include "punchctl/cmd.h"
 #include "punchctl/conf.h"
+#include "punchctl/lookup.h"
 #include "punchctl/sdp_file.h"
 #include "punchctl/session.h"
 #include "punchctl/target.h"
@@ -259,16 +260,20 @@ static int punch_session(struct punch *punch)
 
 static int punch_run(struct punch *punch)
 {
+	const struct lookup_config config = {.plain = punch->plain || punch->json, .patient = true};
 	char why[TARGET_WHY];
+	int ret;
 
-	if (target_read_key(punch->key_file, punch->key, why) < 0 ||
-		target_resolve(&punch->conf.target, why) < 0) {
+	if (target_read_key(punch->key_file, punch->key, why) < 0) {
 		log_error("%s", why);
-		return -EINVAL;
+		return CMD_USAGE;
 	}
+	ret = lookup(&config, &punch->conf.target);
+	if (ret < 0)
+		return ret == -EINTR ? CMD_DONE : CMD_FAILED;
 	if (punch->sdp_path && ports_from_sdp(punch) < 0)
-		return -EINVAL;
-	return punch_session(punch);
+		return CMD_USAGE;
+	return punch_session(punch) < 0 ? CMD_FAILED : CMD_DONE;
 }
 
 static int punch_go(struct punch *punch, int argc, char **argv)
@@ -279,7 +284,7 @@ static int punch_go(struct punch *punch, int argc, char **argv)
 		printf("usage: punchctl punch %s\n", PUNCH_USAGE);
 		return CMD_DONE;
 	}
-	return punch_run(punch) < 0 ? CMD_FAILED : CMD_DONE;
+	return punch_run(punch);
 }
 
 static int run(const struct cmd_context *context, int argc, char **argv)

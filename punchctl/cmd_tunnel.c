@@ -11,6 +11,7 @@
 #include "common/mac.h"
 #include "punchctl/args.h"
 #include "punchctl/conf.h"
+#include "punchctl/lookup.h"
 #include "punchctl/target.h"
 #include "punchctl/tunnel.h"
 
@@ -240,21 +241,25 @@ static int options_parse(struct request *request, int argc, char **argv)
 
 static int tunnel_go(struct request *request)
 {
+	const struct tunnel_config *config = &request->config;
+	const struct lookup_config patiently = {
+		.plain = config->plain || config->json, .patient = true};
 	struct tunnel *tunnel;
 	char why[TARGET_WHY];
 	int ret;
 
-	if (target_read_key(request->config.key_file, request->key, why) < 0 ||
-		target_resolve(&request->conf.target, why) < 0) {
+	if (target_read_key(config->key_file, request->key, why) < 0) {
 		log_error("%s", why);
-		return -EINVAL;
+		return CMD_USAGE;
 	}
-	ret = tunnel_open(&request->config, &tunnel);
+	ret = lookup(&patiently, &request->conf.target);
 	if (ret < 0)
-		return ret;
+		return ret == -EINTR ? CMD_DONE : CMD_FAILED;
+	if (tunnel_open(config, &tunnel) < 0)
+		return CMD_FAILED;
 	ret = tunnel_run(tunnel);
 	tunnel_close(tunnel);
-	return ret;
+	return ret < 0 ? CMD_FAILED : CMD_DONE;
 }
 
 static int request_run(struct request *request, int argc, char **argv)
@@ -265,7 +270,7 @@ static int request_run(struct request *request, int argc, char **argv)
 		printf("usage: punchctl %s %s\n", request->cmd->name, request->cmd->usage);
 		return CMD_DONE;
 	}
-	return tunnel_go(request) < 0 ? CMD_FAILED : CMD_DONE;
+	return tunnel_go(request);
 }
 
 int cmd_tunnel_run(const struct cmd *cmd, enum peer_role role, const struct cmd_context *context,

@@ -11,7 +11,7 @@
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/peerlab.sh"
 . "$TOP/tests/screen.sh"
-plan 42
+plan 46
 command -v tmux >/dev/null || bail "no tmux"
 
 SHOWS_IN=15
@@ -138,6 +138,15 @@ for how in "TERM=dumb $punch" "env -u TERM $punch" "$punch --plain" "$punch 2>&1
 	keys C-c
 	wait_for 5 is_back
 done
+
+# --- a name
+
+run "clear; ${punch/$RELAY4/relay.lab}"
+shows "a name is looked up" '^looking up relay\.lab$'
+shows "for as long as nobody knows" '^punchctl: relay\.lab: .*; still trying$'
+keys C-c
+ok "an interrupt ends that, too" wait_for 5 is_back
+is "and nothing is left" "$(left)" ""
 
 # --- what is ignored stays ignored
 

@@ -14,7 +14,7 @@ why=$(machine_possible) || {
 	skip "units of a user" "$why"
 	exit
 }
-plan 24
+plan 30
 
 FILES=/home/somebody/.config/punchrelay
 
@@ -122,7 +122,6 @@ begin serve@game
 begin connect@play
 ok "connect reaches what serve offers" wait_for 15 answered
 is "both by their own files" "$(unit serve@game ActiveState) $(unit connect@play ActiveState)" "active active"
-
 ok "and systemd knows how" wait_for 5 unit_says serve@game '^game: relayed'
 key_file game <"$T/cam1.key"
 ok "at a reload the key is read again" as_user systemctl --user reload punchctl-serve@game
@@ -141,6 +140,10 @@ ok "and its line is in the journal" wait_for 10 journal_has punch@broken \
 	"^$FILES/broken\.conf:3: punch has no option \"prot\"; see punchrelay\.conf\(5\)\$"
 is "it is what is said by hand" "$(as_user punchctl punch broken 2>&1)" \
 	"punchctl: $FILES/broken.conf:3: punch has no option \"prot\"; see punchrelay.conf(5)"
+conf keyless "relay $RELAY4" 'to 8001'
+ok "nor does it without its key" not begin serve@keyless
+is "which is not tried again either" "$(unit serve@keyless ActiveState) $(unit serve@keyless NRestarts) $(unit serve@keyless ExecMainStatus)" \
+	"failed 0 2"
 conf lost 'relay 127.0.0.1' 'port 5006'
 as_user cp "$FILES/cam1.key" "$FILES/lost.key"
 begin punch@lost
@@ -148,8 +151,16 @@ ok "a relay that is not there is waited for" wait_for 15 journal_has punch@lost 
 as_user systemctl --user kill -s KILL punchctl-punch@lost
 ok "a command that dies is started again" wait_for 20 unit_has punch@lost NRestarts 1
 
+conf named 'relay relay.lab' 'to 127.0.0.1:8000' 'stream game' 'key-file game.key'
+ok "a resolver that is not there is waited for, too" begin serve@named
+ok "which is said" wait_for 5 journal_has serve@named '^relay\.lab: .*; still trying$'
+is "also to systemd" "$(unit serve@named StatusText)" "looking up relay.lab"
+echo "$RELAY4 relay.lab" | machine client tee -a /etc/hosts >"$T/hosts"
+as_user systemctl --user reload punchctl-serve@named
+ok "when it answers the relay is reached" wait_for 20 unit_says serve@named '^game: waiting for peers$'
+
 # --- the end
 
 as_user systemctl --user stop 'punchctl-*'
 is "they stop in peace" \
-	"$(for unit in punch@cam1 serve@game connect@play punch@lost; do unit "$unit" Result; done | sort -u)" success
+	"$(for unit in punch@cam1 serve@game connect@play punch@lost serve@named; do unit "$unit" Result; done | sort -u)" success
