@@ -171,4 +171,8 @@ const struct cmd cmd_nat = {
 	.usage = "RELAY[:PORT] [-4 | -6] [--lifetime] [--lifetime-max TIME] [--no-gateway]",
 	.summary = "what kind of NAT is between here and a relay",
 	.run = run,
+	.options = "  -4, -6               use the relay's IPv4 or IPv6 address\n"
+		   "  --lifetime           also how long mappings live, which takes minutes\n"
+		   "  --lifetime-max TIME  the same, up to this time: 10s to 1h\n"
+		   "  --no-gateway         do not ask the router to map a port\n",
 };

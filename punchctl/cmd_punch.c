@@ -14,10 +14,6 @@
 #include "punchctl/session.h"
 #include "punchctl/target.h"
 
-#define PUNCH_USAGE                                                                                \
-	"NAME[@RELAY[:PORT]] [--key-file FILE] [--port PORTS [--to PORTS] | --sdp FILE] "          \
-	"[--share-port] [--plain] [-- PLAYER ...]"
-
 struct punch {
 	struct conf conf;
 	unsigned int said; /* options of the line, by SAID() */
@@ -25,7 +21,7 @@ struct punch {
 	const char *port_text, *to_text; /* as written; NULL: they are not */
 	struct ports port, to;
 	char **player;
-	bool share, plain, json, help;
+	bool share, plain, json;
 	char key[TARGET_KEY];
 	struct ports ports;	   /* at the relay */
 	uint16_t local[PORTS_MAX]; /* the player's */
@@ -52,7 +48,6 @@ static const struct option options[] = {
 	{"share-port", no_argument, NULL, OPTION_SHARE},
 	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
-	{"help", no_argument, NULL, 'h'},
 	{0},
 };
 
@@ -111,9 +106,6 @@ static int option_take(struct punch *punch, int option, const char *word)
 		return 0;
 	case OPTION_JSON:
 		punch->json = true;
-		return 0;
-	case 'h':
-		punch->help = true;
 		return 0;
 	}
 	return usage_error(punch, "punch has no such option, or it lacks its value: ", word);
@@ -187,12 +179,12 @@ static int options_parse(struct punch *punch, int argc, char **argv)
 	punch->player = player_split(&argc, argv);
 	optind = 0; /* glibc: begin anew, as main() has used it */
 	opterr = 0;
-	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while (ret == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		ret = option_take(punch, option, argv[optind - 1]);
 		if (option < OPTION_COUNT)
 			punch->said |= SAID(option);
 	}
-	if (ret < 0 || punch->help)
+	if (ret < 0)
 		return ret;
 	if (optind == argc)
 		return usage_error(punch, "what is to be punched for? Say NAME@RELAY", "");
@@ -280,10 +272,6 @@ static int punch_go(struct punch *punch, int argc, char **argv)
 {
 	if (options_parse(punch, argc, argv) < 0)
 		return CMD_USAGE;
-	if (punch->help) {
-		printf("usage: punchctl punch %s\n", PUNCH_USAGE);
-		return CMD_DONE;
-	}
 	return punch_run(punch);
 }
 
@@ -300,7 +288,17 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 const struct cmd cmd_punch = {
 	.name = "punch",
-	.usage = PUNCH_USAGE,
+	.usage = "NAME[@RELAY[:PORT]] [--key-file FILE] [--port PORTS [--to PORTS] | --sdp FILE] "
+		 "[--share-port] [--plain] [-- PLAYER ...]",
 	.summary = "open holes for a stream and carry its media to a player",
 	.run = run,
+	.options =
+		"  NAME             without @RELAY the file NAME.conf: punchrelay.conf(5)\n"
+		"  --key-file FILE  its first line is the stream's key\n"
+		"  --port PORTS     where the player listens on this host: 5004-5007\n"
+		"  --to PORTS       the relay's ports that go there; the same if left out\n"
+		"  --sdp FILE       both as the sender's session description has them\n"
+		"  --share-port     punch from the player's own sockets\n"
+		"  --plain          lines only, also on a terminal\n"
+		"  -- PLAYER ...    is started when all is punched; {} is the description\n",
 };

@@ -21,7 +21,6 @@ struct request {
 	struct tunnel_config config;
 	struct conf conf;
 	unsigned int said; /* options of the line, by SAID() */
-	bool help;
 };
 
 enum {
@@ -49,7 +48,6 @@ static const struct option serve_options[] = {
 	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
-	{"help", no_argument, NULL, 'h'},
 	{0},
 };
 
@@ -62,7 +60,6 @@ static const struct option connect_options[] = {
 	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
-	{"help", no_argument, NULL, 'h'},
 	{0},
 };
 
@@ -149,9 +146,6 @@ static int option_take(struct request *request, int option, const char *word)
 	case OPTION_JSON:
 		request->config.json = true;
 		return 0;
-	case 'h':
-		request->help = true;
-		return 0;
 	}
 	args_usage(request->cmd, "%s has no such option, or it lacks its value: %s",
 		request->cmd->name, word);
@@ -219,12 +213,12 @@ static int options_parse(struct request *request, int argc, char **argv)
 	ret = player_split(request, &argc, argv);
 	optind = 0; /* glibc: begin anew, as main() has used it */
 	opterr = 0;
-	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while (ret == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		ret = option_take(request, option, argv[optind - 1]);
 		if (option < OPTION_COUNT)
 			request->said |= SAID(option);
 	}
-	if (ret < 0 || request->help)
+	if (ret < 0)
 		return ret;
 	if (optind == argc)
 		return usage_error(request, "of what stream? Say NAME@RELAY", "");
@@ -266,10 +260,6 @@ static int request_run(struct request *request, int argc, char **argv)
 {
 	if (options_parse(request, argc, argv) < 0)
 		return CMD_USAGE;
-	if (request->help) {
-		printf("usage: punchctl %s %s\n", request->cmd->name, request->cmd->usage);
-		return CMD_DONE;
-	}
 	return tunnel_go(request);
 }
 

@@ -83,7 +83,7 @@ __attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
 static const struct option *option_find(const struct option *options, const char *name)
 {
 	for (; options->name; options++) {
-		if (!strcmp(options->name, name) && options->val != 'h')
+		if (!strcmp(options->name, name))
 			return options;
 	}
 	return NULL;
