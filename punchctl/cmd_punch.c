@@ -292,13 +292,12 @@ const struct cmd cmd_punch = {
 		 "[--share-port] [--plain] [-- PLAYER ...]",
 	.summary = "open holes for a stream and carry its media to a player",
 	.run = run,
-	.options =
-		"  NAME             without @RELAY the file NAME.conf: punchrelay.conf(5)\n"
-		"  --key-file FILE  its first line is the stream's key\n"
-		"  --port PORTS     where the player listens on this host: 5004-5007\n"
-		"  --to PORTS       the relay's ports that go there; the same if left out\n"
-		"  --sdp FILE       both as the sender's session description has them\n"
-		"  --share-port     punch from the player's own sockets\n"
-		"  --plain          lines only, also on a terminal\n"
-		"  -- PLAYER ...    is started when all is punched; {} is the description\n",
+	.options = "  NAME             without @RELAY the file NAME.conf: punchrelay.conf(5)\n"
+		   "  --key-file FILE  its first line is the stream's key\n"
+		   "  --port PORTS     where the player listens on this host: 5004-5007\n"
+		   "  --to PORTS       the relay's ports that go there; the same if left out\n"
+		   "  --sdp FILE       both as the sender's session description has them\n"
+		   "  --share-port     punch from the player's own sockets\n"
+		   "  --plain          lines only, also on a terminal\n"
+		   "  -- PLAYER ...    is started when all is punched; {} is the description\n",
 };
