@@ -151,6 +151,7 @@ ok "a relay that is not there is waited for" wait_for 15 journal_has punch@lost 
 as_user systemctl --user kill -s KILL punchctl-punch@lost
 ok "a command that dies is started again" wait_for 20 unit_has punch@lost NRestarts 1
 
+echo 'nameserver 127.0.0.1' | machine client tee /etc/resolv.conf >"$T/resolv.conf"
 conf named 'relay relay.lab' 'to 127.0.0.1:8000' 'stream game' 'key-file game.key'
 ok "a resolver that is not there is waited for, too" begin serve@named
 ok "which is said" wait_for 5 journal_has serve@named '^relay\.lab: .*; still trying$'
