@@ -57,6 +57,14 @@ void notify_alive(void)
 	notify("WATCHDOG=1");
 }
 
+void notify_status(const char *words)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "STATUS=%s", words);
+	notify(text);
+}
+
 /* Without WATCHDOG_PID it is meant for whoever reads it (sd_watchdog_enabled(3)). */
 uint64_t notify_watchdog_ms(void)
 {

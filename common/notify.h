@@ -10,6 +10,8 @@ void notify_ready(void);
 void notify_reloading(void);
 void notify_stopping(void);
 void notify_alive(void);
+/* How it stands, in one line of words. */
+void notify_status(const char *words);
 
 /* How often the main process must be heard to be alive, in ms; 0: nobody waits for that. */
 uint64_t notify_watchdog_ms(void);

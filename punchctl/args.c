@@ -11,6 +11,8 @@
 
 #include "common/log.h"
 
+#define HELP_COLUMNS 80
+
 int args_usage(const struct cmd *cmd, const char *format, ...)
 {
 	char text[256];
@@ -22,6 +24,44 @@ int args_usage(const struct cmd *cmd, const char *format, ...)
 	log_error(
 		"%s; usage: punchctl %s%s%s", text, cmd->name, *cmd->usage ? " " : "", cmd->usage);
 	return CMD_USAGE;
+}
+
+/* Up to a blank between two options. */
+static size_t option_len(const char *usage)
+{
+	size_t len = 0;
+	int depth = 0;
+
+	for (; usage[len] && (usage[len] != ' ' || depth > 0); len++)
+		depth += (strchr("[{", usage[len]) != NULL) - (strchr("]}", usage[len]) != NULL);
+	return len;
+}
+
+int args_help(const struct cmd *cmd)
+{
+	int indent = printf("usage: punchctl %s", cmd->name), column = indent;
+	const char *usage = cmd->usage;
+
+	while (*usage) {
+		size_t len = option_len(usage);
+
+		if ((size_t)column + 1 + len > HELP_COLUMNS)
+			column = printf("\n%*s", indent, "") - 1;
+		column += printf(" %.*s", (int)len, usage);
+		usage += len + (usage[len] == ' ');
+	}
+	printf("\n\n%s\n", cmd->summary);
+	if (cmd->options)
+		printf("\n%s", cmd->options);
+	return CMD_DONE;
+}
+
+bool args_want_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	return false;
 }
 
 static int no_option(const struct cmd *cmd, const char *word)

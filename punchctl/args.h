@@ -3,6 +3,8 @@
 #ifndef PUNCHCTL_ARGS_H
 #define PUNCHCTL_ARGS_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #include "punchctl/cmd.h"
@@ -10,6 +12,10 @@
 /* Says in one line what is wrong and how the command is used; returns CMD_USAGE. */
 __attribute__((format(printf, 2, 3))) int args_usage(
 	const struct cmd *cmd, const char *format, ...);
+/* How the command is used, and what its options do; returns CMD_DONE. */
+int args_help(const struct cmd *cmd);
+/* It is asked for, and not by the words of another program behind "--". */
+bool args_want_help(int argc, char **argv);
 /* For commands that are one word and nothing else. */
 int args_none(const struct cmd *cmd, int argc, char **argv);
 /* For commands with at most one word and no options: its word, which may be missing if optional. */

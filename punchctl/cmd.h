@@ -20,6 +20,7 @@ struct cmd {
 	const char *usage;   /* what follows the name, one line */
 	const char *summary; /* what it does, a few words */
 	int (*run)(const struct cmd_context *context, int argc, char **argv);
+	const char *options; /* a line for each of the usage, as --help prints it; NULL: none */
 };
 
 extern const struct cmd cmd_add, cmd_connect, cmd_doctor, cmd_drain, cmd_explain, cmd_flush,

@@ -318,4 +318,16 @@ const struct cmd cmd_add = {"add",
 	"NAME {--listen PORTS | --sdp FILE | --peers NUMBER} [--source WHO] [--client-prefix P] "
 	"[--rate N] [--quota QUOTA] "
 	"[--raw-punch PORT] [--expire TIME] [--key-file FILE], or --batch FILE [--keep-going]",
-	"a stream comes; prints what to run on the client", run};
+	"a stream comes; prints what to run on the client", run,
+	"  --listen PORTS     the relay's ports that the sender sends to: 9099-9102\n"
+	"  --sdp FILE         those of the sender's session description\n"
+	"  --peers NUMBER     so many pairs of peers may use it at once\n"
+	"  --source WHO       who may send: ADDRESS, PREFIX, first (the default) or any\n"
+	"  --client-prefix P  from where clients may punch\n"
+	"  --rate N           at most so many bytes a second to a client: 500k, 2M\n"
+	"  --quota QUOTA      so much for all of them: 2G/day, 50G/month, 1T\n"
+	"  --raw-punch PORT   any datagram to this port is a punch, see relayd.conf(5)\n"
+	"  --expire TIME      then it goes by itself: 30m, 2h, 7d\n"
+	"  --key-file FILE    its first line is the key; without it one is made\n"
+	"  --batch FILE       a stream for each line; - is standard input\n"
+	"  --keep-going       skip lines that are wrong\n"};

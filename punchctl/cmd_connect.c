@@ -12,4 +12,7 @@ const struct cmd cmd_connect = {
 		 "[--idle TIME] [--relay-only] [--no-gateway] [--plain] [-- PROGRAM ...]",
 	.summary = "reach a UDP service that a peer offers",
 	.run = run,
+	.options = CMD_TUNNEL_FIRST
+	"  --listen ADDRESS:PORT  where programs of this host reach the service\n" CMD_TUNNEL_LAST
+	"  -- PROGRAM ...         is started when there is a path\n",
 };

@@ -140,4 +140,6 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 }
 
 const struct cmd cmd_doctor = {"doctor", "[--fix [--yes]]",
-	"what on this host would stop a stream, and what mends it", run};
+	"what on this host would stop a stream, and what mends it", run,
+	"  --fix  show each command that mends it, and run it if you say so\n"
+	"  --yes  ask nothing\n"};

@@ -116,5 +116,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return off || !wait ? CMD_DONE : follow(context, last);
 }
 
-const struct cmd cmd_drain = {
-	"drain", "[--no-wait | --off]", "no new clients: says when nobody is left", run};
+const struct cmd cmd_drain = {"drain", "[--no-wait | --off]",
+	"no new clients: says when nobody is left", run,
+	"  --no-wait  do not wait until then\n"
+	"  --off      new clients may come again\n"};

@@ -209,4 +209,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 }
 
 const struct cmd cmd_explain = {"explain", "NAME [--port PORT] [--from ADDRESS:PORT] [--trace]",
-	"why a stream flows or does not, step by step", run};
+	"why a stream flows or does not, step by step", run,
+	"  --port PORT          only this port of the stream\n"
+	"  --from ADDRESS:PORT  for a packet of this sender\n"
+	"  --trace              let the kernel follow a packet\n"};

@@ -25,4 +25,4 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 }
 
 const struct cmd cmd_flush = {"flush", "[NAME]",
-	"closes the holes of a stream's clients, or of all; they may punch again", run};
+	"closes the holes of a stream's clients, or of all; they may punch again", run, NULL};

@@ -22,4 +22,4 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return CMD_DONE;
 }
 
-const struct cmd cmd_key = {"key", "", "makes a key; needs no relayd", run};
+const struct cmd cmd_key = {"key", "", "makes a key; needs no relayd", run, NULL};

@@ -74,4 +74,4 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return status;
 }
 
-const struct cmd cmd_list = {"list", "", "all streams, a line each", run};
+const struct cmd cmd_list = {"list", "", "all streams, a line each", run, NULL};

@@ -20,4 +20,5 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return CMD_DONE;
 }
 
-const struct cmd cmd_metrics = {"metrics", "", "the relay's counters as OpenMetrics text", run};
+const struct cmd cmd_metrics = {
+	"metrics", "", "the relay's counters as OpenMetrics text", run, NULL};

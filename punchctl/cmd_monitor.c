@@ -118,4 +118,5 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	}
 }
 
-const struct cmd cmd_monitor = {"monitor", "", "events as they happen, until interrupted", run};
+const struct cmd cmd_monitor = {
+	"monitor", "", "events as they happen, until interrupted", run, NULL};

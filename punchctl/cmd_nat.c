@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "punchctl/args.h"
 #include "punchctl/cmd.h"
+#include "punchctl/lookup.h"
 #include "punchctl/natreport.h"
 #include "punchctl/natrun.h"
 #include "punchctl/out.h"
@@ -71,6 +72,7 @@ static int option_take(struct nat *nat, int option, const char *word)
 static int options_parse(struct nat *nat, int argc, char **argv)
 {
 	char why[TARGET_WHY];
+	const char *at;
 	int option, ret = 0;
 
 	optind = 0; /* glibc: begin anew, as main() has used it */
@@ -83,6 +85,11 @@ static int options_parse(struct nat *nat, int argc, char **argv)
 		args_usage(&cmd_nat, "nat wants one relay, RELAY[:PORT]");
 		return -EINVAL;
 	}
+	at = strchr(argv[optind], '@');
+	if (at) {
+		args_usage(&cmd_nat, "nat wants the relay alone: %s", at + 1);
+		return -EINVAL;
+	}
 	if (target_parse_relay(argv[optind], &nat->target, why) < 0) {
 		args_usage(&cmd_nat, "%s", why);
 		return -EINVAL;
@@ -90,14 +97,13 @@ static int options_parse(struct nat *nat, int argc, char **argv)
 	return 0;
 }
 
-static int relay_choose(struct nat *nat)
+static int relay_choose(struct nat *nat, bool plain)
 {
-	char why[TARGET_WHY];
+	const struct lookup_config config = {.plain = plain};
+	int ret = lookup(&config, &nat->target);
 
-	if (target_resolve(&nat->target, why) < 0) {
-		log_error("%s", why);
-		return -ENOENT;
-	}
+	if (ret < 0)
+		return ret;
 	for (unsigned int i = 0; i < nat->target.count; i++) {
 		nat->run.relay = nat->target.relays[i];
 		if (nat->family == AF_UNSPEC || nat->run.relay.addr.family == nat->family)
@@ -152,7 +158,7 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 	if (options_parse(&nat, argc, argv) < 0)
 		return CMD_USAGE;
-	if (relay_choose(&nat) < 0)
+	if (relay_choose(&nat, context->json) < 0)
 		return CMD_FAILED;
 	if (nat.run.lifetime)
 		log_info("the lifetime of mappings takes up to %u minutes",
@@ -165,4 +171,8 @@ const struct cmd cmd_nat = {
 	.usage = "RELAY[:PORT] [-4 | -6] [--lifetime] [--lifetime-max TIME] [--no-gateway]",
 	.summary = "what kind of NAT is between here and a relay",
 	.run = run,
+	.options = "  -4, -6               use the relay's IPv4 or IPv6 address\n"
+		   "  --lifetime           also how long mappings live, which takes minutes\n"
+		   "  --lifetime-max TIME  the same, up to this time: 10s to 1h\n"
+		   "  --no-gateway         do not ask the router to map a port\n",
 };

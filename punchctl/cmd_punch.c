@@ -9,13 +9,10 @@
 #include "punchctl/args.h"
 #include "punchctl/cmd.h"
 #include "punchctl/conf.h"
+#include "punchctl/lookup.h"
 #include "punchctl/sdp_file.h"
 #include "punchctl/session.h"
 #include "punchctl/target.h"
-
-#define PUNCH_USAGE                                                                                \
-	"NAME[@RELAY[:PORT]] [--key-file FILE] [--port PORTS [--to PORTS] | --sdp FILE] "          \
-	"[--share-port] [--plain] [-- PLAYER ...]"
 
 struct punch {
 	struct conf conf;
@@ -24,7 +21,7 @@ struct punch {
 	const char *port_text, *to_text; /* as written; NULL: they are not */
 	struct ports port, to;
 	char **player;
-	bool share, plain, json, help;
+	bool share, plain, json;
 	char key[TARGET_KEY];
 	struct ports ports;	   /* at the relay */
 	uint16_t local[PORTS_MAX]; /* the player's */
@@ -51,7 +48,6 @@ static const struct option options[] = {
 	{"share-port", no_argument, NULL, OPTION_SHARE},
 	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
-	{"help", no_argument, NULL, 'h'},
 	{0},
 };
 
@@ -110,9 +106,6 @@ static int option_take(struct punch *punch, int option, const char *word)
 		return 0;
 	case OPTION_JSON:
 		punch->json = true;
-		return 0;
-	case 'h':
-		punch->help = true;
 		return 0;
 	}
 	return usage_error(punch, "punch has no such option, or it lacks its value: ", word);
@@ -186,12 +179,12 @@ static int options_parse(struct punch *punch, int argc, char **argv)
 	punch->player = player_split(&argc, argv);
 	optind = 0; /* glibc: begin anew, as main() has used it */
 	opterr = 0;
-	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while (ret == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		ret = option_take(punch, option, argv[optind - 1]);
 		if (option < OPTION_COUNT)
 			punch->said |= SAID(option);
 	}
-	if (ret < 0 || punch->help)
+	if (ret < 0)
 		return ret;
 	if (optind == argc)
 		return usage_error(punch, "what is to be punched for? Say NAME@RELAY", "");
@@ -259,27 +252,27 @@ static int punch_session(struct punch *punch)
 
 static int punch_run(struct punch *punch)
 {
+	const struct lookup_config config = {.plain = punch->plain || punch->json, .patient = true};
 	char why[TARGET_WHY];
+	int ret;
 
-	if (target_read_key(punch->key_file, punch->key, why) < 0 ||
-		target_resolve(&punch->conf.target, why) < 0) {
+	if (target_read_key(punch->key_file, punch->key, why) < 0) {
 		log_error("%s", why);
-		return -EINVAL;
+		return CMD_USAGE;
 	}
+	ret = lookup(&config, &punch->conf.target);
+	if (ret < 0)
+		return ret == -EINTR ? CMD_DONE : CMD_FAILED;
 	if (punch->sdp_path && ports_from_sdp(punch) < 0)
-		return -EINVAL;
-	return punch_session(punch);
+		return CMD_USAGE;
+	return punch_session(punch) < 0 ? CMD_FAILED : CMD_DONE;
 }
 
 static int punch_go(struct punch *punch, int argc, char **argv)
 {
 	if (options_parse(punch, argc, argv) < 0)
 		return CMD_USAGE;
-	if (punch->help) {
-		printf("usage: punchctl punch %s\n", PUNCH_USAGE);
-		return CMD_DONE;
-	}
-	return punch_run(punch) < 0 ? CMD_FAILED : CMD_DONE;
+	return punch_run(punch);
 }
 
 static int run(const struct cmd_context *context, int argc, char **argv)
@@ -295,7 +288,16 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 const struct cmd cmd_punch = {
 	.name = "punch",
-	.usage = PUNCH_USAGE,
+	.usage = "NAME[@RELAY[:PORT]] [--key-file FILE] [--port PORTS [--to PORTS] | --sdp FILE] "
+		 "[--share-port] [--plain] [-- PLAYER ...]",
 	.summary = "open holes for a stream and carry its media to a player",
 	.run = run,
+	.options = "  NAME             without @RELAY the file NAME.conf: punchrelay.conf(5)\n"
+		   "  --key-file FILE  its first line is the stream's key\n"
+		   "  --port PORTS     where the player listens on this host: 5004-5007\n"
+		   "  --to PORTS       the relay's ports that go there; the same if left out\n"
+		   "  --sdp FILE       both as the sender's session description has them\n"
+		   "  --share-port     punch from the player's own sockets\n"
+		   "  --plain          lines only, also on a terminal\n"
+		   "  -- PLAYER ...    is started when all is punched; {} is the description\n",
 };

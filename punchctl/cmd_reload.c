@@ -25,4 +25,4 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return CMD_DONE;
 }
 
-const struct cmd cmd_reload = {"reload", "", "relayd reads its configuration again", run};
+const struct cmd cmd_reload = {"reload", "", "relayd reads its configuration again", run, NULL};

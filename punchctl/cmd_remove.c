@@ -44,4 +44,6 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 }
 
 const struct cmd cmd_remove = {"remove", "{NAME | --batch FILE [--keep-going]}",
-	"a stream that was added goes, and its clients with it", run};
+	"a stream that was added goes, and its clients with it", run,
+	"  --batch FILE  the stream that each line begins with; - is standard input\n"
+	"  --keep-going  skip lines that are wrong\n"};

@@ -217,5 +217,5 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return CMD_DONE;
 }
 
-const struct cmd cmd_rules = {
-	"rules", "[NAME]", "what is in the kernel for it, as nft and iptables would say it", run};
+const struct cmd cmd_rules = {"rules", "[NAME]",
+	"what is in the kernel for it, as nft and iptables would say it", run, NULL};

@@ -12,4 +12,7 @@ const struct cmd cmd_serve = {
 		 "[--idle TIME] [--share-port] [--relay-only] [--no-gateway] [--plain]",
 	.summary = "offer a UDP service to peers",
 	.run = run,
+	.options = CMD_TUNNEL_FIRST
+	"  --to ADDRESS:PORT      where the service is\n"
+	"  --share-port           punch from the service's own socket\n" CMD_TUNNEL_LAST,
 };

@@ -98,4 +98,4 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 }
 
 const struct cmd cmd_show = {
-	"show", "NAME", "one stream: its ports, clients, senders, counters", run};
+	"show", "NAME", "one stream: its ports, clients, senders, counters", run, NULL};

@@ -264,4 +264,4 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	return CMD_DONE;
 }
 
-const struct cmd cmd_top = {"top", "", "all streams and their rates, live", run};
+const struct cmd cmd_top = {"top", "", "all streams and their rates, live", run, NULL};

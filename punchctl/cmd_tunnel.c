@@ -11,6 +11,7 @@
 #include "common/mac.h"
 #include "punchctl/args.h"
 #include "punchctl/conf.h"
+#include "punchctl/lookup.h"
 #include "punchctl/target.h"
 #include "punchctl/tunnel.h"
 
@@ -20,7 +21,6 @@ struct request {
 	struct tunnel_config config;
 	struct conf conf;
 	unsigned int said; /* options of the line, by SAID() */
-	bool help;
 };
 
 enum {
@@ -48,7 +48,6 @@ static const struct option serve_options[] = {
 	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
-	{"help", no_argument, NULL, 'h'},
 	{0},
 };
 
@@ -61,7 +60,6 @@ static const struct option connect_options[] = {
 	{"no-gateway", no_argument, NULL, OPTION_NO_GATEWAY},
 	{"plain", no_argument, NULL, OPTION_PLAIN},
 	{"json", no_argument, NULL, OPTION_JSON},
-	{"help", no_argument, NULL, 'h'},
 	{0},
 };
 
@@ -148,9 +146,6 @@ static int option_take(struct request *request, int option, const char *word)
 	case OPTION_JSON:
 		request->config.json = true;
 		return 0;
-	case 'h':
-		request->help = true;
-		return 0;
 	}
 	args_usage(request->cmd, "%s has no such option, or it lacks its value: %s",
 		request->cmd->name, word);
@@ -218,12 +213,12 @@ static int options_parse(struct request *request, int argc, char **argv)
 	ret = player_split(request, &argc, argv);
 	optind = 0; /* glibc: begin anew, as main() has used it */
 	opterr = 0;
-	while (ret == 0 && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while (ret == 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		ret = option_take(request, option, argv[optind - 1]);
 		if (option < OPTION_COUNT)
 			request->said |= SAID(option);
 	}
-	if (ret < 0 || request->help)
+	if (ret < 0)
 		return ret;
 	if (optind == argc)
 		return usage_error(request, "of what stream? Say NAME@RELAY", "");
@@ -240,32 +235,32 @@ static int options_parse(struct request *request, int argc, char **argv)
 
 static int tunnel_go(struct request *request)
 {
+	const struct tunnel_config *config = &request->config;
+	const struct lookup_config patiently = {
+		.plain = config->plain || config->json, .patient = true};
 	struct tunnel *tunnel;
 	char why[TARGET_WHY];
 	int ret;
 
-	if (target_read_key(request->config.key_file, request->key, why) < 0 ||
-		target_resolve(&request->conf.target, why) < 0) {
+	if (target_read_key(config->key_file, request->key, why) < 0) {
 		log_error("%s", why);
-		return -EINVAL;
+		return CMD_USAGE;
 	}
-	ret = tunnel_open(&request->config, &tunnel);
+	ret = lookup(&patiently, &request->conf.target);
 	if (ret < 0)
-		return ret;
+		return ret == -EINTR ? CMD_DONE : CMD_FAILED;
+	if (tunnel_open(config, &tunnel) < 0)
+		return CMD_FAILED;
 	ret = tunnel_run(tunnel);
 	tunnel_close(tunnel);
-	return ret;
+	return ret < 0 ? CMD_FAILED : CMD_DONE;
 }
 
 static int request_run(struct request *request, int argc, char **argv)
 {
 	if (options_parse(request, argc, argv) < 0)
 		return CMD_USAGE;
-	if (request->help) {
-		printf("usage: punchctl %s %s\n", request->cmd->name, request->cmd->usage);
-		return CMD_DONE;
-	}
-	return tunnel_go(request) < 0 ? CMD_FAILED : CMD_DONE;
+	return tunnel_go(request);
 }
 
 int cmd_tunnel_run(const struct cmd *cmd, enum peer_role role, const struct cmd_context *context,

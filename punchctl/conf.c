@@ -83,7 +83,7 @@ __attribute__((format(printf, 1, 2))) static int refuse(const char *format, ...)
 static const struct option *option_find(const struct option *options, const char *name)
 {
 	for (; options->name; options++) {
-		if (!strcmp(options->name, name) && options->val != 'h')
+		if (!strcmp(options->name, name))
 			return options;
 	}
 	return NULL;
@@ -101,6 +101,12 @@ static int seen_add(struct reader *reader, const struct option *option)
 	return 0;
 }
 
+/* Whoever writes so counts on a shell, and there is none. */
+static bool is_quoted(const char *word)
+{
+	return strchr("\"'", *word) || strchr("\"'", word[strlen(word) - 1]);
+}
+
 static int take_command(struct reader *reader, char *value)
 {
 	char **words, *rest = NULL;
@@ -116,6 +122,10 @@ static int take_command(struct reader *reader, char *value)
 		if (count == WORDS_MAX)
 			return refuse("a command has at most %d words; a script may have more",
 				WORDS_MAX);
+		if (is_quoted(word))
+			return refuse("blanks separate the words of a command, and quotes do not "
+				      "join them: %s; a script may do that",
+				word);
 		words[count++] = word;
 	}
 	return 0;

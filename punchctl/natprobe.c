@@ -65,15 +65,15 @@ static void basic_step(struct natprobe *probe)
 		return;
 	}
 	result->mapped = basic->ask.mapped;
-	probe->alternate = (struct endpoint){probe->config.relay.addr, basic->ask.alternate};
+	result->alternate = (struct endpoint){probe->config.relay.addr, basic->ask.alternate};
 	if (basic->ask.other.addr.family == probe->config.relay.addr.family &&
 		!addr_equal(&basic->ask.other.addr, &probe->config.relay.addr)) {
 		result->other = basic->ask.other;
-		if (probe->alternate.port == 0)
-			probe->alternate.port = basic->ask.other.port;
+		if (result->alternate.port == 0)
+			result->alternate.port = basic->ask.other.port;
 	}
-	if (probe->alternate.port == 0 || probe->alternate.port == probe->config.relay.port)
-		probe->alternate.addr.family = 0;
+	if (result->alternate.port == 0 || result->alternate.port == probe->config.relay.port)
+		result->alternate = (struct endpoint){{0}, 0};
 }
 
 static bool probe_quick_done(const struct natprobe *probe)

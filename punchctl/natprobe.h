@@ -35,10 +35,12 @@ enum natprobe_answer { NATPROBE_UNKNOWN, NATPROBE_NO, NATPROBE_YES };
 
 struct natprobe_result {
 	struct nat_report report;
-	struct endpoint mapped; /* as the relay sees us; family 0: no answer came */
-	struct endpoint local;	/* the socket that it is of */
-	struct endpoint other;	/* the relay's other address; family 0: it has none */
-	bool opener_guessed;	/* the opener's TTL falls short of the relay; it was not measured */
+	struct endpoint mapped;	   /* as the relay sees us; family 0: no answer came */
+	struct endpoint local;	   /* the socket that it is of */
+	struct endpoint other;	   /* the relay's other address; family 0: it has none */
+	struct endpoint alternate; /* the relay's address with its other port; family 0: none */
+	bool alternate_silent;	   /* which has not answered */
+	bool opener_guessed; /* the opener's TTL falls short of the relay; it was not measured */
 	enum natprobe_answer hairpin;
 	uint32_t lifetime_ms; /* the longest idle time that a mapping survived; 0: not measured */
 	bool lifetime_is_minimum; /* it may live longer */

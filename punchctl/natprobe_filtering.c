@@ -22,11 +22,22 @@ static void filtering_ask(
 void filtering_start(struct natprobe *probe, int64_t now_ms)
 {
 	probe->filtering.stage = PROBE_RUNNING;
-	if (probe->alternate.addr.family)
+	if (probe->result.alternate.addr.family)
 		filtering_ask(probe, FILTERING_PORT, ASK_CHANGE_PORT, now_ms);
 }
 
-/* Tells nothing: refused, not sent, or the answer of a server that does not heed the wish. */
+/* From where the answer was wished, mapping has had one: what is silent there is a filter. */
+static bool is_reachable(const struct natprobe *probe, const struct ask *ask)
+{
+	unsigned int which = ask->change & ASK_CHANGE_ADDRESS ? MAPPING_BOTH : MAPPING_ALTERNATE;
+
+	return probe->mapping.asks[which].answered;
+}
+
+/*
+ * Tells nothing: refused, not sent, the answer of a server that does not heed the wish, or the
+ * silence of one that is not heard from there anyhow.
+ */
 static bool is_void(const struct natprobe *probe, const struct ask *ask)
 {
 	const struct endpoint *relay = &probe->config.relay;
@@ -34,7 +45,7 @@ static bool is_void(const struct natprobe *probe, const struct ask *ask)
 	if (!ask->started || ask->socket < 0)
 		return true;
 	if (!ask->answered)
-		return false;
+		return !is_reachable(probe, ask);
 	if (ask->error || ask->from.port == relay->port)
 		return true;
 	return (ask->change & ASK_CHANGE_ADDRESS) && addr_equal(&ask->from.addr, &relay->addr);
@@ -73,8 +84,8 @@ void filtering_step(struct natprobe *probe, int64_t now_ms)
 	struct probe_filtering *filtering = &probe->filtering;
 	const struct ask *port = &filtering->asks[FILTERING_PORT];
 
-	if (filtering->stage != PROBE_RUNNING || (port->started && !port->done) ||
-		!both_is_settled(probe, now_ms))
+	if (filtering->stage != PROBE_RUNNING || probe->mapping.stage != PROBE_DONE ||
+		(port->started && !port->done) || !both_is_settled(probe, now_ms))
 		return;
 	filtering->stage = PROBE_DONE;
 	probe->result.report.filtering = filtering_verdict(probe);

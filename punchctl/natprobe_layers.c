@@ -25,7 +25,7 @@ static uint32_t opener_find(const struct natprobe *probe, struct endpoint *opene
 	if (mapping == NAT_MAPPING_UNKNOWN || mapping == NAT_MAPPING_PORT)
 		return 0;
 	if (probe->result.report.filtering == NAT_FILTERING_PORT) {
-		*opener = probe->alternate;
+		*opener = probe->result.alternate;
 		return ASK_CHANGE_PORT;
 	}
 	if (probe->result.report.filtering != NAT_FILTERING_ADDRESS ||

@@ -12,16 +12,15 @@ static void mapping_ask(
 	ask_start(probe, ask, now_ms);
 }
 
+/* Without a NAT as well, as filtering wants to know who answers at all. */
 void mapping_start(struct natprobe *probe, int64_t now_ms)
 {
 	const struct natprobe_result *result = &probe->result;
 	struct endpoint address = {result->other.addr, probe->config.relay.port};
 
 	probe->mapping.stage = PROBE_RUNNING;
-	if (endpoint_equal(&result->mapped, &result->local))
-		return;
-	if (probe->alternate.addr.family)
-		mapping_ask(probe, MAPPING_ALTERNATE, &probe->alternate, now_ms);
+	if (probe->result.alternate.addr.family)
+		mapping_ask(probe, MAPPING_ALTERNATE, &probe->result.alternate, now_ms);
 	if (result->other.addr.family) {
 		mapping_ask(probe, MAPPING_ADDRESS, &address, now_ms);
 		mapping_ask(probe, MAPPING_BOTH, &result->other, now_ms);
@@ -64,6 +63,7 @@ static enum nat_mapping mapping_verdict(const struct natprobe *probe)
 void mapping_step(struct natprobe *probe, int64_t now_ms)
 {
 	struct probe_mapping *mapping = &probe->mapping;
+	const struct ask *alternate = &mapping->asks[MAPPING_ALTERNATE];
 
 	(void)now_ms;
 	if (mapping->stage != PROBE_RUNNING)
@@ -72,5 +72,6 @@ void mapping_step(struct natprobe *probe, int64_t now_ms)
 		if (mapping->asks[i].started && !mapping->asks[i].done)
 			return;
 	mapping->stage = PROBE_DONE;
+	probe->result.alternate_silent = alternate->started && !alternate->answered;
 	probe->result.report.mapping = mapping_verdict(probe);
 }

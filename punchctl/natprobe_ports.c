@@ -8,7 +8,7 @@
  */
 static const struct endpoint *second_of(const struct natprobe *probe)
 {
-	return probe->result.other.addr.family ? &probe->result.other : &probe->alternate;
+	return probe->result.other.addr.family ? &probe->result.other : &probe->result.alternate;
 }
 
 static unsigned int asks_per_socket(const struct natprobe *probe)

@@ -82,7 +82,6 @@ struct natprobe {
 	struct natprobe_result result;
 	struct ask_socket sockets[NATPROBE_SOCKETS];
 	uint32_t rto_ms;
-	struct endpoint alternate; /* the relay's address with its other port; family 0: unknown */
 	struct probe_basic basic;
 	struct probe_mapping mapping;
 	struct probe_filtering filtering;

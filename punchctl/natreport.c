@@ -40,6 +40,45 @@ static const char *filtering_sentence(enum nat_filtering filtering)
 	return "";
 }
 
+/* What stands in the way of a verdict, where the relay has named what would help to one. */
+static void print_closed(const struct natprobe_result *result)
+{
+	out_print("port %u of the relay does not answer; a firewall in front of it?\n",
+		result->alternate.port);
+}
+
+static void print_mapping(const struct natprobe_result *result)
+{
+	enum nat_mapping mapping = result->report.mapping;
+	char other[ENDPOINT_TEXT];
+
+	out_print("mapping       %s: ", nat_mapping_text(mapping));
+	if (mapping == NAT_MAPPING_UNKNOWN && result->alternate_silent)
+		print_closed(result);
+	else if (mapping == NAT_MAPPING_NOT_PORT && result->other.addr.family)
+		out_print("a socket looks the same from both ports of the relay; its other "
+			  "address, %s, does not answer\n",
+			endpoint_format(&result->other, other));
+	else
+		out_print("%s\n", mapping_sentence(mapping));
+}
+
+static void print_filtering(const struct natprobe_result *result)
+{
+	enum nat_filtering filtering = result->report.filtering;
+	char other[ENDPOINT_TEXT];
+
+	out_print("filtering     %s: ", nat_filtering_text(filtering));
+	if (filtering == NAT_FILTERING_UNKNOWN && result->alternate_silent)
+		print_closed(result);
+	else if (filtering == NAT_FILTERING_NOT_PORT && result->other.addr.family)
+		out_print("other ports of the relay may answer; its other address, %s, does not "
+			  "answer\n",
+			endpoint_format(&result->other, other));
+	else
+		out_print("%s\n", filtering_sentence(filtering));
+}
+
 static void print_ports(const struct nat_ports *ports)
 {
 	switch (ports->allocation) {
@@ -183,10 +222,8 @@ void natreport_print(const struct natrun_config *config, const struct natrun_out
 		result->rtt_ms);
 	out_print("this host     %s\n", endpoint_format(&result->local, text));
 	out_print("seen as       %s\n", endpoint_format(&result->mapped, text));
-	out_print("mapping       %s: %s\n", nat_mapping_text(report->mapping),
-		mapping_sentence(report->mapping));
-	out_print("filtering     %s: %s\n", nat_filtering_text(report->filtering),
-		filtering_sentence(report->filtering));
+	print_mapping(result);
+	print_filtering(result);
 	if (report->mapping != NAT_MAPPING_NONE)
 		print_ports(&report->ports);
 	print_layers(result);
@@ -295,12 +332,12 @@ json_t *natreport_json(const struct natrun_config *config, const struct natrun_o
 	bool random = ports->allocation == NAT_ALLOCATION_RANDOM;
 	json_t *object;
 
-	object = json_pack("{s:o, s:o, s:o, s:o, s:b, s:f, s:s, s:s, s:s}", "relay",
-		endpoint_json(&config->relay), "other", endpoint_json(&result->other), "local",
-		endpoint_json(&result->local), "mapped", endpoint_json(&result->mapped), "blocked",
-		report->blocked, "rtt", result->rtt_ms / 1000.0, "mapping",
-		mapping_word(report->mapping), "filtering", filtering_word(report->filtering),
-		"allocation", allocations[ports->allocation]);
+	object = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:f, s:s, s:s, s:s}", "relay",
+		endpoint_json(&config->relay), "alternate", endpoint_json(&result->alternate),
+		"other", endpoint_json(&result->other), "local", endpoint_json(&result->local),
+		"mapped", endpoint_json(&result->mapped), "blocked", report->blocked, "rtt",
+		result->rtt_ms / 1000.0, "mapping", mapping_word(report->mapping), "filtering",
+		filtering_word(report->filtering), "allocation", allocations[ports->allocation]);
 	if (!object)
 		return NULL;
 	json_object_set_new(object, "step", number_json(sequential, ports->step));

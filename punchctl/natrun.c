@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "common/stun.h"
+#include "punchctl/signals.h"
 
 #define GATEWAY_TRIAL_S 60 /* it is deleted at the end; this is for when we die before */
 
@@ -301,11 +302,9 @@ int natrun(const struct natrun_config *config, struct natrun_outcome *out)
 	if (ret < 0)
 		return ret;
 	uv_timer_init(&run.loop, &run.timer);
-	uv_signal_init(&run.loop, &run.sigint);
-	uv_signal_init(&run.loop, &run.sigterm);
-	run.timer.data = run.sigint.data = run.sigterm.data = &run;
-	uv_signal_start(&run.sigint, on_signal, SIGINT);
-	uv_signal_start(&run.sigterm, on_signal, SIGTERM);
+	run.timer.data = &run;
+	signals_watch(&run.loop, &run.sigint, on_signal, SIGINT, &run);
+	signals_watch(&run.loop, &run.sigterm, on_signal, SIGTERM, &run);
 	ret = run_start(&run);
 	if (ret < 0)
 		run_end(&run, ret);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/notify.h"
 
 #define COLUMNS 80 /* of a terminal that does not know */
 
@@ -26,6 +27,23 @@ void progress_begin(struct progress *progress, bool plain)
 	const char *term = getenv("TERM");
 
 	progress->live = !plain && isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb");
+	progress->unit = !progress->live && getenv("NOTIFY_SOCKET");
+}
+
+bool progress_is_seen(const struct progress *progress)
+{
+	return progress->live || progress->unit;
+}
+
+static void progress_tell(struct progress *progress, const char *words)
+{
+	char line[LOG_STATUS];
+
+	progress_cut(words, sizeof(line), line, sizeof(line));
+	if (!strcmp(line, progress->told))
+		return;
+	memcpy(progress->told, line, sizeof(line));
+	notify_status(line);
 }
 
 void progress_show(struct progress *progress, const char *words)
@@ -33,6 +51,8 @@ void progress_show(struct progress *progress, const char *words)
 	struct winsize size = {0};
 	char line[LOG_STATUS];
 
+	if (progress->unit)
+		progress_tell(progress, words);
 	if (!progress->live)
 		return;
 	/* What a shell has put into the background must not write into its prompt. */
@@ -58,5 +78,5 @@ void progress_share(struct progress *progress)
 void progress_end(struct progress *progress)
 {
 	progress_show(progress, "");
-	progress->live = false;
+	progress->live = progress->unit = false;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "punchctl/args.h"
 #include "punchctl/cmd.h"
 #include "punchctl/complete.h"
 #include "punchctl/daemon.h"
@@ -150,10 +151,8 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 
 	if (!cmd)
 		return unknown(argv[0]);
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-		printf("usage: punchctl %s %s\n\n%s\n", cmd->name, cmd->usage, cmd->summary);
-		return CMD_DONE;
-	}
+	if (args_want_help(argc, argv))
+		return args_help(cmd);
 	return cmd->run(context, argc, argv);
 }
 

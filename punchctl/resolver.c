@@ -16,8 +16,9 @@ struct resolver {
 	bool closed; /* nobody waits for it any more */
 	uv_async_t async;
 	char *host;
+	int error;
 	struct addrinfo *found;
-	void (*done)(void *arg, const struct addrinfo *found);
+	void (*done)(void *arg, int error, const struct addrinfo *found);
 	void *arg;
 };
 
@@ -45,7 +46,8 @@ static void *resolver_run(void *data)
 {
 	struct resolver *resolver = data;
 
-	if (getaddrinfo(resolver->host, NULL, &target_hints, &resolver->found) != 0)
+	resolver->error = getaddrinfo(resolver->host, NULL, &target_hints, &resolver->found);
+	if (resolver->error)
 		resolver->found = NULL;
 	pthread_mutex_lock(&resolver->lock);
 	if (!resolver->closed)
@@ -59,7 +61,7 @@ static void on_async(uv_async_t *async)
 {
 	struct resolver *resolver = async->data;
 
-	resolver->done(resolver->arg, resolver->found);
+	resolver->done(resolver->arg, resolver->error, resolver->found);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -83,7 +85,8 @@ static int thread_start(struct resolver *resolver)
 }
 
 int resolver_open(uv_loop_t *loop, const char *host,
-	void (*done)(void *arg, const struct addrinfo *found), void *arg, struct resolver **out)
+	void (*done)(void *arg, int error, const struct addrinfo *found), void *arg,
+	struct resolver **out)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 	int ret;

@@ -12,9 +12,10 @@
 
 struct resolver;
 
-/* done() comes once, unless it is closed before; NULL: nothing was found. 0 or -errno. */
+/* done() comes once, unless it is closed before; error: getaddrinfo(3)'s. 0 or -errno. */
 int resolver_open(uv_loop_t *loop, const char *host,
-	void (*done)(void *arg, const struct addrinfo *found), void *arg, struct resolver **out);
+	void (*done)(void *arg, int error, const struct addrinfo *found), void *arg,
+	struct resolver **out);
 /* Also from done(). NULL: there is none. */
 void resolver_close(struct resolver *resolver);
 

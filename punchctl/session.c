@@ -12,7 +12,9 @@
 
 #include "common/log.h"
 #include "common/mac.h"
+#include "common/notify.h"
 #include "punchctl/session_lanes.h"
+#include "punchctl/signals.h"
 
 static bool on_take(void *arg, unsigned int lane, const uint8_t *data, size_t len)
 {
@@ -249,13 +251,6 @@ void session_arm(struct session *session)
 	uv_timer_start(&session->timer, on_timer, due > now ? (uint64_t)(due - now) : 0, 0);
 }
 
-static void session_signal(struct session *session, uv_signal_t *handle, int signum)
-{
-	uv_signal_init(&session->loop, handle);
-	handle->data = session;
-	uv_signal_start(handle, on_signal, signum);
-}
-
 int session_open(const struct session_config *config, struct session **out)
 {
 	struct session *session = calloc(1, sizeof(*session));
@@ -282,9 +277,9 @@ int session_open(const struct session_config *config, struct session **out)
 	uv_timer_init(&session->loop, &session->timer);
 	uv_timer_init(&session->loop, &session->beat);
 	session->timer.data = session->beat.data = session;
-	session_signal(session, &session->sigint, SIGINT);
-	session_signal(session, &session->sigterm, SIGTERM);
-	session_signal(session, &session->sighup, SIGHUP);
+	signals_watch(&session->loop, &session->sigint, on_signal, SIGINT, session);
+	signals_watch(&session->loop, &session->sigterm, on_signal, SIGTERM, session);
+	signals_watch(&session->loop, &session->sighup, on_signal, SIGHUP, session);
 	ret = session_begin(session);
 	if (ret == 0) {
 		*out = session;
@@ -300,7 +295,9 @@ int session_run(struct session *session)
 	const struct session_config *config = session->config;
 
 	report_start(&session->report, config->ports, config->local, config->sdp);
+	notify_ready();
 	progress_begin(&session->progress, config->plain || config->json);
+	session->status.lasting = session->progress.unit;
 	session_show(session);
 	uv_timer_start(&session->beat, on_beat, PROGRESS_MS, PROGRESS_MS);
 	session_arm(session);

@@ -104,15 +104,21 @@ static void holes_words(const struct status_punch *status, char text[static STAT
 			endpoint_format(&status->mapped, mapped));
 }
 
-static int64_t seconds(int64_t since_ms, int64_t now_ms)
+#define SINCE 40
+
+static const char *since_words(const struct status_punch *status, const char *before,
+	int64_t since_ms, int64_t now_ms, char text[static SINCE])
 {
-	return (now_ms - since_ms) / 1000;
+	if (status->lasting)
+		return "";
+	snprintf(text, SINCE, "%s for %lld s", before, (long long)(now_ms - since_ms) / 1000);
+	return text;
 }
 
 static void media_words(
 	const struct status_punch *status, int64_t now_ms, char text[static STATUS_TEXT])
 {
-	char holes[STATUS_TEXT], rate[OUT_UNIT], wrong[STATUS_TEXT];
+	char holes[STATUS_TEXT], rate[OUT_UNIT], wrong[STATUS_TEXT], since[SINCE];
 
 	holes_words(status, holes);
 	if (status->shared)
@@ -120,8 +126,10 @@ static void media_words(
 	else if (!status->media_ms)
 		snprintf(text, STATUS_TEXT, "%.100s, waiting for media", holes);
 	else if (!status->playing)
-		snprintf(text, STATUS_TEXT, "%.100s, waiting for media, none for %lld s", holes,
-			(long long)seconds(status->media_ms, now_ms));
+		snprintf(text, STATUS_TEXT, "%.100s, waiting for media%s", holes,
+			since_words(status, ", none", status->media_ms, now_ms, since));
+	else if (status->lasting)
+		snprintf(text, STATUS_TEXT, "playing");
 	else
 		snprintf(text, STATUS_TEXT, "playing, %s",
 			out_bytes((json_int_t)status->rate.rate, 1, rate));
@@ -143,11 +151,11 @@ const char *status_punch_words(
 		snprintf(
 			words, sizeof(words), "waiting for a program at port %u", status->unshared);
 	} else if (status->trouble_ms && !status->playing) {
-		char wrong[STATUS_TEXT];
+		char wrong[STATUS_TEXT], since[SINCE];
 
 		trouble_words(status, wrong);
-		snprintf(words, sizeof(words), "%.200s for %lld s; still trying", wrong,
-			(long long)seconds(status->trouble_ms, now_ms));
+		snprintf(words, sizeof(words), "%.180s%s; still trying", wrong,
+			since_words(status, "", status->trouble_ms, now_ms, since));
 	} else if (punched == 0) {
 		snprintf(words, sizeof(words), "proving the key to %s", relay);
 	} else if (punched < status->ports) {
@@ -231,7 +239,7 @@ const char *status_peers_words(const struct status_peers *status, char text[stat
 		nobody_words(status, words);
 	else
 		paths_words(status, words);
-	if (count == 0 || status->shared || count == status->paths[STATUS_LOST])
+	if (count == 0 || status->shared || status->lasting || count == status->paths[STATUS_LOST])
 		snprintf(text, STATUS_TEXT, "%.64s: %.180s", status->stream, words);
 	else
 		snprintf(text, STATUS_TEXT, "%.64s: %.120s, %s in, %s out", status->stream, words,

@@ -25,11 +25,12 @@ struct status_rate {
 
 void status_rate_look(struct status_rate *rate, uint64_t bytes, int64_t now_ms);
 
-/* The first five are the caller's to set. */
+/* The first six are the caller's to set. */
 struct status_punch {
 	const char *stream;
 	const struct endpoint *relay;
 	unsigned int ports;
+	bool lasting;		    /* only words that last: no rates, and not for how long */
 	bool shared;		    /* the media do not pass us */
 	uint16_t unshared;	    /* a port whose program is waited for; 0: none */
 	uint64_t punched;	    /* a bit for each hole */
@@ -67,6 +68,7 @@ struct status_peers {
 	bool proven;			  /* the key has been good */
 	bool silent;			  /* the relay is */
 	bool ready;			  /* of a client: a peer serves */
+	bool lasting;			  /* only words that last: no rates */
 	bool shared;			  /* the data do not pass us */
 	uint16_t unshared;		  /* a port whose program is waited for; 0: none */
 	unsigned int paths[STATUS_PATHS]; /* sessions, by how their data go */

@@ -68,6 +68,15 @@ bool target_is_address(const struct target *target)
 	return addr_parse(target->host, &addr) == 0;
 }
 
+bool target_take_address(struct target *target)
+{
+	if (addr_parse(target->host, &target->relays[0].addr) < 0)
+		return false;
+	target->relays[0].port = target->port;
+	target->count = 1;
+	return true;
+}
+
 unsigned int target_take(struct target *target, const struct addrinfo *found)
 {
 	target->count = 0;
@@ -99,29 +108,6 @@ unsigned int target_keep(struct target *target, const struct endpoint *relay)
 		target->count--;
 	target->relays[target->count] = *relay;
 	return target->count++;
-}
-
-int target_resolve(struct target *target, char why[static TARGET_WHY])
-{
-	struct addrinfo *found;
-	int ret;
-
-	target->count = 1;
-	target->relays[0].port = target->port;
-	if (addr_parse(target->host, &target->relays[0].addr) == 0)
-		return 0;
-	target->count = 0;
-	ret = getaddrinfo(target->host, NULL, &target_hints, &found);
-	if (ret != 0) {
-		snprintf(why, TARGET_WHY, "%.180s: %.60s", target->host, gai_strerror(ret));
-		return -ENOENT;
-	}
-	target_take(target, found);
-	freeaddrinfo(found);
-	if (target->count > 0)
-		return 0;
-	why_set(why, "%.200s has no address", target->host);
-	return -ENOENT;
 }
 
 int target_read_key(const char *path, char key[static TARGET_KEY], char why[static TARGET_WHY])

@@ -24,18 +24,18 @@ struct target {
 	char host[TARGET_HOST];
 	uint16_t port;
 	unsigned int count;
-	struct endpoint relays[TARGET_ADDRESSES]; /* by target_resolve(), the preferred first */
+	struct endpoint relays[TARGET_ADDRESSES]; /* by lookup(), the preferred first */
 };
 
 /* RELAY is a host name, an IPv4 address, or an IPv6 address in brackets. -EINVAL and why. */
 int target_parse(const char *text, struct target *out, char why[static TARGET_WHY]);
 /* The same for RELAY[:PORT] alone; the name is left as it is. */
 int target_parse_relay(const char *text, struct target *out, char why[static TARGET_WHY]);
-/* Asks the resolver, which may take seconds. -ENOENT and why. */
-int target_resolve(struct target *target, char why[static TARGET_WHY]);
-/* The same for who asks the resolver himself. */
+/* How the resolver is asked for its addresses. */
 extern const struct addrinfo target_hints;
 bool target_is_address(const struct target *target);
+/* The host is an address, which is taken; else false. */
+bool target_take_address(struct target *target);
 /* In place of the addresses of before, as many as fit; NULL: none. Returns how many. */
 unsigned int target_take(struct target *target, const struct addrinfo *found);
 /* Where this address is now, or another one of its family; without any it is added. */

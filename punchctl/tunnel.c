@@ -10,6 +10,8 @@
 
 #include "common/log.h"
 #include "common/mac.h"
+#include "common/notify.h"
+#include "punchctl/signals.h"
 
 #define MINUTE_MS 1000 /* between looks at what is idle */
 #define LOOK_MS	  3000 /* between looks at the host's addresses */
@@ -130,10 +132,16 @@ static void on_signal(uv_signal_t *handle, int signum)
 	tunnel_end(handle->data, 0);
 }
 
+/* The terminal that it was started at has been closed, or it is asked to read the key again. */
 static void on_hangup(uv_signal_t *handle, int signum)
 {
+	struct tunnel *tunnel = handle->data;
+
 	(void)signum;
-	tunnel_reread_key(handle->data);
+	if (tunnel->terminal && !signals_terminal())
+		tunnel_end(tunnel, 0);
+	else
+		tunnel_reread_key(tunnel);
 }
 
 /* SIGUSR1: by the relay only; SIGUSR2: direct paths again. */
@@ -166,14 +174,6 @@ static void limit_raise(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void tunnel_signal(
-	struct tunnel *tunnel, uv_signal_t *handle, uv_signal_cb callback, int signum)
-{
-	uv_signal_init(&tunnel->loop, handle);
-	handle->data = tunnel;
-	uv_signal_start(handle, callback, signum);
-}
-
 /* One for each family, with its first address. */
 static void routes_init(struct tunnel *tunnel)
 {
@@ -194,6 +194,7 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 {
 	tunnel->config = config;
 	tunnel->relayed = config->relayed;
+	tunnel->terminal = signals_terminal();
 	tunnel->listener = tunnel->best = -1;
 	snprintf(tunnel->key, sizeof(tunnel->key), "%s", config->key);
 	tunnel->report = (struct report){
@@ -215,11 +216,11 @@ static void tunnel_init(struct tunnel *tunnel, const struct tunnel_config *confi
 	uv_timer_init(&tunnel->loop, &tunnel->retry);
 	tunnel->minute.data = tunnel->retry.data = tunnel;
 	uv_timer_start(&tunnel->minute, on_minute, MINUTE_MS, MINUTE_MS);
-	tunnel_signal(tunnel, &tunnel->sigint, on_signal, SIGINT);
-	tunnel_signal(tunnel, &tunnel->sigterm, on_signal, SIGTERM);
-	tunnel_signal(tunnel, &tunnel->sighup, on_hangup, SIGHUP);
-	tunnel_signal(tunnel, &tunnel->sigusr1, on_user, SIGUSR1);
-	tunnel_signal(tunnel, &tunnel->sigusr2, on_user, SIGUSR2);
+	signals_watch(&tunnel->loop, &tunnel->sigint, on_signal, SIGINT, tunnel);
+	signals_watch(&tunnel->loop, &tunnel->sigterm, on_signal, SIGTERM, tunnel);
+	signals_watch(&tunnel->loop, &tunnel->sighup, on_hangup, SIGHUP, tunnel);
+	signals_watch(&tunnel->loop, &tunnel->sigusr1, on_user, SIGUSR1, tunnel);
+	signals_watch(&tunnel->loop, &tunnel->sigusr2, on_user, SIGUSR2, tunnel);
 }
 
 int tunnel_open(const struct tunnel_config *config, struct tunnel **out)
@@ -256,6 +257,7 @@ int tunnel_run(struct tunnel *tunnel)
 	tell_start(&tell, &config->local, config->target->relays, config->target->count);
 	tunnel_net_look(tunnel);
 	tunnel_fill(tunnel);
+	notify_ready();
 	progress_begin(&tunnel->progress, config->plain || config->json);
 	tunnel_show(tunnel);
 	uv_run(&tunnel->loop, UV_RUN_DEFAULT);

@@ -8,7 +8,7 @@
 
 #define AGAIN_MS 30000 /* between two questions, however long the relay is silent */
 
-static void on_found(void *arg, const struct addrinfo *found)
+static void on_found(void *arg, int error, const struct addrinfo *found)
 {
 	struct tunnel *tunnel = arg;
 	struct target *target = tunnel->config->target, fresh = *target;
@@ -18,7 +18,7 @@ static void on_found(void *arg, const struct addrinfo *found)
 
 	resolver_close(tunnel->resolver);
 	tunnel->resolver = NULL;
-	if (target_take(&fresh, found) == 0)
+	if (error || target_take(&fresh, found) == 0)
 		return;
 	for (unsigned int i = 0; i < tunnel->route_count; i++)
 		index[i] = target_keep(&fresh, &target->relays[tunnel->routes[i].index]);

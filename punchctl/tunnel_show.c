@@ -38,13 +38,14 @@ void tunnel_show(struct tunnel *tunnel)
 		.silent = relay_is_silent(tunnel),
 		.ready = tunnel->best >= 0,
 		.shared = config->share,
+		.lasting = tunnel->progress.unit,
 		.in = tunnel->in,
 		.out = tunnel->out,
 	};
 	const struct session *session;
 	char text[STATUS_TEXT];
 
-	if (!tunnel->progress.live)
+	if (!progress_is_seen(&tunnel->progress))
 		return;
 	if (config->share && tunnel->twin.fd < 0)
 		status.unshared = config->local.port;

@@ -74,7 +74,8 @@ struct tunnel {
 	uv_timer_t minute, retry;
 	uv_signal_t sigint, sigterm, sighup, sigusr1, sigusr2;
 	bool ending, ready;
-	bool relayed; /* no direct paths */
+	bool relayed;  /* no direct paths */
+	bool terminal; /* it was started at one */
 	int ret;
 	struct player player;
 	struct carrier_shared shared;

@@ -150,6 +150,9 @@ static const struct {
 	{"serve cam1", RELAY "to 1.2.3.4:1\nshare-port\n", 0, "a port of this host"},
 	{"serve cam1", RELAY "to ::1:9\n", 2, "write 127.0.0.1:8000 or [::1]:8000 and not ::1:9"},
 	{"serve cam1", RELAY "command vlc\n", 2, "serve starts no command"},
+	{"punch cam1", RELAY "command sh -c \"echo hi\"\n", 2, "do not join them: \"echo;"},
+	{"punch cam1", RELAY "command sh -c 'echo hi'\n", 2, "do not join them: 'echo;"},
+	{"punch cam1", RELAY "command mpv --title=\"my cam\"\n", 2, "do not join them: cam\";"},
 	{"serve cam1", RELAY "sessions 0\n", 2, "--sessions takes 1 to 1024, not 0"},
 	{"connect cam1", RELAY, 0, "--listen is missing"},
 	{"connect cam1", RELAY "to 1\n", 2, "connect has no option \"to\""},
@@ -196,7 +199,7 @@ START_TEST(test_too_many_words)
 }
 END_TEST
 
-/* The words of the line, and what they lead to: it fails at the key, or at the description. */
+/* The words of the line, and what they lead to: the key, or the description, cannot be used. */
 static const struct said beaten[] = {
 	{"punch cam1", "punchrelay/cam1.key: No such file"},
 	{"punch cam1 --key-file other", "punchctl: other: No such file"},
@@ -210,7 +213,7 @@ START_TEST(test_line_beats_file)
 {
 	shell_write(path, RELAY "sdp film.sdp\n");
 	shell_write("key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
-	ck_assert_int_ne(shell_run(beaten[_i].line), CMD_DONE);
+	ck_assert_int_eq(shell_run(beaten[_i].line), CMD_USAGE);
 	ck_assert_msg(strstr(shell.err, beaten[_i].text), "\"%s\" says \"%s\"", beaten[_i].line,
 		shell.err);
 }

@@ -70,6 +70,50 @@ START_TEST(test_one_address)
 }
 END_TEST
 
+/* Whose other port is closed, and silence has no say: only an answer does. */
+START_TEST(test_walled)
+{
+	struct sim_config config = behind(nat(NAT_ENDPOINT, scopes[_i], NAT_RANDOM));
+	struct sim sim;
+
+	config.two = false;
+	config.walled = true;
+	sim_run(&config, &quick, &sim);
+	ck_assert_int_eq(sim.result.report.mapping, NAT_MAPPING_UNKNOWN);
+	ck_assert_int_eq(sim.result.report.filtering, NAT_FILTERING_UNKNOWN);
+	ck_assert_uint_eq(sim.result.alternate.port, 3479);
+	ck_assert(sim.result.alternate_silent);
+	config.nats = 0;
+	sim_run(&config, &quick, &sim);
+	ck_assert_int_eq(sim.result.report.mapping, NAT_MAPPING_NONE);
+	ck_assert_int_eq(sim.result.report.filtering, NAT_FILTERING_UNKNOWN);
+	config.nats = 1;
+	config.walled = false;
+	config.walled_in = true;
+	sim_run(&config, &quick, &sim);
+	ck_assert_int_eq(sim.result.report.mapping, NAT_MAPPING_UNKNOWN);
+	ck_assert_int_eq(sim.result.report.filtering,
+		scopes[_i] == NAT_PORT ? NAT_FILTERING_UNKNOWN : NAT_FILTERING_NOT_PORT);
+	ck_assert(sim.result.alternate_silent);
+}
+END_TEST
+
+/* Whose other address is closed: what one address tells. */
+START_TEST(test_half)
+{
+	struct sim_config config = behind(nat(NAT_ENDPOINT, scopes[_i], NAT_RANDOM));
+	struct sim sim;
+
+	config.half = true;
+	sim_run(&config, &quick, &sim);
+	ck_assert_int_eq(sim.result.report.mapping, NAT_MAPPING_NOT_PORT);
+	ck_assert_int_eq(sim.result.report.filtering,
+		scopes[_i] == NAT_PORT ? NAT_FILTERING_PORT : NAT_FILTERING_NOT_PORT);
+	ck_assert_uint_ne(sim.result.other.addr.family, 0);
+	ck_assert(!sim.result.alternate_silent);
+}
+END_TEST
+
 /* A server that is none of ours, and has one address: no verdict rests on its silence. */
 START_TEST(test_plain)
 {
@@ -355,6 +399,8 @@ static TCase *probe_case(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, test_classes, 0, 9);
 	tcase_add_loop_test(tcase, test_one_address, 0, 9);
+	tcase_add_loop_test(tcase, test_walled, 0, 3);
+	tcase_add_loop_test(tcase, test_half, 0, 3);
 	tcase_add_test(tcase, test_plain);
 	tcase_add_test(tcase, test_no_nat);
 	tcase_add_test(tcase, test_blocked);

@@ -80,9 +80,12 @@ START_TEST(test_json)
 	struct natrun_config config = {.relay = {{AF_INET, {203, 0, 113, 7}}, 3478}};
 	struct natrun_outcome outcome =
 		behind(NAT_MAPPING_PORT, NAT_FILTERING_NOT_PORT, NAT_ALLOCATION_SEQUENTIAL);
-	json_t *object = natreport_json(&config, &outcome);
+	json_t *object;
 
+	outcome.probe.alternate = (struct endpoint){{AF_INET, {203, 0, 113, 7}}, 3479};
+	object = natreport_json(&config, &outcome);
 	ck_assert_str_eq(text_of(object, "relay"), "203.0.113.7:3478");
+	ck_assert_str_eq(text_of(object, "alternate"), "203.0.113.7:3479");
 	ck_assert_str_eq(text_of(object, "other"), "null");
 	ck_assert_str_eq(text_of(object, "mapped"), "192.0.2.9:40000");
 	ck_assert_str_eq(text_of(object, "mapping"), "address-and-port-dependent");

@@ -41,6 +41,8 @@ static const struct said usage[] = {
 	{"metrics --text", "metrics has no option \"--text\""},
 	{"key cam1", "\"cam1\" is a word too many"},
 	{"key --out", "key has no option \"--out\""},
+	{"nat", "nat wants one relay, RELAY[:PORT]"},
+	{"nat cam1@relay", "nat wants the relay alone: relay; usage"},
 	{"remove", "the stream's name is missing; usage: punchctl remove {NAME | --batch FILE "
 		   "[--keep-going]}\n"},
 	{"remove a b", "\"b\" is a word too many"},
@@ -194,12 +196,13 @@ START_TEST(test_complete)
 }
 END_TEST
 
+static const char *const commands[] = {"add", "remove", "list", "show", "explain", "key", "flush",
+	"reload", "drain", "monitor", "top", "rules", "metrics", "doctor", "punch", "serve",
+	"connect", "nat"};
+
 START_TEST(test_help)
 {
-	static const char *const commands[] = {"add", "remove", "list", "show", "key", "flush",
-		"reload", "drain", "monitor", "top", "rules", "metrics", "punch", "serve",
-		"connect"};
-	char line[32], start[48];
+	char start[48];
 
 	ck_assert_int_eq(shell_run("--help"), CMD_DONE);
 	ck_assert_str_eq(shell.err, "");
@@ -207,14 +210,43 @@ START_TEST(test_help)
 		snprintf(start, sizeof(start), "\n  %-8s ", commands[i]);
 		ck_assert_ptr_nonnull(strstr(shell.out, start));
 	}
-	for (size_t i = 0; i < COUNT(commands); i++) {
-		snprintf(line, sizeof(line), "%s --help", commands[i]);
-		snprintf(start, sizeof(start), "usage: punchctl %s ", commands[i]);
-		ck_assert_int_eq(shell_run(line), CMD_DONE);
-		ck_assert_int_eq(strncmp(shell.out, start, strlen(start)), 0);
-	}
 	ck_assert_int_eq(shell_run("--version"), CMD_DONE);
 	ck_assert_str_eq(shell.out, "punchctl " PACKAGE_VERSION "\n");
+}
+END_TEST
+
+/* It fits a terminal, and each option that the command is used with has its line. */
+START_TEST(test_help_of)
+{
+	char line[32], start[48], *text, *words;
+
+	snprintf(line, sizeof(line), "%s --help", commands[_i]);
+	snprintf(start, sizeof(start), "usage: punchctl %s", commands[_i]);
+	ck_assert_int_eq(shell_run(line), CMD_DONE);
+	ck_assert_int_eq(strncmp(shell.out, start, strlen(start)), 0);
+	for (text = shell.out; *text; text += strcspn(text, "\n") + 1) {
+		size_t len = strcspn(text, "\n");
+
+		ck_assert_uint_le(len, 80);
+		ck_assert(len == 0 || text[len - 1] != ' ');
+	}
+	words = strstr(shell.out, "\n\n");
+	ck_assert_ptr_nonnull(words);
+	*words++ = '\0';
+	for (text = strstr(shell.out, "--"); text; text = strstr(text + 2, "--")) {
+		snprintf(start, sizeof(start), "\n  %.*s", (int)strcspn(text, " ]}"), text);
+		ck_assert_msg(strstr(words, start), "%s: %s", commands[_i], start);
+	}
+}
+END_TEST
+
+/* Wherever it is asked for; but what is another program's is not ours. */
+START_TEST(test_help_anywhere)
+{
+	ck_assert_int_eq(shell_run("punch cam1 --port 1 -h"), CMD_DONE);
+	ck_assert_ptr_nonnull(strstr(shell.out, "usage: punchctl punch NAME"));
+	ck_assert_int_eq(shell_run("punch cam1@relay -- mpv --help"), CMD_USAGE);
+	ck_assert_ptr_nonnull(strstr(shell.err, "--key-file is missing"));
 }
 END_TEST
 
@@ -374,6 +406,8 @@ static Suite *punchctl_suite(void)
 	tcase_add_test(tcase, test_socket_path);
 	tcase_add_loop_test(tcase, test_complete, 0, COUNT(completions));
 	tcase_add_test(tcase, test_help);
+	tcase_add_loop_test(tcase, test_help_of, 0, COUNT(commands));
+	tcase_add_test(tcase, test_help_anywhere);
 	tcase_add_test(tcase, test_duration);
 	tcase_add_test(tcase, test_bytes);
 	tcase_add_test(tcase, test_units);

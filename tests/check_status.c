@@ -77,6 +77,23 @@ START_TEST(test_quiet)
 }
 END_TEST
 
+/* For those who read it later: nothing that another second makes wrong. */
+START_TEST(test_lasting)
+{
+	punch.lasting = true;
+	happen(AGENT_SILENT, 0);
+	now_ms += 3000;
+	assert_words("cam1: no answer from 203.0.113.7:3478; still trying");
+	happen(AGENT_PUNCHED, 0);
+	status_punch_media(&punch, now_ms);
+	status_punch_tick(&punch, 1000, now_ms);
+	assert_words("cam1: playing");
+	now_ms += STATUS_QUIET_MS;
+	status_punch_tick(&punch, 1000, now_ms);
+	assert_words("cam1: punched as 192.0.2.9:40123, waiting for media");
+}
+END_TEST
+
 START_TEST(test_ports)
 {
 	punch.ports = 4;
@@ -250,6 +267,7 @@ static Suite *status_suite(void)
 	tcase_add_checked_fixture(tcase, setup, NULL);
 	tcase_add_test(tcase, test_punch);
 	tcase_add_test(tcase, test_quiet);
+	tcase_add_test(tcase, test_lasting);
 	tcase_add_test(tcase, test_ports);
 	tcase_add_loop_test(tcase, test_trouble, 0, COUNT(troubles));
 	tcase_add_test(tcase, test_trouble_while_playing);

@@ -308,11 +308,12 @@ END_TEST
 static struct resolver *resolver;
 static bool resolved;
 
-static void on_found(void *arg, const struct addrinfo *found)
+static void on_found(void *arg, int error, const struct addrinfo *found)
 {
 	struct target target = {.port = 3478};
 
 	ck_assert_ptr_eq(arg, &target_hints);
+	ck_assert_int_eq(error, 0);
 	resolved = target_take(&target, found) > 0;
 	resolver_close(resolver);
 }

@@ -119,6 +119,16 @@ static int sim_send(
 	return 0;
 }
 
+/* A firewall in front of the relay, which has no say in what the relay names. */
+static bool is_walled(const struct world *world, const struct endpoint *here, bool inward)
+{
+	const struct sim_config *config = world->config;
+
+	if (here->port == ALTERNATE && (config->walled || (config->walled_in && !inward)))
+		return true;
+	return config->half && here->addr.bytes[3] != 1;
+}
+
 static void answer(struct world *world, const struct event *event, const struct stun *request)
 {
 	struct endpoint source = event->to, client = event->from;
@@ -157,15 +167,16 @@ static void answer(struct world *world, const struct event *event, const struct 
 		world->out->small += event->len < buf.at;
 	else
 		client.port = request->response_port;
-	post(world, true, &source, &client, data, buf.at);
+	if (!is_walled(world, &source, true))
+		post(world, true, &source, &client, data, buf.at);
 }
 
 static void relay_input(struct world *world, const struct event *event)
 {
 	struct stun request;
 
-	if (world->config->dead || stun_parse(event->data, event->len, &request) < 0 ||
-		request.type != STUN_REQUEST)
+	if (world->config->dead || is_walled(world, &event->to, false) ||
+		stun_parse(event->data, event->len, &request) < 0 || request.type != STUN_REQUEST)
 		return;
 	if (!world->config->two && event->to.addr.bytes[3] != 1)
 		return;

@@ -20,11 +20,14 @@ struct sim_config {
 	unsigned int routers;		 /* without NAT, before the outermost NAT */
 	unsigned int hops;		 /* from the host to the relay; 0: 12 */
 	bool two;			 /* the relay has two addresses, else two ports only */
-	bool plain;			 /* it has neither, and ignores CHANGE-REQUEST */
-	bool dead;			 /* it says nothing */
-	bool deaf;			 /* it knows no RESPONSE-PORT */
-	unsigned int loss;		 /* per mille */
-	unsigned int delay_ms;		 /* one way; 0: 30 */
+	bool walled;			 /* no datagram reaches or leaves its other port, */
+	bool walled_in;			 /* or reaches it */
+	bool half;	       /* or reaches or leaves its other address, which it names */
+	bool plain;	       /* it has neither, and ignores CHANGE-REQUEST */
+	bool dead;	       /* it says nothing */
+	bool deaf;	       /* it knows no RESPONSE-PORT */
+	unsigned int loss;     /* per mille */
+	unsigned int delay_ms; /* one way; 0: 30 */
 	uint32_t seed;
 };
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # punchctl punch, serve and connect on a terminal: one line says how it stands, is written anew in
-# place, fits, and leaves nothing behind; a player has the terminal to itself. Elsewhere lines are
-# lines. tmux is the terminal, and says what is on it.
+# place, fits, and leaves nothing behind; a player has the terminal to itself, and what is closed
+# ends them. Elsewhere lines are lines. tmux is the terminal, and says what is on it.
 #
 #   relay  203.0.113.7 ---+--- nat  192.0.2.9  --- client   10.0.0.2: tmux
 #   sender               net
@@ -11,7 +11,7 @@
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/peerlab.sh"
 . "$TOP/tests/screen.sh"
-plan 38
+plan 46
 command -v tmux >/dev/null || bail "no tmux"
 
 SHOWS_IN=15
@@ -139,6 +139,37 @@ for how in "TERM=dumb $punch" "env -u TERM $punch" "$punch --plain" "$punch 2>&1
 	wait_for 5 is_back
 done
 
+# --- a name
+
+# Names are asked of a server that is not there, whatever this host has.
+echo 'hosts: dns' >"$T/nsswitch.conf"
+echo 'nameserver 127.0.0.1' >"$T/resolv.conf"
+cat >"$T/nameless" <<SCRIPT
+#!/bin/sh
+mount --bind "$T/nsswitch.conf" /etc/nsswitch.conf && mount --bind "$T/resolv.conf" /etc/resolv.conf && exec "\$@"
+SCRIPT
+chmod +x "$T/nameless"
+run "clear; unshare --mount $T/nameless ${punch/$RELAY4/relay.lab}"
+shows "a name is looked up" '^looking up relay\.lab$'
+shows "for as long as nobody knows" '^punchctl: relay\.lab: .*; still trying$'
+keys C-c
+ok "an interrupt ends that, too" wait_for 5 is_back
+is "and nothing is left" "$(left)" ""
+
+# --- what is ignored stays ignored
+
+# In the background of a script an interrupt is, too.
+# shellcheck disable=SC2086
+start client nohup nohup $punch
+wait_for 5 contains "$T/nohup.err" 'punched: 9099 as'
+kill -HUP "$(pid_of nohup)"
+kill -INT "$(pid_of nohup)"
+send 300
+ok "with nohup a hang-up does not end it, nor an interrupt in the background" \
+	wait_for 5 contains "$T/nohup.err" 'playing: media come$'
+ok "all else does" stop nohup
+stop send
+
 # --- peers
 
 path_cut "$NAT4" "$NAT2"
@@ -166,3 +197,10 @@ shows "without the relay too there is no path" '^game: reconnecting$'
 keys C-c
 ok "the line goes with it" wait_for 5 is_back
 is "and leaves nothing" "$(left)" ""
+
+# --- a terminal that is closed
+
+run "clear; sh -c 'echo \$\$ >$T/closed.pid; exec $PUNCHCTL connect game@$RELAY4 --key-file $T/game.key --listen 9001'"
+shows "connect is at a terminal" '^game: '
+mux kill-server
+ok "with that it ends" wait_for 5 gone "$(cat "$T/closed.pid")"

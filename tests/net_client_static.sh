@@ -52,7 +52,7 @@ conf "$RELAY4"
 alone nothing punch cam1
 finish nothing 5
 is "the key too" "$? $(cat "$T/nothing.err")" \
-	"1 punchctl: /home/.config/punchrelay/cam1.key: No such file or directory"
+	"2 punchctl: /home/.config/punchrelay/cam1.key: No such file or directory"
 install -m 644 "$T/cam1.key" "$T/root/home/.config/punchrelay/cam1.key"
 
 alone punch punch cam1

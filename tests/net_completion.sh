@@ -16,7 +16,7 @@ commands() {
 }
 
 options_of() { # COMMAND
-	help_of "$1" | sed -n 1p | grep -oE -- '--?[a-z0-9][a-z-]*'
+	help_of "$1" | sed '/^$/q' | grep -oE -- '--?[a-z0-9][a-z-]*'
 }
 
 offered() { # WORD...

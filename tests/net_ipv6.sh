@@ -129,7 +129,7 @@ is "nor does the IPv6 stream" "$(sees "$T/got-six.log")" "[30000, 31999, 2000, 0
 is "who sends in the family that has no allowed sender gets nowhere" \
 	"$(in_ns sender "$UDPTOOL" send --from "$SENDER4:7777" --to "$RELAY4:9106" --count 5 --rate 100 >/dev/null &&
 		in_ns relay conntrack -L -p udp --orig-port-src 7777 2>/dev/null | grep -c .)" 0
-ok "one client goes" stop punch4 INT
+ok "one client goes" stop punch4
 ok "the other stays" client_is "[$RELAY6]:9099" "[$NAT6]"
 ok "a restart adopts both families" relayd_stop
 ok "and starts" relayd_start

@@ -15,7 +15,7 @@
 # nat, home, mapper and old run miniupnpd, which maps nothing where its outside is reserved for private
 # use or documents; hence the addresses of the last three.
 . "$(dirname "$0")/lib.sh"
-plan 77
+plan 83
 
 SECOND4=203.0.113.8
 KINDS="open nat random counting cone adf home"
@@ -124,6 +124,20 @@ reaches() { # NAT
 		finish "got-$1" 6 && [ "$(json "$T/got-$1.log" 'd["distinct"]')" = 5 ]
 }
 
+# A firewall in front of the relay, of which that knows nothing.
+wall() { # EXPRESSION of what does not come in, EXPRESSION of what does not leave
+	in_ns relay nft -f - <<-NFT
+		table inet wall {
+			chain inward { type filter hook prerouting priority raw; $1 drop; }
+			chain outward { type filter hook postrouting priority 300; $2 drop; }
+		}
+	NFT
+}
+
+unwall() {
+	in_ns relay nft delete table inet wall
+}
+
 older_than() { # SECONDS: the mapping that is held
 	[ $(($(microseconds) - HELD_SINCE)) -gt $(($1 * 1000000)) ]
 }
@@ -174,6 +188,17 @@ start client words "$PUNCHCTL" nat "$RELAY4" --no-gateway
 ok "the same in words" finish words 10
 ok "which name the mapping" contains "$T/words.log" '^mapping +endpoint-independent: '
 note "$(cat "$T/words.log")"
+
+### What is named and does not answer ####################################################
+
+wall "ip daddr $SECOND4" "ip saddr $SECOND4"
+start c_cone half "$PUNCHCTL" nat "$RELAY4" --no-gateway
+finish half 10
+ok "the second address is filtered: it is named where it leaves mapping open" contains "$T/half.log" \
+	"^mapping .* or address-dependent: .*; its other address, $SECOND4:3479, does not answer\$"
+ok "and where it leaves filtering open" contains "$T/half.log" \
+	"^filtering .* or address-dependent: .*; its other address, $SECOND4:3479, does not answer\$"
+unwall
 
 ### Routers that map ports ###############################################################
 
@@ -251,6 +276,25 @@ done <<-'TABLE'
 	adf not-port-dependent not-port-dependent
 	home not-port-dependent address-and-port-dependent
 TABLE
+
+CLOSED='port 3479 of the relay does not answer; a firewall in front of it\?'
+wall "udp dport 3479" "udp sport 3479"
+start c_cone walled "$PUNCHCTL" nat "$RELAY4" --no-gateway
+ask cone walled-json "$RELAY4" --no-gateway
+finish walled 10
+finish walled-json 10
+ok "its other port is filtered: that is why mapping is unknown" contains "$T/walled.log" \
+	"^mapping +unknown: $CLOSED\$"
+ok "and filtering, of which silence says nothing" contains "$T/walled.log" \
+	"^filtering +unknown: $CLOSED\$"
+is "which is named to programs" "$(said walled-json alternate)" "$RELAY4:3479"
+unwall
+wall "udp dport 3479" "udp sport 9"
+ask cone inward "$RELAY4" --no-gateway
+finish inward 10
+is "from there it still answers a cone" "$(said inward mapping) $(said inward filtering)" \
+	"unknown not-port-dependent"
+unwall
 
 # Somebody else's server
 relayd_stop

@@ -376,8 +376,8 @@ stop send KILL
 stop got
 is "no datagram came twice" "$(json "$T/got.log" 'd["duplicated"]')" 0
 figure "seconds of the longest silence of the player, in which relayd was dead or the line cut" "$(json "$T/got.log" 'd["gap"]')"
-stop talk INT
-is "JSON: an interrupt ends it with 0" "$?" 0
+stop talk
+is "JSON: a signal ends it with 0" "$?" 0
 ok "each line is an object with an event and the stream" "$PYTHON" "$T/events.py" "$T/talk.log" talk
 is "the last is the end, with what was carried" "$(tail -n 1 "$T/talk.log" >"$T/end.json" &&
 	json "$T/end.json" '[d["event"], d["inward"] >= 2, d["outward"] >= 2, d["dropped"]]')" '["end", true, true, 0]'

@@ -92,7 +92,7 @@ quiet() {
 }
 wait_for 5 quiet
 stop recv
-stop punch INT
+stop punch
 stop wire
 
 "$PYTHON" -B "$T/roam.py" "$T/wan.pcap" "$TOP/tests" "$RELAY4:3478" >"$T/roam.json"
