@@ -36,6 +36,7 @@ struct net_setup {
 	struct config *config;
 	uint64_t watchdog_ms; /* silence that systemd bears; 0: any */
 	bool again;	      /* this net side replaces one that died */
+	bool made;	      /* the table is new: there is nothing to adopt */
 	int kernel_fd;	      /* SOCK_SEQPACKET to the kernel side */
 	int control_fd;	      /* listening */
 	size_t punch_count;
