@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How a relay behind 1:1 NAT learns its public address, and who cannot tell it. */
 #include <string.h>
+#include <sys/resource.h>
 
 #include "relayd/discover.h"
+#include "relayd/host_watch.h"
 #include "tests/endpoint.h"
 #include "tests/suite.h"
 
@@ -369,6 +371,46 @@ START_TEST(test_shared)
 }
 END_TEST
 
+static void tell_gone(void *data, const struct addr *addr, bool came)
+{
+	char text[ADDR_TEXT];
+
+	ck_assert_str_eq(addr_format(addr, text), PUBLIC);
+	ck_assert(!came);
+	(*(int *)data)++;
+}
+
+/* Of the host's addresses, none of which is known without a file descriptor. */
+START_TEST(test_host)
+{
+	struct rlimit limit, none;
+	struct host_watch watch;
+	uv_loop_t loop;
+	int told = 0;
+
+	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	ck_assert_int_eq(host_watch_open(&watch, &loop), 0);
+	ck_assert(watch.count < HOST_WATCH_ADDRESSES);
+	watch.addresses[watch.count++] = endpoint(PUBLIC ":1").addr;
+	ck_assert(!host_watch_changed(&watch, tell_gone, &told));
+	watch.told = true;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	ck_assert(!host_watch_changed(&watch, tell_gone, &told));
+	ck_assert(!host_watch_changed(&watch, tell_gone, &told));
+	setrlimit(RLIMIT_NOFILE, &limit);
+	ck_assert_int_eq(told, 0);
+	ck_assert(host_watch_changed(&watch, tell_gone, &told));
+	ck_assert(!host_watch_changed(&watch, tell_gone, &told));
+	ck_assert_int_eq(told, 1);
+	uv_close((uv_handle_t *)&watch.poll, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
 static Suite *discover_suite(void)
 {
 	Suite *suite = suite_create("discover");
@@ -387,6 +429,7 @@ static Suite *discover_suite(void)
 	tcase_add_test(tcase, test_port);
 	tcase_add_test(tcase, test_cloud);
 	tcase_add_test(tcase, test_shared);
+	tcase_add_test(tcase, test_host);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
