@@ -133,13 +133,14 @@ bool discover_is_silent(const struct discover *discover, uint8_t family)
 	return silent;
 }
 
-void discover_cloud(struct discover *discover, const struct addr *local, const struct addr *public)
+void discover_cloud(struct discover *discover, const struct metadata_pair *pair)
 {
-	struct discover_address *address = find(discover, local);
+	struct discover_address *address = find(discover, &pair->local);
 
-	if (!address || public->family != local->family || !addr_is_routable(public))
+	if (!address || pair->public.family != pair->local.family ||
+		!addr_is_routable(&pair->public))
 		return;
-	address->cloud = *public;
+	address->cloud = pair->public;
 	address->cloud_name = discover->metadata.name;
 }
 

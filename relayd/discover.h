@@ -64,7 +64,7 @@ bool discover_answer(struct discover *discover, const struct endpoint *source,
 /* The server of this family has answered none of the addresses for a while. */
 bool discover_is_silent(const struct discover *discover, uint8_t family);
 /* What the metadata service says. */
-void discover_cloud(struct discover *discover, const struct addr *local, const struct addr *public);
+void discover_cloud(struct discover *discover, const struct metadata_pair *pair);
 
 /* How the others see it, as far as anybody has said, a cloud before a server; family 0: nobody. */
 struct addr discover_seen(const struct discover_address *address);

@@ -88,10 +88,11 @@ static void cloud_answered(void *data, const char *answer, size_t len)
 	struct net *net = data;
 	struct metadata *metadata = &net->discover.metadata;
 	unsigned int silent = metadata->silent;
-	struct addr local, public;
+	struct metadata_pair pairs[METADATA_PAIRS];
+	size_t count = metadata_answer(metadata, answer, len, net_now(net), pairs);
 
-	if (metadata_answer(metadata, answer, len, net_now(net), &local, &public))
-		discover_cloud(&net->discover, &local, &public);
+	for (size_t i = 0; i < count; i++)
+		discover_cloud(&net->discover, &pairs[i]);
 	if (metadata->silent > silent && metadata->silent == DISCOVER_SILENT)
 		log_notice("no metadata service at " METADATA_HOST " knows a public address");
 	ask_cloud(net);

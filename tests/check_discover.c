@@ -92,11 +92,11 @@ static void advertise(const char *public)
 
 static void cloud_says(const char *local, const char *public)
 {
-	struct addr one, other;
+	struct metadata_pair pair;
 
-	ck_assert_int_eq(addr_parse(local, &one), 0);
-	ck_assert_int_eq(addr_parse(public, &other), 0);
-	discover_cloud(&discover, &one, &other);
+	ck_assert_int_eq(addr_parse(local, &pair.local), 0);
+	ck_assert_int_eq(addr_parse(public, &pair.public), 0);
+	discover_cloud(&discover, &pair);
 }
 
 /* What is advertised for the address of this index, "" for nothing. */

@@ -213,7 +213,7 @@ one_to_one "$RELAY4"
 # --- the cloud
 
 is "nobody has asked the cloud" "$(asked cloudd)" 0
-for cloud in "aws AWS" "gcp Google Cloud" "azure Azure"; do
+for cloud in "aws AWS" "gcp Google Cloud" "azure Azure" "azure-standard Azure"; do
 	mode cloudd "${cloud%% *}"
 	conf 'discover = "cloud"'
 	relayd_stop
