@@ -71,8 +71,7 @@ struct net {
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
 	struct discover discover;
-	bool discover_silent[STREAM_FAMILIES]; /* the server of IPv4, IPv6, as was last said */
-	struct fetch fetch;		       /* a question to the metadata service */
+	struct fetch fetch; /* a question to the metadata service */
 	struct host_watch host_watch;
 	struct troubles troubles;
 	bool clock_known; /* how far the wall clock is ahead of that since the boot: */

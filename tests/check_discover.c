@@ -118,6 +118,32 @@ static void assert_doubt(const char *wanted)
 	ck_assert_str_eq(text, wanted);
 }
 
+#define SILENT	SERVER " does not answer: "
+#define UNKNOWN SILENT "how the others see this relay is not known"
+#define LEARNT	SILENT "what was learnt before stays"
+#define AGAIN	SERVER " answers again"
+
+/* What is said of the server now, "" for nothing. */
+static void assert_silence(const char *wanted)
+{
+	char text[DISCOVER_TEXT] = "";
+
+	ck_assert_int_eq(discover_silence(&discover, AF_INET, text), *wanted != '\0');
+	ck_assert_str_eq(text, wanted);
+	ck_assert(!discover_silence(&discover, AF_INET6, text));
+}
+
+/* As many questions without an answer as it takes. */
+static void fall_silent(void)
+{
+	for (int i = 0; i < DISCOVER_SILENT; i++) {
+		assert_silence("");
+		while (asks())
+			;
+		now += 300000;
+	}
+}
+
 START_TEST(test_learn)
 {
 	ck_assert(asks());
@@ -193,15 +219,14 @@ START_TEST(test_back_off)
 	for (int i = 0; i < 20; i++) {
 		ck_assert(asks());
 		ck_assert(!asks());
-		ck_assert_int_eq(discover_is_silent(&discover, AF_INET), i >= 3);
-		ck_assert(!discover_is_silent(&discover, AF_INET6));
+		assert_silence(i == 3 ? UNKNOWN : "");
 		now += wait - 1;
 		ck_assert(!asks());
 		now++;
 		wait = wait * 2 < 300000 ? wait * 2 : 300000;
 	}
 	learn(PUBLIC ":3478");
-	ck_assert(!discover_is_silent(&discover, AF_INET));
+	assert_silence(AGAIN);
 	now += 299999;
 	ck_assert(!asks());
 	now++;
@@ -210,6 +235,63 @@ START_TEST(test_back_off)
 	assert_public(0, PUBLIC);
 	ck_assert(answers("203.0.113.8:3478"));
 	assert_public(0, "203.0.113.8");
+}
+END_TEST
+
+/* Told once, whatever is configured anew meanwhile. */
+START_TEST(test_silence)
+{
+	learn(PUBLIC ":3478");
+	assert_silence("");
+	now += 300000;
+	fall_silent();
+	assert_silence(LEARNT);
+	for (int i = 0; i < 3; i++) {
+		configure();
+		assert_silence("");
+		ck_assert(asks());
+		assert_silence("");
+	}
+	/* Nor is it new that it does not answer one more. */
+	add_address(SECOND);
+	configure();
+	fall_silent();
+	assert_silence("");
+	while (asks())
+		ck_assert(answers(PUBLIC ":3478"));
+	assert_silence(AGAIN);
+	assert_silence("");
+	/* Configuring anew many times at once is no silence. */
+	for (int i = 0; i < 3 * DISCOVER_SILENT; i++) {
+		configure();
+		while (asks())
+			;
+		assert_silence("");
+	}
+}
+END_TEST
+
+/* Another server has a silence of its own. */
+START_TEST(test_silence_server)
+{
+	fall_silent();
+	assert_silence(UNKNOWN);
+	config.discover[0].port++;
+	configure();
+	fall_silent();
+	assert_silence("198.51.100.2:3480 does not answer: "
+		       "how the others see this relay is not known");
+	config.discover[0].port--;
+	configure();
+	learn(PUBLIC ":3478");
+	assert_silence("");
+	now += 300000;
+	fall_silent();
+	assert_silence(LEARNT);
+	config.discover[0].addr.family = 0;
+	configure();
+	ck_assert(!asks());
+	assert_silence("");
 }
 END_TEST
 
@@ -289,6 +371,65 @@ START_TEST(test_advertise)
 	assert_public(0, "");
 	assert_doubt("203.0.113.9 is seen as " PUBLIC
 		     " (stun), but shown as 203.0.113.9: mend `advertise`");
+}
+END_TEST
+
+/* A public address of the host's own that nobody else says anything of. */
+START_TEST(test_interface)
+{
+	static const char doubt[] =
+		PUBLIC " is seen as " PUBLIC " (interface), but shown as 203.0.113.77: "
+		       "mend `advertise`";
+
+	config.address_count = 0;
+	add_address(PUBLIC);
+	config.discover[0].addr.family = 0;
+	configure();
+	assert_doubt("");
+	advertise("203.0.113.77");
+	assert_doubt(doubt);
+	/* Whoever is asked knows better. */
+	config.discover[0] = endpoint(SERVER);
+	configure();
+	assert_doubt("");
+	learn("203.0.113.77:3478");
+	assert_doubt("");
+	config.discover[0].port++;
+	configure();
+	fall_silent();
+	assert_doubt(doubt);
+	configure();
+	ck_assert(asks());
+	assert_doubt(doubt);
+	config.discover_cloud = true;
+	configure();
+	assert_doubt("");
+	cloud_says(PUBLIC, "203.0.113.77");
+	assert_doubt("");
+	/* A private one may be seen as anything. */
+	config.discover_cloud = false;
+	config.discover[0].addr.family = 0;
+	config.address_count = 0;
+	add_address(LOCAL);
+	advertise("203.0.113.77");
+	configure();
+	assert_doubt("");
+}
+END_TEST
+
+START_TEST(test_unseen)
+{
+	ck_assert(discover_is_unseen(&discover, &discover.list[0]));
+	learn(PUBLIC ":40123");
+	ck_assert(!discover_is_unseen(&discover, &discover.list[0]));
+	config.discover[0].addr.family = 0;
+	configure();
+	ck_assert(!discover_is_unseen(&discover, &discover.list[0]));
+	config.discover_cloud = true;
+	configure();
+	ck_assert(discover_is_unseen(&discover, &discover.list[0]));
+	cloud_says(LOCAL, PUBLIC);
+	ck_assert(!discover_is_unseen(&discover, &discover.list[0]));
 }
 END_TEST
 
@@ -421,10 +562,14 @@ static Suite *discover_suite(void)
 	tcase_add_loop_test(tcase, test_forged, 0, COUNT(forged));
 	tcase_add_test(tcase, test_unasked);
 	tcase_add_test(tcase, test_back_off);
+	tcase_add_test(tcase, test_silence);
+	tcase_add_test(tcase, test_silence_server);
 	tcase_add_test(tcase, test_reload);
 	tcase_add_test(tcase, test_partner);
 	tcase_add_test(tcase, test_six);
 	tcase_add_test(tcase, test_advertise);
+	tcase_add_test(tcase, test_interface);
+	tcase_add_test(tcase, test_unseen);
 	tcase_add_test(tcase, test_private);
 	tcase_add_test(tcase, test_port);
 	tcase_add_test(tcase, test_cloud);
