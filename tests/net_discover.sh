@@ -206,7 +206,8 @@ ok "which the log names" contains "$T/relayd.err" \
 is "advertise is shown all the same" "$(shown)" "203.0.113.77:9099"
 ok "and it lasts" not wait_for 1.5 contradicts 0
 is "told once" "$(log_count 'but shown as')" 1
-ok "doctor says it too" contains <(pctl --json doctor) '"seen"'
+ok "doctor says it too" contains <(pctl doctor) \
+	"$LOCAL4 is seen as $RELAY4 \(stun\), but shown as 203.0.113.77: mend .advertise."
 conf "discover = \"$STUN\"" "advertise = { \"$LOCAL4=$RELAY4\" }"
 pctl reload >"$T/reload.log"
 ok "mended it is over" wait_for 10 contradicts 0
@@ -271,6 +272,8 @@ ok "a relay with a partner that is not there starts" relayd_start
 ok "it says whom it cannot ask" wait_for 20 contains "$T/relayd.err" \
 	"$OTHER4:3478 does not answer: how the others see this relay is not known"
 is "once" "$(log_count 'does not answer')" 1
+ok "doctor knows that it has asked" contains <(pctl doctor) \
+	"$LOCAL4 is a private address without .advertise., and .discover. has found nothing"
 ok "the partner starts" other_start
 pctl reload >"$T/reload.log"
 ok "and tells how the relay is seen" wait_for 20 seen_is "$RELAY4" stun
