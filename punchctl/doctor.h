@@ -24,7 +24,8 @@
 #define DOCTOR_CHAINS	 64
 #define DOCTOR_ADDRESSES 64
 #define DOCTOR_FINDINGS	 64
-#define DOCTOR_NAME	 64 /* of a table or a chain, with the zero */
+#define DOCTOR_NAME	 64  /* of a table or a chain, with the zero */
+#define DOCTOR_TEXT	 256 /* of a finding, with the zero */
 
 struct doctor_device {
 	char name[IF_NAMESIZE];
@@ -89,6 +90,7 @@ struct doctor_chain {
 
 struct doctor_address {
 	struct addr local, public; /* the same unless it is advertised */
+	bool unseen;		   /* whom relayd asks has not said how the others see it */
 	char device[IF_NAMESIZE];  /* "": not known */
 };
 
@@ -101,7 +103,6 @@ enum doctor_trouble {
 	DOCTOR_NETLINK_BUFFER,
 	DOCTOR_CLOCK_SET,
 	DOCTOR_NO_MEMORY,
-	DOCTOR_SEEN,
 	DOCTOR_TROUBLES,
 };
 
@@ -117,6 +118,7 @@ struct doctor_relay {
 	bool persist, legacy;
 	bool now[DOCTOR_TROUBLES];
 	long met[DOCTOR_TROUBLES]; /* times since it started */
+	char seen[DOCTOR_TEXT];	   /* how that differs from what is shown, as relayd says */
 	long streams, ports;
 	long raw_punches;    /* streams that have one */
 	long public_clients; /* clients at public addresses */
@@ -131,7 +133,7 @@ enum doctor_weight {
 struct doctor_finding {
 	const char *id;
 	enum doctor_weight weight;
-	char what[256], breaks[256];
+	char what[DOCTOR_TEXT], breaks[DOCTOR_TEXT];
 	char fix[512];	/* for sh, as root; "": there is none that could be given */
 	char keep[512]; /* makes it last over a reboot; "": it does */
 	char hint[384]; /* what else to do by hand */

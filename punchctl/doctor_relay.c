@@ -59,6 +59,7 @@ static void addresses_read(const json_t *list, struct doctor_relay *relay)
 			continue;
 		if (!address_read(object, "advertise", &address->public))
 			address->public = address->local;
+		address->unseen = flag(object, "unseen");
 		name_read(object, "interface", address->device, sizeof address->device);
 		relay->address_count++;
 	}
@@ -106,6 +107,17 @@ static bool chain_read(
 	       chain->verdict != DOCTOR_PASSES;
 }
 
+/* For people, and in no command. */
+static void seen_read(const json_t *troubles, struct doctor_relay *relay)
+{
+	const json_t *object;
+	size_t i;
+
+	json_array_foreach(troubles, i, object)
+		if (!strcmp(out_member(object, "trouble"), "advertise"))
+			snprintf(relay->seen, sizeof relay->seen, "%s", out_member(object, "text"));
+}
+
 static void host_read(const json_t *host, struct doctor_relay *relay)
 {
 	const json_t *features = json_object_get(host, "features"), *object;
@@ -118,6 +130,7 @@ static void host_read(const json_t *host, struct doctor_relay *relay)
 	relay->legacy = flag(host, "legacy");
 	relay->walked = unread && !*unread;
 	addresses_read(json_object_get(host, "addresses"), relay);
+	seen_read(json_object_get(host, "troubles"), relay);
 	json_array_foreach(json_object_get(host, "chains"), i, object)
 		if (relay->chain_count < DOCTOR_CHAINS &&
 			chain_read(relay, object, &relay->chains[relay->chain_count]))
@@ -170,7 +183,6 @@ static void troubles_read(const json_t *metrics, struct doctor_relay *relay)
 		[DOCTOR_NETLINK_BUFFER] = "netlink_buffer",
 		[DOCTOR_CLOCK_SET] = "clock_set",
 		[DOCTOR_NO_MEMORY] = "kernel_memory",
-		[DOCTOR_SEEN] = "advertise",
 	};
 	const char *text = json_string_value(json_object_get(metrics, "text"));
 

@@ -6,7 +6,7 @@
 /* A host whose addresses are all private has its public one on a NAT in front of it. */
 static void advertise(const struct doctor_relay *relay, struct doctor_report *report)
 {
-	const struct addr *lone = NULL;
+	const struct doctor_address *lone = NULL;
 	struct doctor_finding *finding;
 	char text[ADDR_TEXT];
 
@@ -15,25 +15,35 @@ static void advertise(const struct doctor_relay *relay, struct doctor_report *re
 			relay->addresses[i].public.family == AF_INET)
 			return;
 		if (!lone && addr_is_private(&relay->addresses[i].public))
-			lone = &relay->addresses[i].public;
+			lone = &relay->addresses[i];
 	}
 	if (!lone)
 		return;
-	addr_format(lone, text);
+	addr_format(&lone->public, text);
 	finding = doctor_add(report, "advertise",
 		relay->public_clients > 0 ? DOCTOR_WEAKENS : DOCTOR_NOTE,
-		relay->public_clients > 0
-			? "%s is a private address without `advertise`, and clients come from the "
-			  "Internet."
-			: "%s is a private address without `advertise`.",
-		text);
+		"%s is a private address without `advertise`%s%s.", text,
+		lone->unseen ? ", and `discover` has found nothing" : "",
+		relay->public_clients > 0 ? "; clients come from the Internet" : "");
 	doctor_say(finding->breaks,
 		"If a NAT has the public address, `punchctl add` tells senders and clients one "
 		"that they cannot reach.");
 	doctor_say(finding->hint,
-		"Put advertise = { \"%s=PUBLIC-ADDRESS\" } into relayd.conf, or have relayd find "
-		"it out with `discover`; then `punchctl reload`.",
-		text);
+		"Put advertise = { \"%s=PUBLIC-ADDRESS\" } into relayd.conf%s; then `punchctl "
+		"reload`.",
+		text, lone->unseen ? "" : ", or have relayd find it out with `discover`");
+}
+
+static void seen(const struct doctor_relay *relay, struct doctor_report *report)
+{
+	struct doctor_finding *finding;
+
+	if (!*relay->seen)
+		return;
+	finding = doctor_add(report, "seen", DOCTOR_WEAKENS, "%s.", relay->seen);
+	doctor_say(finding->breaks,
+		"Senders and clients may be told an address or a port that they cannot reach.");
+	doctor_say(finding->hint, "Change relayd.conf, then `punchctl reload`.");
 }
 
 void doctor_streams(const struct doctor_relay *relay, struct doctor_report *report)
@@ -41,6 +51,7 @@ void doctor_streams(const struct doctor_relay *relay, struct doctor_report *repo
 	struct doctor_finding *finding;
 
 	advertise(relay, report);
+	seen(relay, report);
 	if (relay->raw_punches > 0) {
 		finding = doctor_add(report, "raw_punch", DOCTOR_NOTE,
 			"%ld of %ld streams take raw punches.", relay->raw_punches, relay->streams);

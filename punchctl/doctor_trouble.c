@@ -33,10 +33,6 @@ void doctor_trouble(const struct doctor_relay *relay, struct doctor_report *repo
 		[DOCTOR_NO_MEMORY] = {DOCTOR_WEAKENS, false, "kernel_memory",
 			"The kernel has no memory for what relayd tells it.",
 			"Clients that come now get no stream.", "Free some memory."},
-		[DOCTOR_SEEN] = {DOCTOR_WEAKENS, false, "seen",
-			"Others see relayd under another address or port than it shows.",
-			"Senders and clients may be told one that they cannot reach.",
-			"relayd's log says which; mend `advertise`, then `punchctl reload`."},
 	};
 
 	for (int i = 0; i < DOCTOR_TROUBLES; i++) {

@@ -150,11 +150,16 @@ static int set_discover(struct config_reader *reader, const char *text)
 		config->discover_cloud = true;
 		return 0;
 	}
-	if (endpoint_parse(text, 0, &server) < 0 || !server.port || !addr_is_routable(&server.addr))
+	if (endpoint_parse(text, 3478, &server) < 0)
 		return refuse(reader,
-			"\"%.60s\" tells nothing; write \"cloud\", or ADDRESS:PORT of a STUN "
-			"server, "
-			"like 198.51.100.2:3478",
+			"\"%.60s\" is not an address; write \"cloud\", or one like "
+			"198.51.100.2:3478; names are not looked up, `getent ahostsv4 NAME` says "
+			"the address",
+			text);
+	if (!addr_is_routable(&server.addr))
+		return refuse(reader,
+			"\"%.60s\" cannot be reached; write \"cloud\" or a STUN server's "
+			"public address",
 			text);
 	place = &config->discover[server.addr.family == AF_INET6];
 	if (place->addr.family)

@@ -28,10 +28,12 @@
  *   {"do":"explain","name":N[,"port":PORT][,"from":E][,"trace":true][,"again":true]}
  *                          -> {"ok":true,"name":N,"arrives":B,"paths":[..]..} as in punchctl(8)
  *   {"do":"host"}   -> {"ok":true,"punch":PORT,"addresses":[{"address":A,"advertise":A,
- *      "interface":I}],"features":{"persist":B,"refresh":B},"chains":[{"address":A,"way":"media|
+ *      "unseen":B,"interface":I}],"features":{"persist":B,"refresh":B},"chains":[{"address":A,"way":"media|
  *      reply|punch|answer","family":4|6,"table_family":T,"table":T,"chain":T,"type":T,"hook":T,"priority":N,
- *      "owner":O,"verdict":V,"at":T,"handle":N,"why":T}],"legacy":B,"unread":WHY}: what made-up
- *      packets would meet; "unread" is "" unless the rules of others could not be read
+ *      "owner":O,"verdict":V,"at":T,"handle":N,"why":T}],"legacy":B,"unread":WHY,
+ *      "troubles":[..]}: what made-up packets would meet; "unread" is "" unless the rules of others
+ *      could not be read; of an address that is "unseen" nobody who is asked has said how others
+ *      see it
  *   {"do":"monitor"}                         -> {"ok":true}, then events without end:
  *      {"time":SECONDS,"event":EVENT[,"name":N][,"listen":E][,"client":E][,"sender":E][,"text":T]}
  *      with EVENT one of added changed removed punched moved live idle stale quota sender

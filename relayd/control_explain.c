@@ -52,10 +52,18 @@ static void add_chains(json_t *chains, const struct explain_path *path, enum for
 	}
 }
 
+static bool is_unseen(const struct discover *discover, const struct addr *local)
+{
+	for (size_t i = 0; i < discover->count; i++)
+		if (addr_equal(&discover->list[i].local, local))
+			return discover_is_unseen(discover, &discover->list[i]);
+	return false;
+}
+
 static json_t *answer_host(const struct inquiry *inquiry)
 {
+	const struct net *net = inquiry->net;
 	const struct gather *gather = &inquiry->gather;
-	const struct config *config = inquiry->net->config;
 	const struct path_host *facts = &inquiry->facts;
 	json_t *addresses = json_array(), *chains = json_array();
 	int error = 0;
@@ -64,8 +72,9 @@ static json_t *answer_host(const struct inquiry *inquiry)
 		const struct explain_path *path = &gather->paths[i];
 
 		json_array_append_new(addresses,
-			json_pack("{s:o, s:o, s:s}", "address", view_addr(&path->listen.addr),
-				"advertise", view_addr(&path->public.addr), "interface",
+			json_pack("{s:o, s:o, s:b, s:s}", "address", view_addr(&path->listen.addr),
+				"advertise", view_addr(&path->public.addr), "unseen",
+				is_unseen(&net->discover, &path->listen.addr), "interface",
 				path->route.route.in));
 		for (int way = 0; way < EXPLAIN_WAYS; way++) {
 			add_chains(chains, path, (enum foreign_way)way);
@@ -73,10 +82,11 @@ static json_t *answer_host(const struct inquiry *inquiry)
 				error = path->walks[way].error;
 		}
 	}
-	return json_pack("{s:b, s:i, s:o, s:{s:b, s:b}, s:o, s:b, s:s}", "ok", 1, "punch",
-		(int)config->punch, "addresses", addresses, "features", "persist", facts->persist,
-		"refresh", facts->refresh, "chains", chains, "legacy", facts->legacy, "unread",
-		error ? strerror(-error) : "");
+	return json_pack("{s:b, s:i, s:o, s:{s:b, s:b}, s:o, s:b, s:s, s:o}", "ok", 1, "punch",
+		(int)net->config->punch, "addresses", addresses, "features", "persist",
+		facts->persist, "refresh", facts->refresh, "chains", chains, "legacy",
+		facts->legacy, "unread", error ? strerror(-error) : "", "troubles",
+		view_troubles(&net->troubles, net_now(net)));
 }
 
 static void finish(void *data)

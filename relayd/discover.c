@@ -46,14 +46,22 @@ void discover_configure(struct discover *discover, const struct config *config, 
 		if (!before)
 			continue;
 		address->told = before->told;
-		if (endpoint_equal(&address->server, &before->server))
+		if (endpoint_equal(&address->server, &before->server)) {
 			address->mapped = before->mapped;
+			/* The one on its way is asked anew. */
+			address->unanswered = before->unanswered - before->asked;
+		}
 		if (!config->discover_cloud)
 			continue;
 		address->cloud = before->cloud;
 		address->cloud_name = before->cloud_name;
 	}
-	metadata_init(&discover->metadata, config->discover_cloud, now_ms);
+	memcpy(discover->silent, old.silent, sizeof(discover->silent));
+	discover->metadata = old.metadata;
+	if (config->discover_cloud == old.metadata.on)
+		metadata_again(&discover->metadata, now_ms);
+	else
+		metadata_init(&discover->metadata, config->discover_cloud, now_ms);
 }
 
 static void wait_longer(struct discover_address *address, int64_t now_ms)
@@ -117,29 +125,50 @@ bool discover_answer(struct discover *discover, const struct endpoint *source,
 	return true;
 }
 
-bool discover_is_silent(const struct discover *discover, uint8_t family)
+static bool is_silent(const struct discover_address *address)
 {
-	bool silent = false;
+	return address->unanswered >= DISCOVER_SILENT;
+}
+
+/* "auto" finds addresses of bridges, from which no server is reached: one that hears is enough. */
+bool discover_silence(struct discover *discover, uint8_t family, char out[static DISCOVER_TEXT])
+{
+	struct endpoint server = discover_server(discover->config, family);
+	struct endpoint *told = &discover->silent[family == AF_INET6];
+	bool asked = false, silent = true, hears = false, seen = false, was;
+	char text[ENDPOINT_TEXT];
 
 	for (size_t i = 0; i < discover->count; i++) {
 		const struct discover_address *address = &discover->list[i];
 
 		if (address->local.family != family)
 			continue;
-		if (address->unanswered < DISCOVER_SILENT)
-			return false;
-		silent = true;
+		asked = true;
+		silent &= is_silent(address);
+		hears |= address->mapped.addr.family && !address->unanswered;
+		seen |= discover_seen(address).family;
 	}
-	return silent;
+	if (!asked || silent == hears)
+		return false;
+	was = endpoint_equal(told, &server);
+	*told = silent ? server : (struct endpoint){.port = 0};
+	if (silent == was)
+		return false;
+	snprintf(out, DISCOVER_TEXT, "%s %s", endpoint_format(&server, text),
+		hears  ? "answers again"
+		: seen ? "does not answer: what was learnt before stays"
+		       : "does not answer: how the others see this relay is not known");
+	return true;
 }
 
-void discover_cloud(struct discover *discover, const struct addr *local, const struct addr *public)
+void discover_cloud(struct discover *discover, const struct metadata_pair *pair)
 {
-	struct discover_address *address = find(discover, local);
+	struct discover_address *address = find(discover, &pair->local);
 
-	if (!address || public->family != local->family || !addr_is_routable(public))
+	if (!address || pair->public.family != pair->local.family ||
+		!addr_is_routable(&pair->public))
 		return;
-	address->cloud = *public;
+	address->cloud = pair->public;
 	address->cloud_name = discover->metadata.name;
 }
 
@@ -153,6 +182,12 @@ const char *discover_by(const struct discover_address *address)
 	if (address->cloud.family)
 		return "cloud";
 	return address->mapped.addr.family ? "stun" : "";
+}
+
+bool discover_is_unseen(const struct discover *discover, const struct discover_address *address)
+{
+	return !discover_seen(address).family &&
+	       (address->server.addr.family || discover->metadata.on);
 }
 
 /* A cloud's address has all ports. */
@@ -189,6 +224,17 @@ struct addr discover_public(const struct discover *discover, const struct discov
 	return port_changes(discover, address) ? none : seen;
 }
 
+/* A public address that the host has itself is seen as it is, unless somebody says otherwise. */
+static bool is_own(const struct discover *discover, const struct discover_address *address)
+{
+	const struct metadata *metadata = &discover->metadata;
+	bool may_be_told = (address->server.addr.family && !is_silent(address)) ||
+			   (metadata->on && !metadata->name && metadata->silent < DISCOVER_SILENT);
+
+	return !discover_seen(address).family && !may_be_told &&
+	       addr_is_routable(&address->local) && !addr_is_private(&address->local);
+}
+
 /* What is shown to people is not what others see. */
 static bool differs(const struct discover *discover, const struct discover_address *address,
 	char out[static DISCOVER_TEXT])
@@ -196,14 +242,15 @@ static bool differs(const struct discover *discover, const struct discover_addre
 	const struct addr *advertised = config_advertised(discover->config, &address->local);
 	const struct addr *shown = advertised ? advertised : &address->local;
 	char local[ADDR_TEXT], is[ADDR_TEXT], seen_as[ADDR_TEXT];
-	struct addr seen = discover_seen(address);
+	bool own = is_own(discover, address);
+	struct addr seen = own ? address->local : discover_seen(address);
 
 	if (!seen.family || addr_equal(&seen, shown) ||
 		(!advertised && addr_is_private(&address->local)))
 		return false;
 	snprintf(out, DISCOVER_TEXT, "%s is seen as %s (%s), but shown as %s: mend `advertise`",
 		addr_format(&address->local, local), addr_format(&seen, seen_as),
-		discover_by(address), addr_format(shown, is));
+		own ? "interface" : discover_by(address), addr_format(shown, is));
 	return true;
 }
 

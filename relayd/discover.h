@@ -42,6 +42,7 @@ struct discover {
 	const struct config *config;
 	size_t count;
 	struct discover_address list[CONFIG_ADDRESSES];
+	struct endpoint silent[CONFIG_FAMILIES]; /* as was last said; port 0: none */
 	struct metadata metadata;
 };
 
@@ -61,15 +62,18 @@ size_t discover_ask(struct discover *discover, int64_t now_ms, struct endpoint *
 /* An answer of STUN. false: nobody asked, or not like this. */
 bool discover_answer(struct discover *discover, const struct endpoint *source,
 	const struct endpoint *local, const struct stun *stun, int64_t now_ms);
-/* The server of this family has answered none of the addresses for a while. */
-bool discover_is_silent(const struct discover *discover, uint8_t family);
+/* The server of this family has answered none of the addresses for a while, or does again: a line,
+ * once. */
+bool discover_silence(struct discover *discover, uint8_t family, char out[static DISCOVER_TEXT]);
 /* What the metadata service says. */
-void discover_cloud(struct discover *discover, const struct addr *local, const struct addr *public);
+void discover_cloud(struct discover *discover, const struct metadata_pair *pair);
 
 /* How the others see it, as far as anybody has said, a cloud before a server; family 0: nobody. */
 struct addr discover_seen(const struct discover_address *address);
 /* Who says so: "stun", "cloud", or "" for nobody. */
 const char *discover_by(const struct discover_address *address);
+/* Somebody is asked about it, and nobody has said anything. */
+bool discover_is_unseen(const struct discover *discover, const struct discover_address *address);
 /*
  * What is to be advertised for it although nothing is configured: of a private address the public
  * one. Family 0: nothing; also when a NAT changes the port, for then it is not there for others.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * fetch: one question over TCP and what comes back, bounded in bytes and time. A library for HTTP
- * would bring resolvers, redirects and TLS into a process that faces the network, for answers of
- * fifteen characters from the next hop.
+ * would bring resolvers, redirects and TLS into a process that faces the network, for a few
+ * addresses from the next hop.
  */
 #ifndef RELAYD_FETCH_H
 #define RELAYD_FETCH_H

@@ -43,16 +43,18 @@ static int socket_open(int *fd)
 	return err;
 }
 
-static size_t look(struct addr *out)
+/* -errno: it cannot be known. */
+static int look(struct addr *out, size_t *count)
 {
 	struct ifaddrs *host;
-	size_t count;
 
 	if (getifaddrs(&host))
-		return 0;
-	count = config_host_global(host, out, HOST_WATCH_ADDRESSES);
+		return -errno;
+	*count = config_host_global(host, out, HOST_WATCH_ADDRESSES);
+	if (*count > HOST_WATCH_ADDRESSES)
+		*count = HOST_WATCH_ADDRESSES;
 	freeifaddrs(host);
-	return count < HOST_WATCH_ADDRESSES ? count : HOST_WATCH_ADDRESSES;
+	return 0;
 }
 
 int host_watch_open(struct host_watch *watch, uv_loop_t *loop)
@@ -63,13 +65,14 @@ int host_watch_open(struct host_watch *watch, uv_loop_t *loop)
 	err = socket_open(&fd);
 	if (err)
 		return err;
-	err = uv_poll_init(loop, &watch->poll, fd);
+	err = look(watch->addresses, &watch->count);
+	if (!err)
+		err = uv_poll_init(loop, &watch->poll, fd);
 	if (err) {
 		close(fd);
 		return err;
 	}
 	watch->poll.data = watch;
-	watch->count = look(watch->addresses);
 	return uv_poll_start(&watch->poll, UV_READABLE, readable);
 }
 
@@ -87,12 +90,11 @@ bool host_watch_changed(struct host_watch *watch,
 {
 	struct addr now[HOST_WATCH_ADDRESSES];
 	bool changed = false;
-	size_t count;
+	size_t count = 0;
 
-	if (!watch->told)
+	if (!watch->told || look(now, &count))
 		return false;
 	watch->told = false;
-	count = look(now);
 	for (size_t i = 0; i < watch->count; i++) {
 		if (contains(now, count, &watch->addresses[i]))
 			continue;

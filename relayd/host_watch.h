@@ -23,7 +23,8 @@ struct host_watch {
 int host_watch_open(struct host_watch *watch, uv_loop_t *loop);
 /*
  * Are they others than at the last call, or than at the opening? Tells of each that came or is
- * gone. Cheap when the kernel has told nothing.
+ * gone. Cheap when the kernel has told nothing; as long as they cannot be read, they are as they
+ * were.
  */
 bool host_watch_changed(struct host_watch *watch,
 	void (*tell)(void *data, const struct addr *addr, bool came), void *data);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HTTP_MAX 4096 /* bytes of an answer, with its head */
+#define HTTP_MAX 16384 /* bytes of an answer, with its head */
 
 struct http_answer {
 	unsigned int status; /* 100 to 599 */

@@ -57,6 +57,7 @@ void kernel_child_start(struct kernel *kernel)
 	}
 	close(pair[1]);
 	kernel->setup->again = true;
+	kernel->setup->made = false;
 	kernel->peer = pair[0];
 	if (kernel->child < 0) {
 		log_error("cannot start the net side: %s", strerror(errno));

@@ -4,13 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "relayd/http.h"
 
 #define FIRST_MS 5000	/* after the first round without an answer; it doubles */
 #define LAST_MS	 300000 /* and as often as this is asked anew what is known */
 
 #define ADDRESSES 2 /* of an instance: IPv4, IPv6 */
-#define STEPS	  (1 + 2 * ADDRESSES)
+#define LIST	  (1 + 2 * ADDRESSES)
+#define STEPS	  (LIST + 1)
 
 #define AWS   "/latest/meta-data/"
 #define GCP   "/computeMetadata/v1/instance/network-interfaces/0/"
@@ -21,8 +24,8 @@ static const struct cloud {
 	const char *name;
 	const char *field;  /* of each question; the token follows */
 	const char *secret; /* of the question for the token, NULL: there is none */
-	/* The token, and then a local and a public address of each; NULL: it is not asked for. IPv6
-	 * addresses are an instance's own, but for Azure's. */
+	/* The token, then a local and a public address of each, then a list of both; NULL: it is
+	 * not asked for. IPv6 addresses are an instance's own, but for Azure's. */
 	const char *path[STEPS];
 } clouds[] = {
 	{"AWS", "X-aws-ec2-metadata-token: ", "X-aws-ec2-metadata-token-ttl-seconds: 60",
@@ -33,7 +36,8 @@ static const struct cloud {
 		{NULL, AZURE "ipv4/ipAddress/0/privateIpAddress" TEXT,
 			AZURE "ipv4/ipAddress/0/publicIpAddress" TEXT,
 			AZURE "ipv6/ipAddress/0/privateIpAddress" TEXT,
-			AZURE "ipv6/ipAddress/0/publicIpAddress" TEXT}},
+			AZURE "ipv6/ipAddress/0/publicIpAddress" TEXT,
+			"/metadata/loadbalancer?api-version=2020-10-01"}},
 };
 
 #define CLOUDS (sizeof(clouds) / sizeof(clouds[0]))
@@ -49,7 +53,15 @@ void metadata_init(struct metadata *metadata, bool on, int64_t now_ms)
 {
 	memset(metadata, 0, sizeof(*metadata));
 	metadata->on = on;
+	metadata_again(metadata, now_ms);
+}
+
+void metadata_again(struct metadata *metadata, int64_t now_ms)
+{
+	metadata->asking = false;
+	metadata->found = false;
 	metadata->due_ms = now_ms;
+	metadata->wait_ms = 0;
 	cloud_begin(metadata, 0);
 }
 
@@ -86,19 +98,67 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* An address and nothing else, but for white space behind it. */
-static bool addr_read(const struct http_answer *answer, struct addr *out)
+static bool addr_read(const char *from, size_t len, struct addr *out)
 {
 	char text[ADDR_TEXT];
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, from, len);
+	text[len] = '\0';
+	return strlen(text) == len && addr_parse(text, out) == 0;
+}
+
+/* An address and nothing else, but for white space behind it. */
+static bool body_read(const struct http_answer *answer, struct addr *out)
+{
 	size_t len = answer->len;
 
 	while (len && is_blank(answer->body[len - 1]))
 		len--;
-	if (len >= sizeof(text))
-		return false;
-	memcpy(text, answer->body, len);
-	text[len] = '\0';
-	return strlen(text) == len && addr_parse(text, out) == 0;
+	return addr_read(answer->body, len, out);
+}
+
+/* What Azure sends has IPv6 addresses in brackets, what documents it does not. */
+static bool member_read(const json_t *object, const char *name, struct addr *out)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	size_t len = text ? strlen(text) : 0;
+
+	if (len >= 2 && text[0] == '[' && text[len - 1] == ']')
+		return addr_read(text + 1, len - 2, out);
+	return len && addr_read(text, len, out);
+}
+
+static bool is_told(const struct metadata_pair *pair)
+{
+	return pair->public.family == pair->local.family && !addr_is_private(&pair->public);
+}
+
+static size_t one_read(
+	const struct http_answer *answer, const struct addr *local, struct metadata_pair *out)
+{
+	out->local = *local;
+	return body_read(answer, &out->public) && is_told(out);
+}
+
+/* Only these are the instance's: the rules behind them have what it shares with others. */
+static size_t list_read(
+	const struct http_answer *answer, struct metadata_pair out[static METADATA_PAIRS])
+{
+	json_t *whole = json_loadb(answer->body, answer->len, 0, NULL);
+	const json_t *balancer = json_object_get(whole, "loadbalancer"), *item;
+	size_t i, count = 0;
+
+	json_array_foreach(json_object_get(balancer, "publicIpAddresses"), i, item) {
+		if (count < METADATA_PAIRS &&
+			member_read(item, "privateIpAddress", &out[count].local) &&
+			member_read(item, "frontendIpAddress", &out[count].public) &&
+			is_told(&out[count]))
+			count++;
+	}
+	json_decref(whole);
+	return count;
 }
 
 static void wait_longer(struct metadata *metadata)
@@ -128,7 +188,7 @@ static void round_end(struct metadata *metadata, int64_t now_ms)
 static void advance(struct metadata *metadata, unsigned int steps, int64_t now_ms)
 {
 	metadata->step += steps;
-	if (metadata->step >= STEPS)
+	if (metadata->step >= STEPS || !clouds[metadata->cloud].path[metadata->step])
 		round_end(metadata, now_ms);
 }
 
@@ -152,7 +212,7 @@ static void take_token(struct metadata *metadata, const struct http_answer *answ
 
 static void take_local(struct metadata *metadata, const struct http_answer *answer, int64_t now_ms)
 {
-	if (answer && addr_read(answer, &metadata->local))
+	if (answer && body_read(answer, &metadata->local))
 		advance(metadata, 1, now_ms);
 	else if (metadata->step == 1)
 		next_cloud(metadata, now_ms);
@@ -160,41 +220,42 @@ static void take_local(struct metadata *metadata, const struct http_answer *answ
 		advance(metadata, 2, now_ms);
 }
 
-static bool take_public(struct metadata *metadata, const struct http_answer *answer, int64_t now_ms,
-	struct addr *public)
+static size_t take_public(struct metadata *metadata, const struct http_answer *answer,
+	int64_t now_ms, struct metadata_pair out[static METADATA_PAIRS])
 {
-	bool good = answer && addr_read(answer, public) && public->family == metadata->local.family;
+	size_t count = 0;
 
-	if (good) {
+	if (answer && metadata->step == LIST)
+		count = list_read(answer, out);
+	else if (answer)
+		count = one_read(answer, &metadata->local, out);
+	if (count) {
 		metadata->found = true;
 		metadata->name = clouds[metadata->cloud].name;
 	}
 	advance(metadata, 1, now_ms);
-	return good;
+	return count;
 }
 
-bool metadata_answer(struct metadata *metadata, const char *data, size_t len, int64_t now_ms,
-	struct addr *local, struct addr *public)
+size_t metadata_answer(struct metadata *metadata, const char *data, size_t len, int64_t now_ms,
+	struct metadata_pair out[static METADATA_PAIRS])
 {
 	struct http_answer read, *answer = &read;
 
 	if (!metadata->asking)
-		return false; /* it was asked before metadata_init() */
+		return 0; /* it was asked before metadata_again() */
 	metadata->asking = false;
 	if (len == 0) {
 		round_end(metadata, now_ms);
-		return false;
+		return 0;
 	}
 	if (http_read(data, len, true, &read) || read.status != 200)
 		answer = NULL;
-	if (metadata->step == 0) {
+	if (metadata->step == 0)
 		take_token(metadata, answer, now_ms);
-		return false;
-	}
-	if (metadata->step % 2) {
+	else if (metadata->step % 2 && metadata->step != LIST)
 		take_local(metadata, answer, now_ms);
-		return false;
-	}
-	*local = metadata->local;
-	return take_public(metadata, answer, now_ms, public);
+	else
+		return take_public(metadata, answer, now_ms, out);
+	return 0;
 }

@@ -259,7 +259,7 @@ static void adopted(void *data, int error, const struct sync_snapshot *snapshot)
 		error = adopt_finish(net, net->restore.compare, &count);
 	if (!error)
 		error = start_punch(net);
-	if (!error)
+	if (!error && !net->setup->made)
 		log_info("adopted %zu clients; %zu parts were missing, %zu are removed",
 			net->table.holes, count.missing, count.orphans);
 	restore_end(net);

@@ -36,6 +36,7 @@ struct net_setup {
 	struct config *config;
 	uint64_t watchdog_ms; /* silence that systemd bears; 0: any */
 	bool again;	      /* this net side replaces one that died */
+	bool made;	      /* the table is new: there is nothing to adopt */
 	int kernel_fd;	      /* SOCK_SEQPACKET to the kernel side */
 	int control_fd;	      /* listening */
 	size_t punch_count;
@@ -70,8 +71,7 @@ struct net {
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
 	struct discover discover;
-	bool discover_silent[STREAM_FAMILIES]; /* the server of IPv4, IPv6, as was last said */
-	struct fetch fetch;		       /* a question to the metadata service */
+	struct fetch fetch; /* a question to the metadata service */
 	struct host_watch host_watch;
 	struct troubles troubles;
 	bool clock_known; /* how far the wall clock is ahead of that since the boot: */

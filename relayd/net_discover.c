@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relayd/net_discover.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -87,31 +88,42 @@ static void cloud_answered(void *data, const char *answer, size_t len)
 {
 	struct net *net = data;
 	struct metadata *metadata = &net->discover.metadata;
+	struct metadata_pair pairs[METADATA_PAIRS];
 	unsigned int silent = metadata->silent;
-	struct addr local, public;
+	size_t count = metadata_answer(metadata, answer, len, net_now(net), pairs);
 
-	if (metadata_answer(metadata, answer, len, net_now(net), &local, &public))
-		discover_cloud(&net->discover, &local, &public);
+	for (size_t i = 0; i < count; i++)
+		discover_cloud(&net->discover, &pairs[i]);
 	if (metadata->silent > silent && metadata->silent == DISCOVER_SILENT)
 		log_notice("no metadata service at " METADATA_HOST " knows a public address");
+	if (metadata->silent < silent && silent >= DISCOVER_SILENT)
+		log_notice("a metadata service at " METADATA_HOST " knows a public address again");
 	ask_cloud(net);
 }
 
-/* Of a server that does not answer, once: "auto" finds addresses of bridges that reach nobody. */
 static void tell_silence(struct net *net)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6};
-	char text[ENDPOINT_TEXT];
+	char text[DISCOVER_TEXT];
 
-	for (size_t i = 0; i < sizeof(families); i++) {
-		struct endpoint server = discover_server(net->config, families[i]);
-		bool silent = discover_is_silent(&net->discover, families[i]);
+	if (discover_silence(&net->discover, AF_INET, text))
+		log_notice("%s", text);
+	if (discover_silence(&net->discover, AF_INET6, text))
+		log_notice("%s", text);
+}
 
-		if (silent && !net->discover_silent[i])
-			log_notice("%s does not answer: how the others see this relay is not known",
-				endpoint_format(&server, text));
-		net->discover_silent[i] = silent;
+/* What is learnt later is told then. */
+static void tell_shown(const struct config *config)
+{
+	char list[CONFIG_ADDRESSES * (ADDR_TEXT + 2)] = "", text[ADDR_TEXT];
+	size_t len = 0;
+
+	for (size_t i = 0; i < config->address_count; i++) {
+		struct addr public = config_public(config, &config->addresses[i]);
+
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
+			addr_format(&public, text));
 	}
+	log_info("shown as %s", list);
 }
 
 static void host_changed(void *data, const struct addr *addr, bool came)
@@ -139,6 +151,7 @@ void net_discover_open(struct net *net)
 	net->fetch.done = cloud_answered;
 	net->fetch.data = net;
 	net->punch.discover = &net->discover;
+	tell_shown(net->config);
 	net_discover_again(net);
 }
 

@@ -225,6 +225,7 @@ static int prepare(struct config *config, struct net_setup *setup,
 		log_error("%s", error.text);
 		return err;
 	}
+	setup->made = !adopted;
 	log_info("table inet " RULES_TABLE " %s", adopted ? "adopted" : "made");
 	if (!rules_features(*rules)->persist)
 		log_warning(

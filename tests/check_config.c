@@ -92,7 +92,7 @@ static const char everything[] =
 	"# it's a comment with \\ and ${x}\r\n"
 	"address = { '127.0.0.1' /* \" */ # {\n } // don't\n"
 	"advertise = { \"127.0.0.1=203.0.113.7\" }\n"
-	"discover = { cloud, \"198.51.100.2:3479\" }\n"
+	"discover = { cloud, \"198.51.100.2\" }\n"
 	"punch = \"3479\" realm = example.org//x consent = 10 max-clients = 7 max-rate = 12500000\n"
 	"database = /tmp/s.db\nsocket = '/tmp/s#.sock'\nuser = nobody\n"
 	"stream cam1 {\n"
@@ -111,7 +111,7 @@ START_TEST(test_everything)
 	taken[4] = '5'; /* 9000 is punched */
 	config = read_good(text);
 	ck_assert(config->discover_cloud);
-	ck_assert_uint_eq(config->discover[0].port, 3479);
+	ck_assert_uint_eq(config->discover[0].port, 3478);
 	ck_assert_uint_eq(config->punch, 3479);
 	ck_assert_uint_eq(config->consent, 10);
 	ck_assert_uint_eq(config->max_clients, 7);

@@ -186,6 +186,10 @@ START_TEST(test_streams)
 	address_add("100.64.3.4", "100.64.3.4");
 	ck_assert_ptr_nonnull(strstr(examine("advertise", DOCTOR_NOTE)->hint,
 		"advertise = { \"100.64.3.4=PUBLIC-ADDRESS\" }"));
+	relay.addresses[0].unseen = true;
+	ck_assert_ptr_nonnull(strstr(
+		examine("advertise", DOCTOR_NOTE)->what, "and `discover` has found nothing"));
+	ck_assert_ptr_null(strstr(examine("advertise", DOCTOR_NOTE)->hint, "discover"));
 	relay.public_clients = 1;
 	examine("advertise", DOCTOR_WEAKENS);
 	address_add("203.0.113.7", "203.0.113.7"); /* the other one is for those at home */
@@ -195,6 +199,10 @@ END_TEST
 
 START_TEST(test_troubles)
 {
+	strcpy(relay.seen, "10.0.0.4 is seen as 203.0.113.7 (stun): mend `advertise`");
+	ck_assert_str_eq(examine("seen", DOCTOR_WEAKENS)->what,
+		"10.0.0.4 is seen as 203.0.113.7 (stun): mend `advertise`.");
+	relay.seen[0] = '\0';
 	relay.now[DOCTOR_DATABASE] = true;
 	examine("database", DOCTOR_WEAKENS);
 	relay.now[DOCTOR_DATABASE] = false;

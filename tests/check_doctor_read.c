@@ -19,14 +19,15 @@ static void answer(const char *chain, const char *device)
 	json_t *list;
 	size_t i;
 
-	answers.host =
-		json_pack("{s:i, s:[{s:s, s:s, s:s}], s:{s:b}, s:[{s:s, s:s, s:i, s:s, s:s, s:s, "
-			  "s:s, s:i, s:s, s:s}], s:b, s:s}",
-			"punch", 3478, "addresses", "address", "203.0.113.7", "advertise",
-			"203.0.113.7", "interface", device, "features", "persist", 1, "chains",
-			"address", "203.0.113.7", "way", "punch", "family", 4, "table_family",
-			"inet", "table", "firewalld", "chain", chain, "hook", "input", "priority",
-			0, "owner", "firewalld", "verdict", "drops", "legacy", 0, "unread", "");
+	answers.host = json_pack(
+		"{s:i, s:[{s:s, s:s, s:b, s:s}], s:{s:b}, s:[{s:s, s:s, s:i, s:s, s:s, "
+		"s:s, s:s, s:i, s:s, s:s}], s:b, s:s, s:[{s:s, s:s}, {s:s, s:s}]}",
+		"punch", 3478, "addresses", "address", "203.0.113.7", "advertise", "203.0.113.7",
+		"unseen", 1, "interface", device, "features", "persist", 1, "chains", "address",
+		"203.0.113.7", "way", "punch", "family", 4, "table_family", "inet", "table",
+		"firewalld", "chain", chain, "hook", "input", "priority", 0, "owner", "firewalld",
+		"verdict", "drops", "legacy", 0, "unread", "", "troubles", "trouble", "advertise",
+		"text", "seen as another", "trouble", "database", "text", "the disk is full");
 	ck_assert_ptr_nonnull(answers.host);
 	list = json_pack("[{s:i, s:[{s:s}, {s:s}, {s:n}]}, {s:i, s:[]}]", "raw_punch", 9000,
 		"ports", "client", "192.0.2.9:40000", "client", "10.0.0.2:4000", "client",
@@ -49,6 +50,8 @@ START_TEST(test_answers)
 	ck_assert(relay.asked && relay.walked && relay.persist && !relay.legacy);
 	ck_assert_uint_eq(relay.punch, 3478);
 	ck_assert_uint_eq(relay.address_count, 1);
+	ck_assert(relay.addresses[0].unseen);
+	ck_assert_str_eq(relay.seen, "seen as another");
 	ck_assert_uint_eq(relay.chain_count, 1);
 	ck_assert_int_eq(relay.chains[0].way, DOCTOR_PUNCH);
 	ck_assert_int_eq(relay.chains[0].owner, DOCTOR_FIREWALLD);
@@ -83,7 +86,8 @@ END_TEST
 
 START_TEST(test_nonsense)
 {
-	static const char *const texts[] = {"{}", "{\"punch\":-1,\"addresses\":7,\"chains\":{}}",
+	static const char *const texts[] = {"{}",
+		"{\"punch\":-1,\"addresses\":7,\"chains\":{},\"troubles\":[3,{}]}",
 		"{\"punch\":\"x\",\"addresses\":[3,{}],\"chains\":[3,{},{\"way\":\"up\"}]}",
 		"{\"punch\":65536,\"chains\":[{\"way\":\"media\",\"verdict\":7,\"family\":\"x\"}]"
 		"}"};

@@ -13,10 +13,11 @@
 #define GCP	     "/computeMetadata/v1/instance/network-interfaces/0/"
 #define AZURE	     "/metadata/instance/network/interface/0/"
 #define TEXT	     "?api-version=2021-02-01&format=text"
+#define LIST	     "/metadata/loadbalancer?api-version=2020-10-01"
 
 static struct metadata metadata;
 static int64_t now;
-static struct addr local, public;
+static struct metadata_pair pairs[METADATA_PAIRS];
 
 static void set_up(void)
 {
@@ -45,21 +46,21 @@ static void asks_nothing(void)
 	ck_assert_uint_eq(metadata_ask(&metadata, now, question), 0);
 }
 
-static bool answer(unsigned int status, const char *body)
+static size_t answer(unsigned int status, const char *body)
 {
-	char text[512];
+	char text[2000];
 	int len = snprintf(text, sizeof(text), "HTTP/1.1 %u X\r\nContent-Length: %zu\r\n\r\n%s",
 		status, strlen(body), body);
 
-	return metadata_answer(&metadata, text, (size_t)len, now, &local, &public);
+	return metadata_answer(&metadata, text, (size_t)len, now, pairs);
 }
 
-static void assert_pair(const char *one, const char *other)
+static void assert_pair(size_t i, const char *local, const char *public)
 {
 	char text[ADDR_TEXT];
 
-	ck_assert_str_eq(addr_format(&local, text), one);
-	ck_assert_str_eq(addr_format(&public, text), other);
+	ck_assert_str_eq(addr_format(&pairs[i].local, text), local);
+	ck_assert_str_eq(addr_format(&pairs[i].public, text), public);
 }
 
 /* Nobody is there, in any of the ways that the clouds' services differ. */
@@ -91,20 +92,20 @@ START_TEST(test_aws)
 	asks("GET", AWS "local-ipv4", field);
 	ck_assert(!answer(200, "10.0.0.4"));
 	asks("GET", AWS "public-ipv4", field);
-	ck_assert(answer(200, "203.0.113.7"));
-	assert_pair("10.0.0.4", "203.0.113.7");
+	ck_assert_uint_eq(answer(200, "203.0.113.7"), 1);
+	assert_pair(0, "10.0.0.4", "203.0.113.7");
 	asks("GET", AWS "ipv6", field);
 	ck_assert(!answer(200, "2001:db8::4"));
 	asks("GET", AWS "ipv6", field);
-	ck_assert(answer(200, "2001:db8::4"));
-	assert_pair("2001:db8::4", "2001:db8::4");
+	ck_assert_uint_eq(answer(200, "2001:db8::4"), 1);
+	assert_pair(0, "2001:db8::4", "2001:db8::4");
 	ck_assert_str_eq(metadata.name, "AWS");
 	asks_nothing();
 	now += 300000;
 	begin_aws();
 	/* It is away for a moment. */
 	asks("GET", AWS "local-ipv4", field);
-	ck_assert(!metadata_answer(&metadata, "", 0, now, &local, &public));
+	ck_assert(!metadata_answer(&metadata, "", 0, now, pairs));
 	now += 5000;
 	begin_aws();
 }
@@ -118,8 +119,8 @@ START_TEST(test_google)
 	asks("GET", GCP "ip", field);
 	ck_assert(!answer(200, "10.128.0.2"));
 	asks("GET", GCP "access-configs/0/external-ip", field);
-	ck_assert(answer(200, "203.0.113.7\n"));
-	assert_pair("10.128.0.2", "203.0.113.7");
+	ck_assert_uint_eq(answer(200, "203.0.113.7\n"), 1);
+	assert_pair(0, "10.128.0.2", "203.0.113.7");
 	asks("GET", GCP "ipv6s", field);
 	ck_assert(!answer(404, ""));
 	asks_nothing();
@@ -127,21 +128,106 @@ START_TEST(test_google)
 }
 END_TEST
 
+static const char azure[] = "Metadata: true";
+
+/* The first two questions, the second of which has no answer where the address is "Standard". */
+static void begin_azure(const char *public)
+{
+	refused_by(2);
+	asks("GET", AZURE "ipv4/ipAddress/0/privateIpAddress" TEXT, azure);
+	ck_assert(!answer(200, "10.1.0.4"));
+	asks("GET", AZURE "ipv4/ipAddress/0/publicIpAddress" TEXT, azure);
+	ck_assert_uint_eq(answer(200, public), *public != '\0');
+}
+
 START_TEST(test_azure)
 {
-	const char *field = "Metadata: true";
-
-	refused_by(2);
-	asks("GET", AZURE "ipv4/ipAddress/0/privateIpAddress" TEXT, field);
-	ck_assert(!answer(200, "10.0.0.4"));
-	asks("GET", AZURE "ipv4/ipAddress/0/publicIpAddress" TEXT, field);
-	ck_assert(answer(200, "203.0.113.7"));
-	asks("GET", AZURE "ipv6/ipAddress/0/privateIpAddress" TEXT, field);
+	begin_azure("203.0.113.7");
+	assert_pair(0, "10.1.0.4", "203.0.113.7");
+	asks("GET", AZURE "ipv6/ipAddress/0/privateIpAddress" TEXT, azure);
 	ck_assert(!answer(200, "fd00::4"));
-	asks("GET", AZURE "ipv6/ipAddress/0/publicIpAddress" TEXT, field);
-	ck_assert(!answer(200, ""));
+	asks("GET", AZURE "ipv6/ipAddress/0/publicIpAddress" TEXT, azure);
+	ck_assert(!answer(404, ""));
+	asks("GET", LIST, azure);
+	ck_assert(!answer(404, "{ \"error\": \"No load balancer metadata is found.\" }"));
 	asks_nothing();
 	ck_assert_str_eq(metadata.name, "Azure");
+	ck_assert_uint_eq(metadata.silent, 0);
+}
+END_TEST
+
+static void begin_list(void)
+{
+	begin_azure("");
+	asks("GET", AZURE "ipv6/ipAddress/0/privateIpAddress" TEXT, azure);
+	ck_assert(!answer(404, ""));
+	asks("GET", LIST, azure);
+}
+
+/* The rules have addresses of the load balancer's own. */
+START_TEST(test_azure_standard)
+{
+	begin_list();
+	ck_assert_uint_eq(answer(200, "{\"loadbalancer\":{\"publicIpAddresses\":["
+				      "{\"frontendIpAddress\":\"203.0.113.7\","
+				      "\"privateIpAddress\":\"10.1.0.4\"},"
+				      "{\"frontendIpAddress\":\"10.1.0.9\","
+				      "\"privateIpAddress\":\"10.1.0.9\"},"
+				      "{\"frontendIpAddress\":\"[2001:db8::7]\","
+				      "\"privateIpAddress\":\"[fd00::4]\"}],"
+				      "\"inboundRules\":[{\"frontendIpAddress\":\"203.0.113.50\","
+				      "\"protocol\":\"tcp\",\"frontendPort\":80,"
+				      "\"backendPort\":443,\"privateIpAddress\":\"10.1.0.4\"}],"
+				      "\"outboundRules\":[{\"frontendIpAddress\":\"203.0.113.50\","
+				      "\"privateIpAddress\":\"10.1.0.4\"}]}}"),
+		2);
+	assert_pair(0, "10.1.0.4", "203.0.113.7");
+	assert_pair(1, "fd00::4", "2001:db8::7");
+	asks_nothing();
+	ck_assert_str_eq(metadata.name, "Azure");
+	ck_assert_uint_eq(metadata.silent, 0);
+}
+END_TEST
+
+#define PAIR(frontend, private)                                                                    \
+	"{\"loadbalancer\":{\"publicIpAddresses\":[{\"frontendIpAddress\":" frontend               \
+	",\"privateIpAddress\":" private "}]}}"
+
+static const char *const bad_lists[] = {"", "{", "[]", "7", "{\"loadbalancer\":[]}",
+	"{\"loadbalancer\":{\"publicIpAddresses\":{}}}",
+	"{\"loadbalancer\":{\"publicIpAddresses\":[7, [], {}]}}", PAIR("7", "\"10.1.0.4\""),
+	PAIR("\"203.0.113.7\"", "null"), PAIR("\"\"", "\"10.1.0.4\""),
+	PAIR("\"[203.0.113.7\"", "\"10.1.0.4\""), PAIR("\"[]\"", "\"10.1.0.4\""),
+	PAIR("\"[\"", "\"10.1.0.4\""), PAIR("\"2001:db8::7\"", "\"10.1.0.4\""),
+	PAIR("\"203.0.113.7 \"", "\"10.1.0.4\""), PAIR("\"192.168.0.7\"", "\"10.1.0.4\""),
+	PAIR("\"203.0.113.7\\u0000\"", "\"10.1.0.4\"")};
+
+START_TEST(test_bad_list)
+{
+	begin_list();
+	ck_assert(!answer(200, bad_lists[_i]));
+	asks_nothing();
+	ck_assert_uint_eq(metadata.silent, 1);
+}
+END_TEST
+
+/* What has no room is left out. */
+START_TEST(test_long_list)
+{
+	char text[HTTP_MAX];
+	int len = snprintf(text, sizeof(text),
+		"HTTP/1.1 200 OK\r\n\r\n{\"loadbalancer\":{\"publicIpAddresses\":[");
+
+	begin_list();
+	for (int i = 0; i <= METADATA_PAIRS; i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len,
+			"%s{\"frontendIpAddress\":\"203.0.113.%d\","
+			"\"privateIpAddress\":\"10.1.0.%d\"}",
+			i ? "," : "", i, i);
+	len += snprintf(text + len, sizeof(text) - (size_t)len, "]}}");
+	ck_assert_uint_eq(
+		metadata_answer(&metadata, text, (size_t)len, now, pairs), METADATA_PAIRS);
+	assert_pair(METADATA_PAIRS - 1, "10.1.0.63", "203.0.113.63");
 }
 END_TEST
 
@@ -166,7 +252,7 @@ END_TEST
 START_TEST(test_nobody)
 {
 	asks("PUT", "/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds: 60");
-	ck_assert(!metadata_answer(&metadata, "", 0, now, &local, &public));
+	ck_assert(!metadata_answer(&metadata, "", 0, now, pairs));
 	asks_nothing();
 	now += 5000;
 	begin_aws();
@@ -186,7 +272,7 @@ START_TEST(test_reload)
 {
 	begin_aws();
 	asks("GET", AWS "local-ipv4", "X-aws-ec2-metadata-token: AQAE-_==");
-	metadata_init(&metadata, true, now);
+	metadata_again(&metadata, now);
 	ck_assert(!answer(200, "10.0.0.4"));
 	begin_aws();
 }
@@ -206,7 +292,7 @@ START_TEST(test_bad_token)
 END_TEST
 
 static const char *const bad_addresses[] = {"", "203.0.113.7 and more", "203.0.113", "<html>",
-	" 203.0.113.7", "203.0.113.7\n203.0.113.8", "2001:db8::7",
+	" 203.0.113.7", "203.0.113.7\n203.0.113.8", "2001:db8::7", "10.0.0.9",
 	"0123456789012345678901234567890123456789012345"};
 
 START_TEST(test_bad_address)
@@ -289,6 +375,9 @@ static Suite *metadata_suite(void)
 	tcase_add_test(tcase, test_aws);
 	tcase_add_test(tcase, test_google);
 	tcase_add_test(tcase, test_azure);
+	tcase_add_test(tcase, test_azure_standard);
+	tcase_add_loop_test(tcase, test_bad_list, 0, COUNT(bad_lists));
+	tcase_add_test(tcase, test_long_list);
 	tcase_add_test(tcase, test_none);
 	tcase_add_test(tcase, test_nobody);
 	tcase_add_test(tcase, test_off);

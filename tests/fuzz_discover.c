@@ -96,8 +96,8 @@ static void handle_cloud(const uint8_t *data, size_t size)
 	const char *at = (const char *)data, *end = at + size;
 	char question[METADATA_ASK];
 	struct http_answer whole;
-	struct addr local, public;
-	size_t len;
+	struct metadata_pair pairs[METADATA_PAIRS];
+	size_t len, count;
 
 	for (int i = 0; i < QUESTIONS; i++) {
 		const char *stop = memchr(at, 0xff, (size_t)(end - at));
@@ -109,9 +109,11 @@ static void handle_cloud(const uint8_t *data, size_t size)
 		len = (size_t)((stop ? stop : end) - at);
 		len = len < HTTP_MAX ? len : HTTP_MAX;
 		http_read(at, len, false, &whole);
-		if (metadata_answer(metadata, at, len, 0, &local, &public)) {
-			assert(local.family && local.family == public.family);
-			discover_cloud(&discover, &local, &public);
+		count = metadata_answer(metadata, at, len, 0, pairs);
+		assert(count <= METADATA_PAIRS);
+		for (size_t pair = 0; pair < count; pair++) {
+			assert(pairs[pair].local.family == pairs[pair].public.family);
+			discover_cloud(&discover, &pairs[pair]);
 		}
 		at = stop ? stop + 1 : end;
 	}

@@ -8,7 +8,7 @@
 #   relay  203.0.113.7 ------+
 #          203.0.113.8 and 203.0.113.9, from the second start to the third
 . "$(dirname "$0")/lib.sh"
-plan 12
+plan 13
 SECOND4=203.0.113.8 THIRD4=203.0.113.9
 
 table_has() { # PATTERN
@@ -21,6 +21,7 @@ ip -n "${P}relay" addr add "$THIRD4/24" dev eth0
 relayd_conf
 stream_conf cam1 'listen = "9099"' 'source = "first"'
 ok "relayd starts" relayd_start
+ok "with a table that is new, which has nothing to adopt" not contains "$T/relayd.err" adopted
 start client punch "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/cam1.key" --port 9099
 ok "a client has punched" wait_for 5 stream_is cam1 ready
 in_ns sender "$PYTHON" "$UDPTOOL" send --from "$SENDER4:9099" --to "$RELAY4:9099" --count 100 --rate 500 --rtp \

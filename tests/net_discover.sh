@@ -8,7 +8,7 @@
 #                                 net --- wan 203.0.113.7  box  lan 10.9.0.1 ------ eth0 10.9.0.4 relay
 #   client 10.0.0.2 --- nat    ---+           (1:1)             169.254.169.254
 . "$(dirname "$0")/lib.sh"
-plan 64
+plan 75
 
 LOCAL4=10.9.0.4 SECOND4=10.9.0.5 OTHER4=203.0.114.9 CLOUD4=169.254.169.254
 STUN=$SENDER4:3479
@@ -165,7 +165,24 @@ for lie in wrong-id elsewhere error; do
 done
 is "no word of them in the log" "$(log_count 192.0.2.99)" 0
 is "one answer was taken" "$(metric 'relayd_punches_total{result="seen"}')" 1
+
+# --- silence
+
+fallen_silent="$STUN does not answer: what was learnt before stays"
+mode stund silent
+ok "a server that was heard falls silent" wait_for 20 contains "$T/relayd.err" "$fallen_silent"
+before=$(asked stund)
+pctl reload >"$T/reload.log"
+address relay eth0 "2001:db8:9::5/64"
+ok "a reload and a new address have it asked again" wait_for 10 asked_more stund $((before + 1))
+before=$(asked stund)
+pctl reload >"$T/reload.log"
+ok "as often as would be a silence" wait_for 20 asked_more stund $((before + 3))
+is "but told of once" "$(log_count 'does not answer')" 1
+ok "what it said stays" seen_is "$RELAY4" stun
 mode stund honest
+pctl reload >"$T/reload.log"
+ok "its return is told" wait_for 10 contains "$T/relayd.err" "$STUN answers again"
 
 # --- others see it as another now
 
@@ -189,7 +206,8 @@ ok "which the log names" contains "$T/relayd.err" \
 is "advertise is shown all the same" "$(shown)" "203.0.113.77:9099"
 ok "and it lasts" not wait_for 1.5 contradicts 0
 is "told once" "$(log_count 'but shown as')" 1
-ok "doctor says it too" contains <(pctl --json doctor) '"seen"'
+ok "doctor says it too" contains <(pctl doctor) \
+	"$LOCAL4 is seen as $RELAY4 \(stun\), but shown as 203.0.113.77: mend .advertise."
 conf "discover = \"$STUN\"" "advertise = { \"$LOCAL4=$RELAY4\" }"
 pctl reload >"$T/reload.log"
 ok "mended it is over" wait_for 10 contradicts 0
@@ -213,7 +231,7 @@ one_to_one "$RELAY4"
 # --- the cloud
 
 is "nobody has asked the cloud" "$(asked cloudd)" 0
-for cloud in "aws AWS" "gcp Google Cloud" "azure Azure"; do
+for cloud in "aws AWS" "gcp Google Cloud" "azure Azure" "azure-standard Azure"; do
 	mode cloudd "${cloud%% *}"
 	conf 'discover = "cloud"'
 	relayd_stop
@@ -254,6 +272,8 @@ ok "a relay with a partner that is not there starts" relayd_start
 ok "it says whom it cannot ask" wait_for 20 contains "$T/relayd.err" \
 	"$OTHER4:3478 does not answer: how the others see this relay is not known"
 is "once" "$(log_count 'does not answer')" 1
+ok "doctor knows that it has asked" contains <(pctl doctor) \
+	"$LOCAL4 is a private address without .advertise., and .discover. has found nothing"
 ok "the partner starts" other_start
 pctl reload >"$T/reload.log"
 ok "and tells how the relay is seen" wait_for 20 seen_is "$RELAY4" stun
@@ -271,3 +291,13 @@ ok "a lost address is told" wait_for 10 contains "$T/relayd.err" \
 	"$SECOND4 is no address of this host any more"
 address relay eth0 "$SECOND4/24"
 ok "as is its return" wait_for 10 contains "$T/relayd.err" "$SECOND4 is an address of this host again"
+
+# --- a public address that needs nobody to tell it
+
+relayd_stop
+address relay eth0 203.0.115.4/24
+relayd_conf 'address = { "203.0.115.4" }' 'advertise = { "203.0.115.4=203.0.113.77" }'
+relayd_start
+ok "the log says what people are shown" contains "$T/relayd.err" "shown as 203\.0\.113\.77$"
+ok "which is not what the interface has" contains "$T/relayd.err" \
+	"203.0.115.4 is seen as 203.0.115.4 \(interface\), but shown as 203.0.113.77: mend .advertise."

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # docs/recipe-cloud.md: a relay with a private address alone, behind a provider's 1:1 NAT and a
-# firewall that lets in what the page says and no more. A film is recorded as it was sent.
+# firewall that lets in what the page says and no more; at 169.254.169.254 it says what the public
+# address is. A film is recorded as it was sent.
 #
 #   sender --- net --- nat --- client
 #               | +--- nat2 --- service
@@ -14,9 +15,9 @@ FILM_SECONDS=40 FILM_SIZE=320x180 # the recording is to end before the film begi
 . "$TOP/tests/docs.sh"
 . "$TOP/tests/recipe.sh"
 . "$TOP/tests/doctor.sh"
-plan 20
+plan 24
 
-PRIVATE4=10.1.0.4 CAMERA4=10.1.1.5
+PRIVATE4=10.1.0.4 CAMERA4=10.1.1.5 CLOUD4=169.254.169.254
 
 cloud_up() {
 	host_up net && forwarding_on net &&
@@ -24,7 +25,7 @@ cloud_up() {
 		nat_host nat2 198.18.4.9 && inner_host service nat2 lan 10.0.2.2 &&
 		public_host cloud wan "$RELAY4" && forwarding_on cloud &&
 		inner_host relay cloud lan "$PRIVATE4" && forwarding_on relay &&
-		inner_host camera cloud lan2 "$CAMERA4" && in_ns cloud nft -f - <<-RULES
+		inner_host camera cloud lan2 "$CAMERA4" && address cloud lan "$CLOUD4/32" && in_ns cloud nft -f - <<-RULES
 			table ip cloud {
 				counter dropped { }
 				chain in {
@@ -62,7 +63,19 @@ echoes() {
 	[ "$(echo hello | in_ns client timeout 2 socat -t 1 - UDP:127.0.0.1:9000)" = hello ]
 }
 
+# Clients of a new stream are told of the public address, and of no other.
+told() { # STREAM PORT
+	recipe_stream "$1" "$2" >"$T/added" && contains <(grep -o "$1@.*" "$T/added" | xargs) "^$1@$RELAY4 [^@]*\$"
+}
+
+shown() {
+	pctl --json show early >"$T/shown.json" && [ "$(json "$T/shown.json" 'd["ports"][0]["listen"]')" = "$RELAY4:9105" ]
+}
+
 cloud_up || bail "no network"
+echo azure-standard >"$T/cloudd.mode"
+start cloud cloudd "$PYTHON" "$TOP/tests/cloudd.py" "$CLOUD4:80" "$T/cloudd.mode" "$PRIVATE4" "$RELAY4"
+wait_for 10 in_ns cloud curl -s "http://$CLOUD4/" || bail "no metadata service"
 ok "a film" film_make "$T/film.mp4"
 ok "its checksums" film_index "$T/film.mp4"
 ok "relayd starts" docs_relayd
@@ -72,8 +85,11 @@ ok "clients are told of the private address" contains "$T/added" "early@$PRIVATE
 ok "the firewall lets clients ask" docs_run docs/recipe-cloud.md "The provider's firewall"
 ok "the page names the public one" docs_run docs/recipe-cloud.md "The public address"
 ok "the doctor does not miss it" not contains <(pctl doctor) advertise
-recipe_stream late 9106 >"$T/added"
-ok "clients are told of it, and of no other" contains <(grep -o 'late@.*' "$T/added" | xargs) "^late@$RELAY4 [^@]*$"
+ok "clients are told of it, and of no other" told late 9106
+ok "or has the cloud asked" docs_run docs/recipe-cloud.md "One that may change"
+ok "which knows it" wait_for 10 shown
+ok "the doctor does not miss it then" not contains <(pctl doctor) advertise
+ok "and clients are told of no other" told latest 9107
 ok "a stream is recorded" docs_run docs/recipe-cloud.md "A stream"
 pctl --json show film >"$T/show.json"
 is "the relay sees the client as the others do" \
