@@ -122,7 +122,7 @@ static int ask_explain(struct call *call)
 		json_decref(request);
 		return -EBUSY;
 	}
-	return asker_ask(asker, request, relay_answered, call);
+	return asker_ask(asker, request, ASKER_MS, relay_answered, call);
 }
 
 static enum MHD_Result ask(struct call *call)
@@ -134,7 +134,7 @@ static enum MHD_Result ask(struct call *call)
 		err = ask_explain(call);
 	else
 		err = asker_ask(http->setup.asker, json_pack("{s:s}", "do", "metrics"),
-			relay_answered, call);
+			HTTP_METRICS_MS, relay_answered, call);
 	if (err) {
 		http->counts.busy += err == -EBUSY;
 		call->answer = answer_status(
