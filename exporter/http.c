@@ -12,6 +12,7 @@
 #include "exporter/access.h"
 #include "exporter/answer.h"
 #include "exporter/assets.h"
+#include "exporter/crowd.h"
 #include "exporter/metrics.h"
 
 struct http {
@@ -20,6 +21,7 @@ struct http {
 	uv_poll_t poll;
 	uv_timer_t timer;
 	struct metrics counts;
+	struct crowd crowd;
 };
 
 /* One request, from its first header to its answer. */
@@ -251,6 +253,8 @@ static struct call *call_begin(
 	call->access = access_decide(http->setup.token, &request, (int64_t)time(NULL));
 	http->counts.served++;
 	http->counts.unauthorized += call->access.status == MHD_HTTP_UNAUTHORIZED;
+	if (call->access.trusted)
+		crowd_trust(&http->crowd, connection);
 	if (!call->access.status && call->access.route == ROUTE_ENTER)
 		call->form = MHD_create_post_processor(connection, 1024, take_field, call);
 	return call;
@@ -325,12 +329,14 @@ int http_open(const struct http_setup *setup, uv_loop_t *loop, struct http **out
 	if (!http)
 		return -ENOMEM;
 	http->setup = *setup;
+	crowd_init(&http->crowd, HTTP_CONNECTIONS);
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_PEDANTIC_CHECKS, 0, NULL, NULL,
 		serve, http, MHD_OPTION_LISTEN_SOCKET, setup->fd, MHD_OPTION_CONNECTION_LIMIT,
 		HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, HTTP_PER_ADDRESS,
 		MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)HTTP_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+		(size_t)HTTP_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, crowd_notify, &http->crowd, MHD_OPTION_END);
 	info = http->daemon ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
 		free(http);
