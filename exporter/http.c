@@ -191,7 +191,9 @@ static struct answer answer_at_once(struct call *call)
 		return answer_leave();
 	case ROUTE_STATE:
 		watch_look(setup->watch);
-		return answer_text(state_view(setup->state, http_now(call->http)), ANSWER_JSON);
+		return answer_text(
+			state_view(setup->state, token_is_set(setup->token), http_now(call->http)),
+			ANSWER_JSON);
 	case ROUTE_HISTORY:
 		return answer_text(state_view_history(setup->state, argument(call, "stream"),
 					   http_now(call->http)),
