@@ -11,30 +11,16 @@
 # the stream flow so long before: 400 for light, dark and phone in docs/.
 # check: timeout 180
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/browser.sh"
 
-command -v chromium >/dev/null && command -v chromedriver >/dev/null || {
+why=$(browser_possible) || {
 	plan 1
-	skip "the page in a browser" "Chromium or chromedriver is not installed"
+	skip "the page in a browser" "$why"
 	exit
 }
-plan 52
+plan 45
 
-EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
-URL=http://127.0.0.1:9478/
 SHOTS=${PAGE_SHOTS:-$T}
-
-web() { # STEP WORD...
-	in_ns relay env HOME="$T" "$PYTHON" "$TOP/tests/webdriver.py" --session "$T/session" "$@"
-}
-
-until_js() { # EXPRESSION
-	web until "$(seconds 20)" "$1"
-}
-
-row() { # NAME TEXT: the stream's line has it
-	until_js "[...document.querySelectorAll('#table tbody tr')].some((tr) => \
-		tr.innerText.includes('$1') && tr.innerText.includes('$2'))"
-}
 
 send() { # RATE
 	start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 1000000 --rate "$1"
@@ -109,11 +95,6 @@ page_sums() {
 	(cd "$TOP" && sha256sum exporter/page/index.html exporter/page/page.js exporter/page/style.css)
 }
 
-exporter_start() { # [OPTION...]
-	start relay exporter "$EXPORTER" --socket "$T/relayd/relayd.sock" "$@"
-	wait_for 5 in_ns relay curl -sf --noproxy '*' -o "$T/login" "${URL}login"
-}
-
 silent() {
 	web console >"$T/console" && [ ! -s "$T/console" ] || { cat "$T/console" && false; }
 }
@@ -140,10 +121,7 @@ stream_conf game 'peers = 8'
 cp -p "$T/relayd.conf" "$T/plain.conf"
 ok "relayd starts" relayd_start
 ok "the exporter starts" exporter_start
-mkdir "$T/profile"
-start relay chromedriver env HOME="$T" chromedriver --port=9515
-ok "a browser starts" wait_for 30 web open "$T/profile"
-web screen 1280 900 light
+ok "a browser starts" browser_start
 ok "the page opens" web go "$URL"
 ok "it has the streams" row cam1 waiting
 ok "and says that relayd answers" until_js "document.querySelector('#link').dataset.state === 'up'"
@@ -240,26 +218,4 @@ ok "the stream stops" row cam1 ready
 foreign="performance.getEntriesByType('resource').filter((e) => !e.name.startsWith('$URL')).length"
 is "nobody else was asked for anything" "$(web js "$foreign")" 0
 ok "and nothing was said on the console" silent
-
-echo 'correct-horse-battery' >"$T/token"
-chmod 600 "$T/token"
-stop exporter
-exporter_start --token-file "$T/token"
-web go "$URL"
-ok "with a token the page asks for it" until_js 'location.pathname === "/login"'
-web type wrong-horse-battery Enter
-ok "a wrong one is no way in" until_js "document.querySelector('#wrong')?.checkVisibility()"
-web type Tab correct-horse-battery Enter
-ok "the right one is" row cam1 ready
-printf 'many%03d --listen 10000\n' {1..999} | awk '{ $3 = $3 + NR; print }' >"$T/many"
-pctl add --batch "$T/many" >"$T/added"
-ok "of more than a thousand streams the state is told" until_js \
-	"Number(document.querySelector('[data-tile=waiting]').innerText.replace(/\\D/g, '')) === 1001"
-ok "and what else is of the first thousand" \
-	until_js "document.querySelector('#part').checkVisibility() && document.querySelectorAll('#table tbody tr').length === 1000"
-web js 'document.querySelector("#leave button").focus()' >/dev/null
-web type Enter
-ok "there is a way out" until_js 'location.pathname === "/login"'
-web go "$URL"
-ok "which was the last one" until_js 'location.pathname === "/login"'
 web close
