@@ -73,11 +73,12 @@ static bool host_is_address(const char *host)
 	return *host == '\0' || *host == ':';
 }
 
-static bool is_let_in(
+static bool is_trusted(
 	const struct token *token, const struct access_request *request, int64_t now_s)
 {
-	return !token_is_set(token) || bearer_valid(token, request->authorization) ||
-	       (request->cookie && token_cookie_valid(token, request->cookie, now_s));
+	return token_is_set(token) &&
+	       (bearer_valid(token, request->authorization) ||
+		       (request->cookie && token_cookie_valid(token, request->cookie, now_s)));
 }
 
 struct access access_decide(
@@ -94,7 +95,8 @@ struct access access_decide(
 	if (!row)
 		return access;
 	access.route = row->route;
-	if (!row->open && !is_let_in(token, request, now_s)) {
+	access.trusted = is_trusted(token, request, now_s);
+	if (!row->open && token_is_set(token) && !access.trusted) {
 		access.status = MHD_HTTP_UNAUTHORIZED;
 		if (row->route == ROUTE_PAGE) {
 			access.status = MHD_HTTP_SEE_OTHER;

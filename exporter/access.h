@@ -35,6 +35,7 @@ struct access {
 	unsigned int status;
 	enum access_route route;
 	const char *location, *allow; /* NULL: none */
+	bool trusted;		      /* it came with the token */
 };
 
 /*

@@ -112,7 +112,7 @@ static void question_connected(uv_connect_t *connect, int status)
 		question_end(question, status, NULL);
 }
 
-int asker_ask(struct asker *asker, json_t *request,
+int asker_ask(struct asker *asker, json_t *request, uint64_t limit_ms,
 	void (*done)(void *data, int error, json_t *reply), void *data)
 {
 	bool room = asker->count < ASKER_MAX;
@@ -136,7 +136,7 @@ int asker_ask(struct asker *asker, json_t *request,
 	asker->count++;
 	uv_pipe_init(asker->loop, &question->pipe, 0);
 	uv_timer_init(asker->loop, &question->deadline);
-	uv_timer_start(&question->deadline, question_late, ASKER_MS, 0);
+	uv_timer_start(&question->deadline, question_late, limit_ms, 0);
 	uv_pipe_connect(&question->connect, &question->pipe, asker->path, question_connected);
 	return 0;
 }

@@ -12,8 +12,10 @@
 
 #include "common/addr.h"
 #include "common/log.h"
+#include "common/notify.h"
 #include "exporter/asker.h"
 #include "exporter/http.h"
+#include "exporter/keeper.h"
 #include "exporter/privs.h"
 #include "exporter/state.h"
 #include "exporter/token.h"
@@ -27,6 +29,7 @@
 #define DEFAULT_SOCKET "/run/relayd/relayd.sock"
 #define DEFAULT_LISTEN "127.0.0.1:9478"
 #define BACKLOG	       64
+#define PER_LIMIT      3 /* of the watchdog: one word may be late, and another lost */
 
 struct options {
 	const char *socket, *token_file;
@@ -120,33 +123,107 @@ static int listen_at(const struct endpoint *endpoint)
 	return -1;
 }
 
-static void stop(uv_signal_t *signal, int number)
-{
-	(void)number;
-	uv_stop(signal->loop);
-}
-
 /* What turns in the loop. */
 struct program {
 	uv_loop_t loop;
 	struct asker asker;
 	struct state state;
 	struct watch watch;
-	uv_signal_t term, interrupt;
+	uv_signal_t term, interrupt, hangup;
+	uv_poll_t keeper;
+	uv_timer_t watchdog;
 	struct http *http;
+	const char *token_file; /* NULL: none */
+	struct token token;
+	int keeper_fd; /* -1 without a token file */
+	bool failed;
 };
 
-static void catch (struct program *program, uv_signal_t *signal, int number)
+static void stop(uv_signal_t *signal, int number)
 {
-	uv_signal_init(&program->loop, signal);
-	uv_signal_start(signal, stop, number);
+	(void)number;
+	uv_stop(signal->loop);
 }
 
-static int open_all(
-	struct program *program, const struct options *options, const struct token *token, int fd)
+static void reload(uv_signal_t *signal, int number)
+{
+	struct program *program = signal->data;
+
+	(void)number;
+	notify_reloading();
+	if (!program->token_file || keeper_ask(program->keeper_fd))
+		notify_ready();
+}
+
+static void token_came(uv_poll_t *poll, int status, int events)
+{
+	struct program *program = poll->data;
+	struct token token;
+	char why[TOKEN_WHY];
+	int err = keeper_answer(program->keeper_fd, &token, why);
+
+	(void)status, (void)events;
+	if (err == -EPIPE) {
+		log_error("the process that reads the token has ended");
+		program->failed = true;
+		uv_stop(&program->loop);
+		return;
+	}
+	if (err) {
+		log_error("%s: %s; the token stays as it was", program->token_file, why);
+	} else {
+		program->token = token;
+		log_info("%s has been read again", program->token_file);
+	}
+	token_wipe(&token);
+	notify_ready();
+}
+
+/* That its timer comes shows that the loop turns, in which alone everything is served. */
+static void alive(uv_timer_t *timer)
+{
+	(void)timer;
+	notify_alive();
+}
+
+static void catch (struct program *program, uv_signal_t *signal, uv_signal_cb call, int number)
+{
+	uv_signal_init(&program->loop, signal);
+	signal->data = program;
+	uv_signal_start(signal, call, number);
+}
+
+static void open_service(struct program *program)
+{
+	uint64_t every_ms = notify_watchdog_ms() / PER_LIMIT;
+
+	catch (program, &program->term, stop, SIGTERM);
+	catch (program, &program->interrupt, stop, SIGINT);
+	catch (program, &program->hangup, reload, SIGHUP);
+	uv_timer_init(&program->loop, &program->watchdog);
+	if (every_ms)
+		uv_timer_start(&program->watchdog, alive, every_ms, every_ms);
+	if (!program->token_file)
+		return;
+	uv_poll_init(&program->loop, &program->keeper, program->keeper_fd);
+	program->keeper.data = program;
+	uv_poll_start(&program->keeper, UV_READABLE | UV_DISCONNECT, token_came);
+}
+
+static void close_service(struct program *program)
+{
+	uv_close((uv_handle_t *)&program->term, NULL);
+	uv_close((uv_handle_t *)&program->interrupt, NULL);
+	uv_close((uv_handle_t *)&program->hangup, NULL);
+	uv_close((uv_handle_t *)&program->watchdog, NULL);
+	if (program->token_file)
+		uv_close((uv_handle_t *)&program->keeper, NULL);
+}
+
+static int open_all(struct program *program, const char *socket, int fd)
 {
 	const struct http_setup setup = {
-		fd, &program->asker, &program->state, &program->watch, token};
+		fd, &program->asker, &program->state, &program->watch, &program->token};
 	int err = uv_loop_init(&program->loop);
 
 	if (!err)
@@ -155,11 +232,10 @@ static int open_all(
 		log_error("cannot begin: %s", strerror(-err));
 		return err;
 	}
-	asker_init(&program->asker, &program->loop, options->socket);
+	asker_init(&program->asker, &program->loop, socket);
 	state_init(&program->state, (int64_t)uv_now(&program->loop));
 	watch_open(&program->watch, &program->asker, &program->state);
-	catch (program, &program->term, SIGTERM);
-	catch (program, &program->interrupt, SIGINT);
+	open_service(program);
 	return 0;
 }
 
@@ -169,36 +245,53 @@ static void close_all(struct program *program)
 	watch_close(&program->watch);
 	asker_close(&program->asker);
 	http_close(program->http);
-	uv_close((uv_handle_t *)&program->term, NULL);
-	uv_close((uv_handle_t *)&program->interrupt, NULL);
+	close_service(program);
 	uv_run(&program->loop, UV_RUN_DEFAULT);
 	http_free(program->http);
 	uv_loop_close(&program->loop);
 	state_fini(&program->state);
 }
 
-static int serve(const struct options *options, const struct token *token, int fd)
+static int serve(struct program *program, const struct options *options, int fd)
 {
-	struct program program;
 	char text[ENDPOINT_TEXT];
-	int err = open_all(&program, options, token, fd);
+	int err = open_all(program, options->socket, fd);
 
 	if (err)
 		return EXIT_FAILURE;
 	err = privs_drop(options->socket);
 	if (!err) {
 		log_info("serving at http://%s/", endpoint_format(&options->listen, text));
-		uv_run(&program.loop, UV_RUN_DEFAULT);
+		notify_ready();
+		uv_run(&program->loop, UV_RUN_DEFAULT);
+		notify_stopping();
 	}
-	close_all(&program);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	close_all(program);
+	return err || program->failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int open_token(struct program *program)
+{
+	char why[TOKEN_WHY];
+	int err;
+
+	if (!program->token_file)
+		return 0;
+	err = token_read(&program->token, program->token_file, why);
+	if (err) {
+		log_error("%s: %s", program->token_file, why);
+		return err;
+	}
+	err = keeper_start(program->token_file, &program->keeper_fd);
+	if (err)
+		log_error("cannot begin: %s", strerror(-err));
+	return err;
 }
 
 int exporter_main(int argc, char **argv)
 {
 	struct options options = {.socket = DEFAULT_SOCKET};
-	struct token token = {.len = 0};
-	char why[TOKEN_WHY];
+	struct program program = {.keeper_fd = -1};
 	int fd, status;
 
 	log_open("relayd-exporter");
@@ -206,12 +299,11 @@ int exporter_main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
-	if (options.token_file && token_read(&token, options.token_file, why)) {
-		log_error("%s: %s", options.token_file, why);
+	program.token_file = options.token_file;
+	if (open_token(&program))
 		return EXIT_FAILURE;
-	}
 	fd = listen_at(&options.listen);
-	status = fd < 0 ? EXIT_FAILURE : serve(&options, &token, fd);
-	token_wipe(&token);
+	status = fd < 0 ? EXIT_FAILURE : serve(&program, &options, fd);
+	token_wipe(&program.token);
 	return status;
 }

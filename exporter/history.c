@@ -101,7 +101,8 @@ int history_take(
 	if (found && stream->seen_ms && now_ms - stream->seen_ms <= RING_GAP_MS) {
 		const struct tally grown = {more(tally->bytes, stream->last.bytes),
 			more(tally->packets, stream->last.packets),
-			more(tally->refused, stream->last.refused)};
+			more(tally->refused, stream->last.refused),
+			more(tally->limited, stream->last.limited)};
 
 		ring_add(&stream->ring, &grown, stream->seen_ms, now_ms);
 		ring_add(&history->total, &grown, stream->seen_ms, now_ms);

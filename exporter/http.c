@@ -12,6 +12,7 @@
 #include "exporter/access.h"
 #include "exporter/answer.h"
 #include "exporter/assets.h"
+#include "exporter/crowd.h"
 #include "exporter/metrics.h"
 
 struct http {
@@ -20,6 +21,7 @@ struct http {
 	uv_poll_t poll;
 	uv_timer_t timer;
 	struct metrics counts;
+	struct crowd crowd;
 };
 
 /* One request, from its first header to its answer. */
@@ -122,7 +124,7 @@ static int ask_explain(struct call *call)
 		json_decref(request);
 		return -EBUSY;
 	}
-	return asker_ask(asker, request, relay_answered, call);
+	return asker_ask(asker, request, ASKER_MS, relay_answered, call);
 }
 
 static enum MHD_Result ask(struct call *call)
@@ -134,7 +136,7 @@ static enum MHD_Result ask(struct call *call)
 		err = ask_explain(call);
 	else
 		err = asker_ask(http->setup.asker, json_pack("{s:s}", "do", "metrics"),
-			relay_answered, call);
+			HTTP_METRICS_MS, relay_answered, call);
 	if (err) {
 		http->counts.busy += err == -EBUSY;
 		call->answer = answer_status(
@@ -189,7 +191,9 @@ static struct answer answer_at_once(struct call *call)
 		return answer_leave();
 	case ROUTE_STATE:
 		watch_look(setup->watch);
-		return answer_text(state_view(setup->state, http_now(call->http)), ANSWER_JSON);
+		return answer_text(
+			state_view(setup->state, token_is_set(setup->token), http_now(call->http)),
+			ANSWER_JSON);
 	case ROUTE_HISTORY:
 		return answer_text(state_view_history(setup->state, argument(call, "stream"),
 					   http_now(call->http)),
@@ -251,6 +255,8 @@ static struct call *call_begin(
 	call->access = access_decide(http->setup.token, &request, (int64_t)time(NULL));
 	http->counts.served++;
 	http->counts.unauthorized += call->access.status == MHD_HTTP_UNAUTHORIZED;
+	if (call->access.trusted)
+		crowd_trust(&http->crowd, connection);
 	if (!call->access.status && call->access.route == ROUTE_ENTER)
 		call->form = MHD_create_post_processor(connection, 1024, take_field, call);
 	return call;
@@ -325,12 +331,14 @@ int http_open(const struct http_setup *setup, uv_loop_t *loop, struct http **out
 	if (!http)
 		return -ENOMEM;
 	http->setup = *setup;
+	crowd_init(&http->crowd, HTTP_CONNECTIONS);
 	http->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_PEDANTIC_CHECKS, 0, NULL, NULL,
 		serve, http, MHD_OPTION_LISTEN_SOCKET, setup->fd, MHD_OPTION_CONNECTION_LIMIT,
 		HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, HTTP_PER_ADDRESS,
 		MHD_OPTION_CONNECTION_TIMEOUT, HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)HTTP_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+		(size_t)HTTP_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, crowd_notify, &http->crowd, MHD_OPTION_END);
 	info = http->daemon ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
 	if (!info) {
 		free(http);

@@ -10,6 +10,7 @@
 
 #define HTTP_CONNECTIONS 64 /* more wait in the kernel's queue */
 #define HTTP_PER_ADDRESS 32
+#define HTTP_METRICS_MS	 3000		 /* for relayd: Prometheus waits ten seconds for all */
 #define HTTP_IDLE_S	 30		 /* after which a connection is closed */
 #define HTTP_MEMORY	 (32 * 1024)	 /* for a connection's headers and body */
 #define HTTP_EXPLAINING	 (ASKER_MAX / 2) /* questions under way, and no stream is explained */

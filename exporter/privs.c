@@ -62,6 +62,22 @@ static const int allowed[] = {
 	SCMP_SYS(writev),
 };
 
+/* Of the keeper: to be asked, and to read a file. */
+static const int reading[] = {
+	SCMP_SYS(brk),
+	SCMP_SYS(close),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(openat),
+	SCMP_SYS(read),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sendto),
+	SCMP_SYS(write),
+};
+
 /* Whoever is in the group of relayd's user may ask it. */
 static int become_nobody(const char *socket_path)
 {
@@ -85,6 +101,20 @@ static int become_nobody(const char *socket_path)
 		       : 0;
 }
 
+/* Without any capability; err is what went wrong before, if anything did. */
+static int confine(int err, const int *calls, size_t count, bool unix_sockets)
+{
+	if (!err && capng_apply(CAPNG_SELECT_CAPS))
+		err = -EPERM;
+	if (!err && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)))
+		err = -errno;
+	if (!err)
+		err = calls_allow(calls, count, unix_sockets);
+	if (err && err != -ENOENT)
+		log_error("cannot give up privileges: %s", strerror(-err));
+	return err;
+}
+
 int privs_drop(const char *socket_path)
 {
 	int err = 0;
@@ -92,13 +122,11 @@ int privs_drop(const char *socket_path)
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (!geteuid())
 		err = become_nobody(socket_path);
-	if (!err && capng_apply(CAPNG_SELECT_CAPS))
-		err = -EPERM;
-	if (!err && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)))
-		err = -errno;
-	if (!err)
-		err = calls_allow(allowed, sizeof(allowed) / sizeof(allowed[0]), true);
-	if (err && err != -ENOENT)
-		log_error("cannot give up privileges: %s", strerror(-err));
-	return err;
+	return confine(err, allowed, sizeof(allowed) / sizeof(allowed[0]), true);
+}
+
+int privs_drop_all_but_reading(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	return confine(0, reading, sizeof(reading) / sizeof(reading[0]), false);
 }

@@ -9,5 +9,10 @@
  * opened and no socket but of AF_UNIX be made. 0, or -errno and said why.
  */
 int privs_drop(const char *socket_path);
+/*
+ * Of the keeper, which stays who it is, as the token may be readable to root alone: no capability,
+ * and a filter that lets it read files and answer. 0, or -errno and said why.
+ */
+int privs_drop_all_but_reading(void);
 
 #endif

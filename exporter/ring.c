@@ -38,7 +38,8 @@ static void step_add(struct ring_step *step, const struct tally *more, const str
 {
 	step->bytes += more->bytes - less->bytes;
 	step->packets = add_saturated(step->packets, more->packets - less->packets);
-	step->refused = add_saturated(step->refused, more->refused - less->refused);
+	step->lost = add_saturated(step->lost, more->refused - less->refused);
+	step->lost = add_saturated(step->lost, more->limited - less->limited);
 }
 
 void ring_add(struct ring *ring, const struct tally *more, int64_t from_ms, int64_t to_ms)
@@ -55,7 +56,8 @@ void ring_add(struct ring *ring, const struct tally *more, int64_t from_ms, int6
 		int64_t end = (step + 1) * RING_STEP_MS < to_ms ? (step + 1) * RING_STEP_MS : to_ms;
 		const struct tally until = {share(more->bytes, end - from_ms, to_ms - from_ms),
 			share(more->packets, end - from_ms, to_ms - from_ms),
-			share(more->refused, end - from_ms, to_ms - from_ms)};
+			share(more->refused, end - from_ms, to_ms - from_ms),
+			share(more->limited, end - from_ms, to_ms - from_ms)};
 		size_t at = (size_t)(step % RING_STEPS);
 
 		/* Half a step would look like a fall of the rate. */

@@ -14,12 +14,14 @@
 
 /* What a stream has counted, or by how much more. */
 struct tally {
-	uint64_t bytes, packets, refused;
+	uint64_t bytes, packets;
+	uint64_t refused; /* packets that were let to nobody */
+	uint64_t limited; /* packets that were more than the rate allows */
 };
 
 struct ring_step {
 	uint64_t bytes;
-	uint32_t packets, refused;
+	uint32_t packets, lost; /* lost: both of the above */
 };
 
 struct ring {

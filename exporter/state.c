@@ -46,8 +46,8 @@ static json_t *recent(const struct history *history, const char *name, int64_t n
 static void stream_take(struct state *state, json_t *stream, int64_t now_ms)
 {
 	const char *name = json_string_value(json_object_get(stream, "name"));
-	const struct tally tally = {
-		number(stream, "bytes"), number(stream, "packets"), number(stream, "refused")};
+	const struct tally tally = {number(stream, "bytes"), number(stream, "packets"),
+		number(stream, "refused"), number(stream, "limited")};
 
 	/* One for which there is no room or memory is shown without its history. */
 	if (name)
@@ -98,7 +98,7 @@ static char *dump(json_t *object)
 	return text;
 }
 
-char *state_view(const struct state *state, int64_t now_ms)
+char *state_view(const struct state *state, bool token, int64_t now_ms)
 {
 	json_t *streams = state->streams ? json_incref(state->streams) : json_array(), *stream;
 	size_t i;
@@ -107,8 +107,8 @@ char *state_view(const struct state *state, int64_t now_ms)
 		json_object_set_new(stream, "recent",
 			recent(&state->history, json_string_value(json_object_get(stream, "name")),
 				state->taken_ms));
-	return dump(json_pack("{s:b, s:o, s:o, s:o, s:I, s:o, s:o}", "up", state->up, "since",
-		seconds(now_ms - state->since_ms), "age",
+	return dump(json_pack("{s:b, s:b, s:o, s:o, s:o, s:I, s:o, s:o}", "token", token, "up",
+		state->up, "since", seconds(now_ms - state->since_ms), "age",
 		state->taken_ms ? seconds(now_ms - state->taken_ms) : json_null(), "error",
 		state->up ? json_null() : json_string(state->error), "left_out",
 		(json_int_t)state->left_out, "step", seconds(RING_STEP_MS), "streams", streams));
@@ -118,21 +118,21 @@ char *state_view_history(const struct state *state, const char *name, int64_t no
 {
 	const struct ring *ring =
 		name ? history_find(&state->history, name) : &state->history.total;
-	json_t *bytes, *packets, *refused;
+	json_t *bytes, *packets, *lost;
 
 	if (!ring)
 		return dump(ctl_error("there is no history of that stream"));
 	bytes = json_array();
 	packets = json_array();
-	refused = json_array();
+	lost = json_array();
 	for (size_t ago = RING_STEPS - 1; ago > 0; ago--) {
 		const struct ring_step *step = ring_at(ring, ago, now_ms);
 
 		json_array_append_new(
 			bytes, step ? json_integer((json_int_t)step->bytes) : json_null());
 		json_array_append_new(packets, step ? json_integer(step->packets) : json_null());
-		json_array_append_new(refused, step ? json_integer(step->refused) : json_null());
+		json_array_append_new(lost, step ? json_integer(step->lost) : json_null());
 	}
 	return dump(json_pack("{s:b, s:o, s:o, s:o, s:o}", "ok", 1, "step", seconds(RING_STEP_MS),
-		"bytes", bytes, "packets", packets, "refused", refused));
+		"bytes", bytes, "packets", packets, "lost", lost));
 }

@@ -35,14 +35,15 @@ void state_take(struct state *state, const json_t *reply, int64_t now_ms);
 void state_fail(struct state *state, const char *why, int64_t now_ms);
 
 /*
- * {"up":B,"since":SECONDS,"age":SECONDS or null,"error":TEXT or null,"left_out":N,"step":SECONDS,
- *  "streams":[..]}; since and age are how long ago. A stream is as in punchctl(8), and
+ * {"token":B,"up":B,"since":SECONDS,"age":SECONDS or null,"error":TEXT or null,"left_out":N,
+ *  "step":SECONDS,"streams":[..]}; token: who looks had to have one; since and age are how long
+ * ago. A stream is as in punchctl(8), and
  * its "recent" are bytes a second in the last STATE_RECENT whole steps, null where it is not known.
  * Text for free(), NULL when memory is short.
  */
-char *state_view(const struct state *state, int64_t now_ms);
+char *state_view(const struct state *state, bool token, int64_t now_ms);
 /*
- * {"ok":true,"step":SECONDS,"bytes":[..],"packets":[..],"refused":[..]}: whole steps of the last
+ * {"ok":true,"step":SECONDS,"bytes":[..],"packets":[..],"lost":[..]}: whole steps of the last
  * hour, the newest last, null where nothing is known. name NULL: the whole relay; "ok" is false for
  * an unknown stream. For free().
  */

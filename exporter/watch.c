@@ -65,7 +65,8 @@ static void tick(uv_timer_t *timer)
 		return;
 	watch->asked_ms = now_ms;
 	err = asker_ask(watch->asker,
-		json_pack("{s:s, s:i}", "do", "list", "limit", HISTORY_STREAMS), answered, watch);
+		json_pack("{s:s, s:i}", "do", "list", "limit", HISTORY_STREAMS), ASKER_MS, answered,
+		watch);
 	watch->waiting = err == 0;
 	if (err)
 		fail(watch, watch_reason(err));

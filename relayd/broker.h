@@ -113,6 +113,7 @@ struct broker_pair {
 	struct endpoint client, service; /* holes */
 	int64_t since_ms;
 	bool direct;
+	bool spare;	     /* the client keeps it in reserve: nothing goes this way */
 	enum peer_plan plan; /* of the direct path, or of the last try */
 	struct nat_report client_nat, service_nat;
 };

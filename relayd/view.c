@@ -146,9 +146,9 @@ struct pairs {
 static void view_pair(void *data, const struct broker_pair *pair)
 {
 	const struct pairs *pairs = data;
-	json_t *object = json_pack("{s:o, s:o, s:b, s:s, s:o, s:o, s:o}", "client",
+	json_t *object = json_pack("{s:o, s:o, s:b, s:b, s:s, s:o, s:o, s:o}", "client",
 		view_endpoint(&pair->client), "service", view_endpoint(&pair->service), "direct",
-		pair->direct, "plan", plan_text(pair->plan), "since",
+		pair->direct, "spare", pair->spare, "plan", plan_text(pair->plan), "since",
 		seconds(pairs->now_ms - pair->since_ms), "client_nat", view_nat(&pair->client_nat),
 		"service_nat", view_nat(&pair->service_nat));
 

@@ -147,6 +147,7 @@ START_TEST(test_without_token)
 	ck_assert_uint_eq(host_status("localhost.evil.example"), 421);
 	ck_assert_uint_eq(host_status("127.0.0.1.evil.example"), 421);
 	ck_assert_uint_eq(host_status(""), 421);
+	ck_assert(!decide(&none, (struct access_request){.path = "/"}).trusted);
 	/* There is nothing to log in to. */
 	ck_assert_str_eq(decide(&none, (struct access_request){.path = "/login"}).location, "/");
 }
@@ -187,6 +188,7 @@ START_TEST(test_with_token)
 	access = decide(&some, (struct access_request){.path = "/", .cookie = cookie});
 	ck_assert_uint_eq(access.status, 0);
 	ck_assert_int_eq(access.route, ROUTE_PAGE);
+	ck_assert(access.trusted);
 	access = decide(&some, (struct access_request){.path = "/"});
 	ck_assert_uint_eq(access.status, 303);
 	ck_assert_str_eq(access.location, "/login");
@@ -196,6 +198,7 @@ START_TEST(test_with_token)
 	access = decide(&some, (struct access_request){.method = "POST", .path = "/login"});
 	ck_assert_uint_eq(access.status, 0);
 	ck_assert_int_eq(access.route, ROUTE_ENTER);
+	ck_assert(!access.trusted);
 	ck_assert_int_eq(
 		decide(&some, (struct access_request){.path = "/style.css"}).route, ROUTE_STYLE);
 }

@@ -164,10 +164,18 @@ START_TEST(test_spare)
 }
 END_TEST
 
+static void count_spare(void *data, const struct broker_pair *pair)
+{
+	unsigned int *count = data;
+
+	*count += pair->spare;
+}
+
 /* The places that are waited for are given away too, and services that are short. */
 START_TEST(test_spare_waits)
 {
 	struct straw *used, *spare, *waits, *last;
+	unsigned int spares = 0;
 
 	say(straw_make(PEER_SERVICE, 10));
 	say(straw_make(PEER_SERVICE, 11));
@@ -178,6 +186,8 @@ START_TEST(test_spare_waits)
 	say(spare);
 	run(1000);
 	ck_assert_int_eq(spare->word.state, PEER_PAIRED);
+	broker_each(broker, stream, count_spare, &spares);
+	ck_assert_uint_eq(spares, 1);
 	waits = straw_make(PEER_CLIENT, 3);
 	waits->hello.spare = true;
 	say(waits);

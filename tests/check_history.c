@@ -29,18 +29,18 @@ static void teardown(void)
 
 START_TEST(test_ring_spreads)
 {
-	const struct tally more = {1000, 100, 10};
+	const struct tally more = {1000, 100, 6, 4};
 
 	ck_assert_ptr_null(ring_at(&ring, 0, T0));
 	ring_add(&ring, &more, T0, T0 + 10000);
 	ck_assert_uint_eq(ring_at(&ring, 2, T0 + 10000)->bytes, 500);
 	ck_assert_uint_eq(ring_at(&ring, 1, T0 + 10000)->bytes, 500);
 	ck_assert_uint_eq(ring_at(&ring, 1, T0 + 10000)->packets, 50);
-	ck_assert_uint_eq(ring_at(&ring, 1, T0 + 10000)->refused, 5);
+	ck_assert_uint_eq(ring_at(&ring, 1, T0 + 10000)->lost, 5);
 	ck_assert_ptr_null(ring_at(&ring, 0, T0 + 10000));
 	ck_assert_ptr_null(ring_at(&ring, 3, T0 + 10000));
 	/* What does not divide evenly is not lost. */
-	ring_add(&ring, &(struct tally){7, 0, 0}, T0 + 10000, T0 + 24000);
+	ring_add(&ring, &(struct tally){7, 0, 0, 0}, T0 + 10000, T0 + 24000);
 	ck_assert_uint_eq(ring_at(&ring, 2, T0 + 24000)->bytes +
 				  ring_at(&ring, 1, T0 + 24000)->bytes +
 				  ring_at(&ring, 0, T0 + 24000)->bytes,
@@ -50,7 +50,7 @@ END_TEST
 
 START_TEST(test_ring_begins_whole)
 {
-	const struct tally more = {500, 0, 0};
+	const struct tally more = {500, 0, 0, 0};
 
 	ring_add(&ring, &more, T0 + 2000, T0 + 4000);
 	ck_assert_ptr_null(ring_at(&ring, 0, T0 + 4000));
@@ -66,26 +66,26 @@ START_TEST(test_ring_forgets)
 {
 	const int64_t hour = (int64_t)RING_STEPS * RING_STEP_MS;
 
-	ring_add(&ring, &(struct tally){5, 5, 5}, T0, T0 + 5000);
-	ring_add(&ring, &(struct tally){6, 6, 6}, T0 + hour - 5000, T0 + hour);
+	ring_add(&ring, &(struct tally){5, 5, 5, 5}, T0, T0 + 5000);
+	ring_add(&ring, &(struct tally){6, 6, 6, 6}, T0 + hour - 5000, T0 + hour);
 	ck_assert_ptr_null(ring_at(&ring, RING_STEPS, T0 + hour));
 	ck_assert_ptr_null(ring_at(&ring, 5, T0 + hour));
 	ck_assert_uint_eq(ring_at(&ring, 1, T0 + hour)->bytes, 6);
 	/* A look from far later, a pause of hours, and times that go back do no harm. */
 	ck_assert_ptr_null(ring_at(&ring, 1, T0 + 3 * hour));
-	ring_add(&ring, &(struct tally){7, 7, 7}, T0 + hour, T0 + 9 * hour);
+	ring_add(&ring, &(struct tally){7, 7, 7, 7}, T0 + hour, T0 + 9 * hour);
 	ck_assert_uint_le(ring_at(&ring, 1, T0 + 9 * hour)->bytes, 7);
-	ring_add(&ring, &(struct tally){7, 7, 7}, T0 + 9 * hour, T0 + 8 * hour);
-	ring_add(&ring, &(struct tally){7, 7, 7}, T0, T0 + 5000);
-	ring_add(&ring, &(struct tally){UINT64_MAX, UINT64_MAX, UINT64_MAX}, T0 + 9 * hour,
-		T0 + 9 * hour + 5000);
+	ring_add(&ring, &(struct tally){7, 7, 7, 7}, T0 + 9 * hour, T0 + 8 * hour);
+	ring_add(&ring, &(struct tally){7, 7, 7, 7}, T0, T0 + 5000);
+	ring_add(&ring, &(struct tally){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
+		T0 + 9 * hour, T0 + 9 * hour + 5000);
 	ck_assert_uint_eq(ring_at(&ring, 1, T0 + 9 * hour + 5000)->packets, UINT32_MAX);
 }
 END_TEST
 
 static int take(const char *name, uint64_t bytes, int64_t now_ms)
 {
-	return history_take(&history, name, &(struct tally){bytes, 0, 0}, now_ms);
+	return history_take(&history, name, &(struct tally){bytes, 0, 0, 0}, now_ms);
 }
 
 static uint64_t bytes_at(const struct ring *of, size_t ago, int64_t now_ms)
@@ -178,14 +178,26 @@ static json_t *read_back(char *text)
 	return object;
 }
 
-static json_int_t last_bytes(const char *name, int64_t now_ms)
+/* What is lost is refused by its source, or over the limit; each of the counters begins anew by
+ * itself. */
+START_TEST(test_history_lost)
+{
+	history_take(&history, "a", &(struct tally){0, 0, 100, 50}, T0);
+	history_take(&history, "a", &(struct tally){0, 0, 110, 52}, T0 + 5000);
+	ck_assert_uint_eq(ring_at(history_find(&history, "a"), 1, T0 + 5000)->lost, 12);
+	history_take(&history, "a", &(struct tally){0, 0, 111, 4}, T0 + 10000);
+	ck_assert_uint_eq(ring_at(history_find(&history, "a"), 1, T0 + 10000)->lost, 5);
+}
+END_TEST
+
+static json_int_t newest(const char *name, const char *what, int64_t now_ms)
 {
 	json_t *view = read_back(state_view_history(&state, name, now_ms));
-	json_t *bytes = json_object_get(view, "bytes");
-	json_t *last = json_array_get(bytes, json_array_size(bytes) - 1);
+	json_t *steps = json_object_get(view, what);
+	json_t *last = json_array_get(steps, json_array_size(steps) - 1);
 	json_int_t value = json_is_integer(last) ? json_integer_value(last) : -1;
 
-	ck_assert_uint_eq(json_array_size(bytes), RING_STEPS - 1);
+	ck_assert_uint_eq(json_array_size(steps), RING_STEPS - 1);
 	json_decref(view);
 	return value;
 }
@@ -198,12 +210,13 @@ START_TEST(test_state)
 		   "\"packets\":1,\"refused\":0}]}",
 		T0);
 	state_list("{\"ok\":true,\"left_out\":3,\"streams\":[{\"name\":\"a\",\"bytes\":600,"
-		   "\"packets\":2,\"refused\":0}]}",
+		   "\"packets\":2,\"refused\":3,\"limited\":4}]}",
 		T0 + 5000);
 	ck_assert(state.up);
-	ck_assert_int_eq(last_bytes("a", T0 + 5000), 500);
-	ck_assert_int_eq(last_bytes(NULL, T0 + 5000), 500);
-	view = read_back(state_view(&state, T0 + 7000));
+	ck_assert_int_eq(newest("a", "bytes", T0 + 5000), 500);
+	ck_assert_int_eq(newest("a", "lost", T0 + 5000), 7);
+	ck_assert_int_eq(newest(NULL, "bytes", T0 + 5000), 500);
+	view = read_back(state_view(&state, false, T0 + 7000));
 	ck_assert(json_is_true(json_object_get(view, "up")));
 	ck_assert_int_eq(json_integer_value(json_object_get(view, "left_out")), 3);
 	ck_assert(json_real_value(json_object_get(view, "age")) == 2.0);
@@ -215,7 +228,7 @@ END_TEST
 
 START_TEST(test_state_lost)
 {
-	json_t *view = read_back(state_view(&state, T0));
+	json_t *view = read_back(state_view(&state, false, T0));
 
 	ck_assert(json_is_null(json_object_get(view, "age")));
 	json_decref(view);
@@ -223,7 +236,7 @@ START_TEST(test_state_lost)
 	state_fail(&state, "gone", T0 + 1000);
 	state_fail(&state, "gone", T0 + 2000);
 	ck_assert_uint_eq(state.losses, 1);
-	view = read_back(state_view(&state, T0 + 3000));
+	view = read_back(state_view(&state, false, T0 + 3000));
 	ck_assert_str_eq(json_string_value(json_object_get(view, "error")), "gone");
 	ck_assert(json_real_value(json_object_get(view, "since")) == 2.0);
 	ck_assert_uint_eq(json_array_size(json_object_get(view, "streams")), 1);
@@ -233,7 +246,7 @@ START_TEST(test_state_lost)
 	/* What makes no sense is no stream of the history. */
 	state_list("{\"ok\":true,\"streams\":[7,{\"name\":8},{}]}", T0 + 4000);
 	ck_assert(state.up);
-	free(state_view(&state, T0 + 4000));
+	free(state_view(&state, false, T0 + 4000));
 	ck_assert_uint_eq(state.history.count, 1);
 }
 END_TEST
@@ -251,6 +264,7 @@ int main(void)
 	tcase_add_test(tcase, test_history_gap);
 	tcase_add_test(tcase, test_history_silence);
 	tcase_add_test(tcase, test_history_is_bounded);
+	tcase_add_test(tcase, test_history_lost);
 	tcase_add_test(tcase, test_state);
 	tcase_add_test(tcase, test_state_lost);
 	suite_add_tcase(suite, tcase);

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # relayd-exporter: metrics that promtool and Prometheus take, counters that follow the media, who is
-# let in, what it can still do, and a relayd that dies and comes back. The dashboard's questions and
+# let in, what it can still do, and a relayd that hangs, dies and comes back. The dashboard's questions and
 # the alerting rules ask for what there is.
 #
 #   sender --- net --- nat --- client
 #               |
 #             relay (relayd, relayd-exporter, curl, prometheus)
 . "$(dirname "$0")/lib.sh"
-plan 38
+plan 49
 
 EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
 URL=http://127.0.0.1:9478
@@ -90,20 +90,51 @@ untested_alerts() {
 	done
 }
 
-filtered() { # the exporter's Seccomp and capabilities
-	local status
-	status=/proc/$(pid_of exporter)/status
+filtered() { # PID: its Seccomp and capabilities
+	local status=/proc/$1/status
 	contains "$status" '^Seccomp:.2$' && contains "$status" '^CapEff:.0+$' &&
-		contains "$status" '^CapBnd:.0+$' && contains "$status" '^NoNewPrivs:.1$'
+		contains "$status" '^CapPrm:.0+$' && contains "$status" '^NoNewPrivs:.1$'
 }
 
-# Connections from another address that ask for nothing.
+keeper() { # the process that reads the token file
+	local pid
+	pid=$(pid_of exporter)
+	xargs <"/proc/$pid/task/$pid/children"
+}
+
+opens_with() { # TOKEN
+	[ "$(status /metrics -H "Authorization: Bearer $1")" = 200 ]
+}
+
+# Connections that never come to an end with their question, twice as many as there are places. One
+# of before, on which the token was shown, is asked again between them.
 cat >"$T/crowd.py" <<'PY'
-import socket, time
-held = [socket.create_connection(("127.0.0.1", 9478), 5, ("127.0.0.2", 0)) for _ in range(200)]
-print("open", flush=True)
-time.sleep(60)
+import http.client, itertools, socket, sys, time
+known = http.client.HTTPConnection(sys.argv[1], 9478)
+def ask():
+    known.request("GET", "/api/state", headers={"Authorization": "Bearer correct-horse-battery"})
+    answer = known.getresponse()
+    answer.read()
+    return answer.status
+ask()
+held = []
+for i in range(128):
+    held.append(socket.create_connection((sys.argv[1], 9478), 5, ("127.0.0.%d" % (2 + i % 4), 0)))
+    held[-1].sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+for n in itertools.count():
+    for s in held:
+        try:
+            s.sendall(b"X-%d: x\r\n" % n)
+        except OSError:
+            pass
+    print("all have said more", "known", ask() if len(sys.argv) > 2 else "", flush=True)
+    time.sleep(0.2)
 PY
+
+crowd_start() { # ADDRESS [known]
+	start relay crowd "$PYTHON" "$T/crowd.py" "$@"
+	wait_for 20 contains "$T/crowd.log" more
+}
 
 lab_up
 relayd_conf
@@ -111,7 +142,7 @@ stream_conf cam1 'listen = "9099"' "source = \"$SENDER4\"" 'quota = "1G/day"'
 ok "relayd starts" relayd_start
 ok "the exporter starts" exporter_start
 ok "it finds relayd" wait_for 5 is_up 1
-ok "it has given up root and everything else" filtered
+ok "it has given up root and everything else" filtered "$(pid_of exporter)"
 is "it is no root" "$(stat -c %U "/proc/$(pid_of exporter)")" nobody
 
 get /metrics >"$T/plain"
@@ -154,16 +185,24 @@ is "and of an unknown stream that there is none" \
 is "a name that somebody points here is not served" "$(status / -H 'Host: evil.example')" 421
 is "what changes something is not there" "$(status /api/state -X POST)" 405
 
+# Less than Prometheus waits, or it would take the exporter for dead and not relayd.
+# shellcheck disable=SC2046
+kill -STOP $(relayd_pids)
+ok "it says so when relayd hangs, and soon" contains <(get /metrics --max-time 9) '^relayd_up 0'
+# shellcheck disable=SC2046
+kill -CONT $(relayd_pids)
+ok "and when it goes on" wait_for 10 is_up 1
+lost=$(exported relayd_losses_total)
+
 relayd_kill
 ok "it says so when relayd is dead" wait_for 10 is_up 0
 ok "and on the page, with what it knew" wait_for 10 state_is 'not d["up"]' true
 ok "relayd starts again" relayd_start
 ok "the exporter finds it by itself" wait_for 10 is_up 1
-is "one loss is counted" "$(exported relayd_losses_total)" 1
+is "one loss is counted" "$(exported relayd_losses_total)" $((lost + 1))
 
-start relay crowd "$PYTHON" "$T/crowd.py"
-wait_for 5 contains "$T/crowd.log" open
-figure "memory of the exporter with 200 open connections, kB" \
+ok "a crowd comes" crowd_start 127.0.0.1
+figure "memory of the exporter with 128 open connections, kB" \
 	"$(awk '/VmRSS/ { print $2 }' "/proc/$(pid_of exporter)/status")"
 ok "connections that ask for nothing do not shut others out" is_up 1
 stop crowd
@@ -186,3 +225,26 @@ status /login -d token=correct-horse-battery -c "$T/jar" >/dev/null
 is "the form gives a cookie that opens the page" \
 	"$(status /api/state -b "$T/jar") $(not grep -q correct-horse "$T/jar" "$T/exporter.err" && echo secret)" \
 	"200 secret"
+crowd_start "$RELAY4" known
+ok "nor does a crowd shut out who has shown the token" contains "$T/crowd.log" 'known 200'
+stop crowd
+
+# --- another token
+
+ok "the process that reads the token can do nothing else" filtered "$(keeper)"
+echo 'staple-battery-horse' >"$T/token.new"
+chmod 644 "$T/token.new"
+mv "$T/token.new" "$T/token"
+kill -HUP "$(pid_of exporter)"
+ok "when told to it reads the token again, and says what is wrong with it" \
+	wait_for 5 contains "$T/exporter.err" 'others may read.*stays as it was'
+ok "the old one is good until then" opens_with correct-horse-battery
+chmod 600 "$T/token"
+kill -HUP "$(pid_of exporter)"
+ok "then the new one is" wait_for 5 opens_with staple-battery-horse
+is "and neither the old one nor the cookie that was made with it" \
+	"$(status /metrics -H 'Authorization: Bearer correct-horse-battery') $(status /api/state -b "$T/jar")" "401 401"
+keeper=$(keeper)
+stop exporter
+is "it ends with 0 again" $? 0
+ok "and the process that reads the token with it" wait_for 5 gone "$keeper"

@@ -16,7 +16,7 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 44
+plan 47
 
 LATE4=203.0.113.99
 
@@ -43,6 +43,10 @@ on_relay_is() { # NAME STATE
 
 exported() { # PATTERN
 	in_ns relay curl -s http://127.0.0.1:9478/metrics >"$T/metrics" && contains "$T/metrics" "$1"
+}
+
+exporter_opens_with() { # TOKEN
+	in_ns relay curl -sf -o "$T/page" -H "Authorization: Bearer $1" http://127.0.0.1:9478/
 }
 
 # Whose way --trace tells of.
@@ -83,8 +87,8 @@ tried_again() { # TIMES, at least
 	[ "$(machine relay systemctl show -P NRestarts relayd)" -ge "$1" ]
 }
 
-restarted() { # TIMES
-	unit_is relay relayd NRestarts "$1" && unit_is relay relayd ActiveState active
+restarted() { # UNIT TIMES
+	unit_is relay "$1" NRestarts "$2" && unit_is relay "$1" ActiveState active
 }
 
 as_user() { # CMD...
@@ -146,6 +150,16 @@ figure "exposure of the exporter" "$exposed"
 ok "nor is the exporter by more" awk -v e="$exposed" 'BEGIN { exit !(e != "" && e <= 2) }'
 ok "it starts" machine relay systemctl enable --now --quiet relayd-exporter
 ok "and tells of relayd" wait_for 10 exported '^relayd_up 1'
+machine relay sh -c 'cd /run/systemd/system && mkdir relayd-exporter.service.d && umask 027 &&
+	echo correct-horse-battery >/etc/exporter.token && chgrp relayd /etc/exporter.token &&
+	printf "[Service]\nWatchdogSec=1\nExecStart=\nExecStart=%s --token-file /etc/exporter.token\n" \
+		/usr/local/sbin/relayd-exporter >relayd-exporter.service.d/token.conf && systemctl daemon-reload'
+machine relay systemctl restart relayd-exporter
+ok "it serves as soon as systemd says so" exporter_opens_with correct-horse-battery
+machine relay sh -c 'echo staple-battery-horse >/etc/exporter.token && systemctl reload relayd-exporter'
+ok "it reloads its token" wait_for 5 exporter_opens_with staple-battery-horse
+machine relay sh -c 'kill -STOP $(systemctl show -P MainPID relayd-exporter)'
+ok "when it hangs that is noticed" wait_for 20 restarted relayd-exporter 1
 
 # --- the client, as a unit of a user
 
@@ -188,9 +202,9 @@ ok "and is told of" wait_for 5 found_in_journal _SYSTEMD_UNIT=relayd.service 're
 unit_with WatchdogSec=1
 ok "it restarts, to be watched more closely" machine relay systemctl restart relayd
 machine relay kill -STOP "$(net_pid)"
-ok "a net side that hangs is noticed, and relayd restarted" wait_for 20 restarted 1
+ok "a net side that hangs is noticed, and relayd restarted" wait_for 20 restarted relayd 1
 machine relay kill -STOP "$(main_pid)"
-ok "so is a kernel side" wait_for 20 restarted 2
+ok "so is a kernel side" wait_for 20 restarted relayd 2
 finish send 50
 finish recv 60
 figure "of 6000 datagrams meanwhile" "$(json "$T/recv.log" 'd["distinct"]')"

@@ -4,7 +4,7 @@
 const STATE_MS = 1000;
 const SLOW_MS = 10000; // while the page is not seen
 const HISTORY_MS = 5000;
-const METRICS_MS = 5000;
+const METRICS_MS = 2000;
 const RESOLVE_TRIES = 10; // while a next hop is being asked for
 
 const $ = (id) => document.getElementById(id);
@@ -53,7 +53,7 @@ const percent = (part, whole) =>
 	!part ? "0\u00a0%" : part / whole < 0.0005 ? "<\u202f0.1\u00a0%" : (100 * part / whole).toFixed(1) + "\u00a0%";
 const clock = (ms, seconds) => new Date(ms).toLocaleTimeString([], {
 	hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined, hour12: false });
-const words = (name) => name.replaceAll("_", " ");
+const lostOf = (stream) => stream.refused + (stream.limited || 0); // at the relay
 
 function duration(s) {
 	const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
@@ -107,6 +107,9 @@ function nice(value) {
 }
 
 let minutes = 60; // that charts show
+// Where in a chart things are: the rate between TOP and BOTTOM, what was lost between LOST_TOP and LOST_BOTTOM.
+const TOP = 10, BOTTOM = 138, LOST_TOP = 154, LOST_BOTTOM = 190, HEIGHT = 210;
+const LEAST_LOSS = 0.01; // that the scale of the loss ends at: less should look like less
 
 class Chart {
 	constructor(box, label) {
@@ -134,9 +137,9 @@ class Chart {
 		if (!this.whole)
 			return;
 		const steps = Math.floor(minutes * 60 / this.whole.step);
-		const { step, bytes, packets, refused } = this.whole;
+		const { step, bytes, packets, lost } = this.whole;
 		this.history = { step, bytes: bytes.slice(-steps), packets: packets.slice(-steps),
-			refused: refused.slice(-steps) };
+			lost: lost.slice(-steps) };
 		if (this.at >= this.history.bytes.length)
 			this.at = null;
 		this.draw();
@@ -164,29 +167,30 @@ class Chart {
 		this.move(((this.at ?? steps - 1 - by) + by) / (steps - 1));
 	}
 
-	// Rate above, the share that was refused below.
+	// Rate above, the share that was lost below, each on a scale of its own.
 	draw() {
-		const width = this.box.clientWidth, height = 190, bottom = 138;
+		const width = this.box.clientWidth;
 		if (!this.history || !width)
 			return;
-		const { bytes, packets, refused, step } = this.history;
+		const { bytes, packets, lost, step } = this.history;
 		const rates = bytes.map((n) => n === null ? null : n / step);
-		const top = nice(Math.max(125, ...rates));
+		const shares = lost.map((n, i) => n ? n / (n + packets[i]) : 0);
+		const top = nice(Math.max(125, ...rates)), most = nice(Math.max(LEAST_LOSS, ...shares));
 		this.left = 58;
 		this.width = width - this.left - 8;
 		const x = (i) => this.left + this.width * i / (bytes.length - 1);
-		const y = (rate) => bottom - (bottom - 10) * rate / top;
-		this.picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-		this.picture.setAttribute("height", height);
-		this.picture.replaceChildren(...this.grid(top, y, width, bottom, height),
-			...this.lines(rates, x, y, bottom), this.lost(packets, refused, x));
+		const y = (rate) => BOTTOM - (BOTTOM - TOP) * rate / top;
+		this.picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+		this.picture.setAttribute("height", HEIGHT);
+		this.picture.replaceChildren(...this.grid(top, most, y, width),
+			...this.lines(rates, x, y), this.lost(shares, most, x));
 		if (this.at !== null)
 			this.picture.append(svg("line", { class: "cursor", x1: x(this.at), x2: x(this.at),
-				y1: 10, y2: 170 }));
+				y1: TOP, y2: LOST_BOTTOM }));
 		this.read(rates);
 	}
 
-	grid(top, y, width, bottom, height) {
+	grid(top, most, y, width) {
 		const parts = [];
 		const line = (kind, y1) => svg("line", { class: kind, x1: this.left, x2: width - 8, y1, y2: y1 });
 		const text = (x, y1, anchor, value) =>
@@ -195,18 +199,20 @@ class Chart {
 			parts.push(line("grid", y(top * part)));
 			parts.push(text(this.left - 6, y(top * part) + 4, "end", bitrate(top * part).join(" ")));
 		}
-		parts.push(line("axis", bottom), line("axis", 170), text(this.left - 6, 160, "end", "refused"));
+		parts.push(line("axis", BOTTOM), line("grid", LOST_TOP), line("axis", LOST_BOTTOM),
+			text(this.left - 6, LOST_TOP + 4, "end", +(100 * most).toPrecision(1) + "\u00a0%"),
+			text(this.left - 6, (LOST_TOP + LOST_BOTTOM) / 2 + 8, "end", "lost"));
 		const span = minutes * 60000, tick = (width < 520 ? 2 : 1) * Math.max(1, nice(minutes / 10)) * 60000;
 		for (let ms = Math.floor(this.time / tick) * tick; ms > this.time - 0.99 * span; ms -= tick) {
 			const at = this.left + this.width * (1 - (this.time - ms) / span);
-			parts.push(svg("line", { class: "grid", x1: at, x2: at, y1: 10, y2: 170 }));
-			parts.push(text(Math.min(at, width - 20), height - 6, "middle", clock(ms)));
+			parts.push(svg("line", { class: "grid", x1: at, x2: at, y1: TOP, y2: LOST_BOTTOM }));
+			parts.push(text(Math.min(at, width - 20), HEIGHT - 6, "middle", clock(ms)));
 		}
 		return parts;
 	}
 
 	// One line for each run of steps of which something is known.
-	lines(rates, x, y, bottom) {
+	lines(rates, x, y) {
 		let line = "", area = "", from = -1;
 		rates.forEach((rate, i) => {
 			if (rate === null)
@@ -216,35 +222,35 @@ class Chart {
 			const point = x(i).toFixed(1) + " " + y(rate).toFixed(1);
 			from = begins ? i : from;
 			line += (begins ? "M" : "L") + point;
-			area += (begins ? `M${x(i).toFixed(1)} ${bottom}L` : "L") + point;
+			area += (begins ? `M${x(i).toFixed(1)} ${BOTTOM}L` : "L") + point;
 			if (ends)
-				area += `L${x(i).toFixed(1)} ${bottom}L${x(from).toFixed(1)} ${bottom}Z`;
+				area += `L${x(i).toFixed(1)} ${BOTTOM}L${x(from).toFixed(1)} ${BOTTOM}Z`;
 		});
 		return [svg("path", { class: "area", d: area }), svg("path", { class: "line", d: line })];
 	}
 
-	lost(packets, refused, x) {
+	// A little is still to be seen.
+	lost(shares, most, x) {
+		const half = Math.max(0.6, this.width / (shares.length - 1) / 2);
 		let d = "";
-		refused.forEach((n, i) => {
-			if (!n)
+		shares.forEach((share, i) => {
+			if (!share)
 				return;
-			const high = Math.max(1.5, 28 * n / (n + packets[i]));
-			const half = Math.max(0.6, this.width / refused.length / 2);
-			d += `M${(x(i) - half).toFixed(1)} 170v${-high.toFixed(1)}h${(2 * half).toFixed(1)}v${high.toFixed(1)}z`;
+			const high = Math.max(1, (LOST_BOTTOM - LOST_TOP) * share / most).toFixed(1);
+			d += `M${(x(i) - half).toFixed(1)} ${LOST_BOTTOM}v${-high}h${(2 * half).toFixed(1)}v${high}z`;
 		});
 		return svg("path", { class: "lost", d });
 	}
 
 	read(rates) {
-		const { packets, refused, step } = this.history;
+		const { packets, lost, step } = this.history;
 		const i = this.at;
 		this.reading.setAttribute("aria-live", i === null ? "off" : "polite");
 		if (i === null) {
 			const sum = (list) => list.reduce((total, n) => total + (n || 0), 0);
 			this.reading.replaceChildren(el("span", { class: "key" }, "rate"),
-				el("span", { class: "key lost" }, "refused"), el("b", {}, count(sum(packets))),
-				" packets, ", el("b", {}, percent(sum(refused), sum(packets) + sum(refused))),
-				" refused");
+				el("span", { class: "key lost" }, "lost"), el("b", {}, count(sum(packets))),
+				" packets, ", el("b", {}, percent(sum(lost), sum(packets) + sum(lost))), " lost");
 			return;
 		}
 		const time = clock(this.time - (rates.length - i) * step * 1000, true);
@@ -252,8 +258,8 @@ class Chart {
 			this.reading.replaceChildren(el("b", {}, time), " nothing is known of this moment");
 		else
 			this.reading.replaceChildren(el("b", {}, time), " ", bitrate(rates[i]).join(" "), ", ",
-				count(packets[i] / step), " packets/s, refused ",
-				percent(refused[i], refused[i] + packets[i]));
+				count(packets[i] / step), " packets/s, lost ",
+				percent(lost[i], lost[i] + packets[i]));
 	}
 }
 
@@ -277,14 +283,14 @@ let state = null, chosen = null, longest = 1; // longest: the longest consent se
 function measure(stream, time) {
 	const last = before.get(stream.name);
 	const now = { time, bytes: stream.bytes, packets: stream.packets, refused: stream.refused,
-		rate: 0, packetRate: 0, refusedRate: 0 };
+		limited: stream.limited || 0, rate: 0, packetRate: 0, lostRate: 0 };
 	if (last && time - last.time < 0.2)
 		return last;
 	if (last) {
-		const per = (name) => Math.max(0, stream[name] - last[name]) / (time - last.time);
+		const per = (name) => Math.max(0, now[name] - last[name]) / (time - last.time);
 		now.rate = per("bytes");
 		now.packetRate = per("packets");
-		now.refusedRate = per("refused");
+		now.lostRate = per("refused") + per("limited");
 	} else if (stream.recent.length) {
 		now.rate = stream.recent[stream.recent.length - 1] || 0;
 	}
@@ -297,19 +303,22 @@ function several(values) {
 	return distinct.length > 1 ? `${distinct[0]} +${distinct.length - 1}` : distinct[0] || "";
 }
 
+// Those that carry something: a client has another one in reserve.
+const pairsOf = (stream) => stream.pairs.filter((pair) => !pair.spare);
+
 function pathOf(stream) {
 	if (stream.peers) {
-		const direct = stream.pairs.filter((pair) => pair.direct).length;
-		const relayed = stream.pairs.length - direct;
+		const pairs = pairsOf(stream);
+		const direct = pairs.filter((pair) => pair.direct).length, relayed = pairs.length - direct;
 		return [direct && `${direct} direct`, relayed && `${relayed} kernel relay`]
 			.filter(Boolean).join(", ") || (stream.offers ? "waits for a peer" : "");
 	}
 	return stream.ports.some((port) => port.client) ? "kernel relay" : "";
 }
 
-const senders = (stream) => stream.peers ? stream.pairs.map((pair) => pair.client)
+const senders = (stream) => stream.peers ? pairsOf(stream).map((pair) => pair.client)
 	: stream.ports.map((port) => port.sender);
-const clients = (stream) => stream.peers ? stream.pairs.map((pair) => pair.service)
+const clients = (stream) => stream.peers ? pairsOf(stream).map((pair) => pair.service)
 	: stream.ports.map((port) => port.client);
 
 function consentOf(stream) {
@@ -326,13 +335,13 @@ function makeRow(name) {
 		el("td", { "data-label": label, ...(kind && { class: kind }) }, ...children);
 	const bar = el("i"), gauge = el("span", { class: "gauge", "aria-hidden": "true" }, bar);
 	const parts = { button, line, bar, gauge, state: el("span", { class: "state" }),
-		left: el("span"), rate: cell("", "n"), refused: cell("Refused", "n"),
+		left: el("span"), rate: cell("", "n"), lost: cell("Lost", "n"),
 		path: cell("Path"), sender: cell("Sender", "mono"), client: cell("Client", "mono"),
 		moves: cell("Moves", "n") };
 	picture.append(line);
 	parts.consent = cell("Consent", "", el("span", {}, gauge, parts.left));
 	parts.tr = el("tr", {}, el("td", {}, button), el("td", {}, parts.state), el("td", {}, picture),
-		parts.rate, parts.refused, parts.path, parts.sender, parts.client, parts.consent, parts.moves);
+		parts.rate, parts.lost, parts.path, parts.sender, parts.client, parts.consent, parts.moves);
 	parts.tr.addEventListener("click", () => choose(name));
 	return parts;
 }
@@ -348,9 +357,9 @@ function fillRow(parts, stream, now) {
 	parts.state.dataset.state = stream.state;
 	parts.line.setAttribute("d", spark(stream.recent));
 	say(parts.rate, bitrate(now.rate).join(" "));
-	put(parts.refused, stream.refused ? count(stream.refused) +
-		(now.refusedRate >= 0.5 ? `, ${count(now.refusedRate)}/s now` : "") : "");
-	parts.refused.classList.toggle("bad", now.refusedRate >= 0.5);
+	put(parts.lost, lostOf(stream) ? count(lostOf(stream)) +
+		(now.lostRate >= 0.5 ? `, ${count(now.lostRate)}/s now` : "") : "");
+	parts.lost.classList.toggle("bad", now.lostRate >= 0.5);
 	put(parts.path, pathOf(stream));
 	put(parts.sender, several(senders(stream)));
 	put(parts.client, several(clients(stream)));
@@ -407,7 +416,7 @@ function showStreams(measured) {
 
 /* The relay *************************************************************************************/
 
-let metrics = new Map(); // name: [{label, value}]
+let metrics = new Map(); // name: [{labels: {label: text}, value}]
 
 const metric = (name) => metrics.get(name)?.[0]?.value ?? null;
 
@@ -420,13 +429,17 @@ function upWords(s) {
 function showTiles(measured) {
 	const sum = (name) => [...measured.values()].reduce((total, now) => total + now[name], 0);
 	const states = { live: 0, ready: 0, waiting: 0, stale: 0, "over-quota": 0 };
-	const pairs = state.streams.flatMap((stream) => stream.pairs);
+	const pairs = state.streams.flatMap(pairsOf);
 	const direct = pairs.filter((pair) => pair.direct).length;
 	state.streams.forEach((stream) => states[stream.state]++);
-	const refused = sum("refusedRate"), packets = sum("packetRate"), uptime = metric("relayd_uptime_seconds");
+	if (state.left_out)
+		(metrics.get("relayd_streams") || []).forEach(({ labels, value }) => states[labels.state] = value);
+	$("part").hidden = !state.left_out;
+	say($("part"), `Rate, packets, loss and peers are those of the first ${count(state.streams.length)} streams by name, here and in the chart.`);
+	const lost = sum("lostRate"), packets = sum("packetRate"), uptime = metric("relayd_uptime_seconds");
 	const tiles = [...Object.entries(states).map(([name, n]) => [name, count(n), ""]),
 		["rate", ...bitrate(sum("rate"))], ["packets", count(packets), "/s"],
-		["refused", ...percent(refused, refused + packets).split("\u00a0")],
+		["lost", ...percent(lost, lost + packets).split("\u00a0")],
 		["peers, direct", `${direct}`, `of ${pairs.length}`],
 		["up", ...upWords(uptime)]];
 	const list = $("tiles");
@@ -443,6 +456,7 @@ function showTiles(measured) {
 
 function showLink() {
 	const link = $("link"), banner = $("banner"), now = Date.now();
+	$("leave").hidden = !state.token;
 	const since = clock(now - state.since * 1000, true);
 	link.dataset.state = state.up ? "up" : "down";
 	say(link, state.up ? `relayd answers since ${since}` : "no answer from relayd");
@@ -463,47 +477,115 @@ function showUnreachable() {
 function parseMetrics(text) {
 	const found = new Map();
 	for (const line of text.split("\n")) {
-		const sample = /^(\w+)(?:\{\w+="((?:[^"\\]|\\.)*)"\})? (\S+)/.exec(line);
+		const sample = /^(\w+)(?:\{(.*)\})? (\S+)/.exec(line);
 		if (!sample)
 			continue;
+		const labels = Object.fromEntries([...(sample[2] || "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)]
+			.map(([, name, text]) => [name, text]));
 		if (!found.has(sample[1]))
 			found.set(sample[1], []);
-		found.get(sample[1]).push({ label: sample[2], value: Number(sample[3]) });
+		found.get(sample[1]).push({ labels, value: Number(sample[3]) });
 	}
 	return found;
 }
 
 // What did its work is no refusal, nor is what every client meets: a nonce that has to be new.
-const CAUSES = [
-	["Punches", "relayd_punches_total", ["accepted", "repeated", "binding", "challenged", "stale_nonce", "raw",
-		"partner", "peer"]],
-	["Peers and their searches", "relayd_peers_total", ["paired", "direct"]],
-	["Packets to a stream", "relayd_stream_refused_total", []],
-	["What the host ran out of", "relayd_troubles_total", []],
-];
+const FINE = ["accepted", "repeated", "binding", "challenged", "stale_nonce", "raw", "partner", "peer", "seen",
+	"paired", "direct"];
+// What counters and troubles are called, in words.
+const PUNCHES = {
+	not_request: "STUN, but no request",
+	malformed: "not STUN",
+	unpadded: "short, and too many of them",
+	incomplete: "without user, realm or nonce",
+	unknown_user: "no such stream",
+	wrong_key: "wrong key",
+	replayed: "an old punch, sent again",
+	forbidden: "from where clients may not be",
+	claimed: "the client has another port",
+	unknown_attribute: "asks for what is not known here",
+	failed: "the kernel refused it",
+	busy: "a peer, and no room for it",
+	draining: "somebody new, while draining",
+	full: "more clients than max-clients",
+	over_quota: "quota used up",
+};
+const PEERS = {
+	failed: "a direct path was not found",
+	hopeless: "stay on the kernel relay",
+	crowded: "more than the stream may have",
+	hasty: "too many new ones in a second",
+	full: "no room for any more peers",
+	draining: "somebody new, while draining",
+	foreign: "not theirs to use",
+	unserved: "no service was there",
+	unheard: "one of two was gone",
+};
+const TROUBLES = {
+	conntrack_full: "The kernel's table of connections is full: new senders may not be let in",
+	set_full: "A set of the kernel's table is full: somebody new is not let in",
+	netlink_buffer: "A socket's buffer is too small for what relayd and the kernel tell each other",
+	kernel_memory: "The kernel has no memory for a change: somebody new is not let in",
+	no_descriptors: "relayd has no descriptors left: punchctl is not served",
+	database: "The database cannot be written: streams are neither added nor removed",
+	clock_set: "The clock of the host was set",
+	clients_full: "There are as many clients as max-clients allows: nobody new is let in",
+	rate_full: "All streams together have as much as max-rate allows: what is more is dropped",
+	advertise: "The relay is seen under another address than it tells the clients",
+};
 
+function showSeen() {
+	say($("seen"), (metrics.get("relayd_seen_info") || []).map(({ labels: { address, seen, by } }) =>
+		`${address} is seen as ${seen} (${by}).`).join(" "));
+}
+
+// What is wrong just now; it goes by itself.
+function showTroubles() {
+	const now = (metrics.get("relayd_trouble") || []).filter(({ value }) => value > 0)
+		.map(({ labels: { trouble } }) => `${TROUBLES[trouble] || trouble} (${trouble}).`);
+	if (metric("relayd_draining"))
+		now.unshift(`The relay drains: nobody new is let in. Ports that still have a client: ${count(metric("relayd_holes"))}.`);
+	const box = $("troubles");
+	box.hidden = !now.length;
+	if (box.dataset.is !== now.join())
+		box.replaceChildren(...now.map((text) => el("p", {}, text)));
+	box.dataset.is = now.join();
+}
+
+// The largest eight of [words, value].
 function causeList(title, samples) {
-	const top = samples.filter(({ value }) => value > 0).sort((a, b) => b.value - a.value).slice(0, 8);
+	const top = samples.filter(([, value]) => value > 0).sort((a, b) => b[1] - a[1]).slice(0, 8);
 	const list = el("ol");
-	for (const { label, value } of top) {
+	for (const [text, value] of top) {
 		const bar = el("i");
-		bar.style.width = 100 * value / top[0].value + "%";
-		list.append(el("li", {}, words(label), el("span", {}, bar), count(value)));
+		bar.style.width = 100 * value / top[0][1] + "%";
+		list.append(el("li", {}, text, el("span", {}, bar), count(value)));
 	}
 	return el("div", {}, el("h3", {}, title), top.length ? list : el("p", { class: "quiet" }, "none"));
 }
 
+// Those of streams are of the same answer as the table.
 function showCauses() {
-	const lists = CAUSES.map(([title, name, good]) => causeList(title,
-		(metrics.get(name) || []).filter(({ label }) => !good.includes(label))));
-	const single = (label, name) => ({ label, value: metric(name) || 0 });
-	lists.push(causeList("Control socket and this page", [
-		single("control: no permission", "relayd_control_denied_total"),
-		single("control: too many", "relayd_control_crowded_total"),
-		single("control: did not read", "relayd_control_unread_total"),
-		single("page: no token", "relayd_exporter_unauthorized_total"),
-		single("page: too busy", "relayd_exporter_busy_total")]));
-	$("causes").replaceChildren(...lists);
+	const worded = (name, label, texts) => (metrics.get(name) || [])
+		.filter(({ labels }) => !FINE.includes(labels[label]))
+		.map(({ labels, value }) => [texts[labels[label]] || labels[label].replaceAll("_", " "), value]);
+	const single = (text, name) => [text, metric(name) || 0];
+	const streams = state?.streams || [];
+	$("causes").replaceChildren(
+		causeList("Packets that a stream refused",
+			streams.map(({ name, refused }) => [name, refused])),
+		causeList("Packets beyond a limit",
+			[...streams.map(({ name, limited }) => [`rate of ${name}`, limited || 0]),
+				single("max-rate, of all streams", "relayd_max_rate_dropped_packets_total")]),
+		causeList("Punches", worded("relayd_punches_total", "result", PUNCHES)),
+		causeList("Peers and their searches", worded("relayd_peers_total", "result", PEERS)),
+		causeList("What the host ran out of", worded("relayd_troubles_total", "trouble", {})),
+		causeList("Control socket and this page", [
+			single("control: no permission", "relayd_control_denied_total"),
+			single("control: too many", "relayd_control_crowded_total"),
+			single("control: did not read", "relayd_control_unread_total"),
+			single("page: no token", "relayd_exporter_unauthorized_total"),
+			single("page: too busy", "relayd_exporter_busy_total")]));
 }
 
 /* One stream ************************************************************************************/
@@ -523,7 +605,7 @@ function choose(name, keep) {
 	say($("detail-title"), name);
 	$("explain").replaceChildren();
 	say($("verdict"), "");
-	streamChart = new Chart($("stream-chart"), `Rate of ${name} and what of it was refused, last hour`);
+	streamChart = new Chart($("stream-chart"), `Rate of ${name} and what of it was lost, last hour`);
 	if (!keep) {
 		$("detail").scrollIntoView({ block: "start" });
 		$("detail-title").focus({ preventScroll: true });
@@ -573,6 +655,7 @@ function showDetail() {
 		["clients", stream.clients], ["origin", stream.origin], ["engine", stream.engine],
 		["limit", stream.rate ? bitrate(stream.rate).join(" ") : "none"],
 		["moves", count(stream.moves)], ["refused", count(stream.refused) + " packets"],
+		["over its limit", stream.limited ? count(stream.limited) + " packets" : ""],
 		...(stream.peers ? [["peers", `${stream.pairs.length} of ${stream.peers}`], ["offers", stream.offers],
 			["turned away", stream.turned_away]] : [])];
 	$("facts").replaceChildren(...facts.filter(([, value]) => value !== "").map(([name, value]) =>
@@ -587,7 +670,8 @@ function showDetail() {
 		["Client", "Service", "NATs", "Path", "Found by", "Since"],
 		stream.pairs.map((pair) => [pair.client, pair.service,
 			`${pair.client_nat.mapping} / ${pair.service_nat.mapping}`,
-			pair.direct ? "direct" : "kernel relay", pair.plan, duration(pair.since)]))]);
+			(pair.direct ? "direct" : "kernel relay") + (pair.spare ? ", in reserve" : ""), pair.plan,
+			duration(pair.since)]))]);
 }
 
 function explainPath(path) {
@@ -666,7 +750,7 @@ document.addEventListener("keydown", (event) => {
 
 /* Turning ***************************************************************************************/
 
-const totalChart = new Chart($("total"), "Rate through the relay and what of it was refused, last hour");
+const totalChart = new Chart($("total"), "Rate through the relay and what of it was lost, last hour");
 
 function refresh() {
 	if (!state)
@@ -676,6 +760,7 @@ function refresh() {
 	showLink();
 	showTiles(measured);
 	showStreams(measured);
+	showCauses();
 	showDetail();
 }
 
@@ -714,7 +799,9 @@ async function takeMetrics() {
 	if (text === null)
 		return;
 	metrics = parseMetrics(text);
-	say($("version"), metrics.get("relayd_build_info")?.[0].label || "");
+	say($("version"), metrics.get("relayd_build_info")?.[0].labels.version || "");
+	showSeen();
+	showTroubles();
 	showCauses();
 }
 
