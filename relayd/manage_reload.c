@@ -117,11 +117,11 @@ static int check_runtime(
 	return 0;
 }
 
-/* What peers have agreed to: others must prove themselves anew. */
-static bool same_peers(const struct spec *a, const struct spec *b)
+/* May peers go on as they have agreed to, or must they prove themselves anew? */
+static bool keeps_peers(const struct spec *was, const struct spec *is)
 {
-	return a->peers == b->peers && a->rate == b->rate && !strcmp(a->key, b->key) &&
-	       !memcmp(&a->clients, &b->clients, sizeof a->clients);
+	return was->peers <= is->peers && !strcmp(was->key, is->key) &&
+	       !memcmp(&was->clients, &is->clients, sizeof was->clients);
 }
 
 static int refuse(const struct reload *reload, const struct spec *spec, const char *reason,
@@ -260,10 +260,11 @@ static int change(const struct reload *reload, struct stream *stream, const stru
 {
 	struct net *net = reload->net;
 	bool raw = spec->raw_punch != stream->spec.raw_punch;
+	bool rate = spec->rate != stream->spec.rate;
 	int err;
 
 	reload->changes->changed++;
-	if (!same_peers(spec, &stream->spec))
+	if (!keeps_peers(&stream->spec, spec))
 		broker_forget(net->broker, stream);
 	err = stream_change(&net->table, stream, spec, number);
 	net_take_raws(net, stream);
@@ -271,6 +272,8 @@ static int change(const struct reload *reload, struct stream *stream, const stru
 		snprintf(why, SPEC_WHY, "%s", strerror(-err));
 		return err;
 	}
+	if (rate)
+		broker_rate(net->broker, stream, net_now(net));
 	if (raw)
 		net_warn_raw(spec);
 	return 0;

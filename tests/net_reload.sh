@@ -6,7 +6,7 @@
 #               |
 #             relay: punchctl reload, SIGHUP
 . "$(dirname "$0")/lib.sh"
-plan 44
+plan 50
 
 RELOADS=100
 RATE=1000
@@ -67,6 +67,19 @@ raw_ports() { # in the kernel, of this address
 	in_ns relay nft -j list set inet relayd raw4 | "$PYTHON" -c 'import json, sys
 ports = [e["concat"] for s in json.load(sys.stdin)["nftables"] if "set" in s for e in s["set"].get("elem", [])]
 print(",".join(sorted(str(port) for at, port in ports if at == sys.argv[1])))' "$RELAY4"
+}
+
+peer() { # HOST ROLE FROM [OPTION...]: of the stream web; it ends when it is sent away
+	start "$1" "peer_$2" "$PYTHON" "$TOP/tests/peertool.py" "$2" --from "$3" --to "$RELAY4:3478" \
+		--name web --key-file "$T/keys/web" --for 60 "${@:4}"
+}
+
+pairs_are() { # COUNT
+	[ "$(pctl --json show web | "$PYTHON" -c 'import json, sys; print(len(json.load(sys.stdin)["pairs"]))')" = "$1" ]
+}
+
+rate_of_pairs() { # BYTES: of both sides
+	[ "$(in_ns relay nft list table inet relayd | grep -c "limit rate $1 bytes/second.* comment \"web\"")" = 2 ]
 }
 
 kernel_has() { # STREAM PORT
@@ -155,6 +168,19 @@ part 10-door door 9101
 part 20-cam2 cam2 9103
 ok "and give them back" contains <(pctl reload) '0 added, 2 changed, 1 removed'
 is "with the raw punch port" "$(raw_ports)" ""
+
+# --- peers
+part 40-web web 9110 'peers = 2'
+ok "a stream for peers" pctl reload
+peer sender service "$SENDER4:6000"
+peer client client "$CLIENT4:5000" --count 1000000
+ok "who meet" wait_for 5 pairs_are 1
+part 40-web web 9110 'peers = 3' 'rate = 7000000'
+ok "may be more and have another rate" contains <(pctl reload) '0 added, 1 changed, 0 removed'
+ok "which the kernel has" rate_of_pairs 7000000
+ok "they go on" pairs_are 1
+ok "and have not been sent away" running peer_client
+stop peer_client && stop peer_service
 
 # --- an interface that comes and goes
 in_ns relay ip link add docker0 type veth peer name docker1
