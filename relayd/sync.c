@@ -154,6 +154,15 @@ static void commit(struct sync *sync)
 		slot_reap(sync->table, sync->slots[i]);
 }
 
+/* What the kernel still has of it is nobody's: a comparison takes that away. */
+static void forget(struct sync *sync, struct slot *slot)
+{
+	memset(&slot->have, 0, sizeof slot->have);
+	slot->listening = false;
+	slot->raw_open = 0;
+	slot_reap(sync->table, slot);
+}
+
 /*
  * The slot at fault gives up what it wanted; the others, which were not to blame, are sent again,
  * and in their order: who gives up a port comes before who has it next.
@@ -181,9 +190,10 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 		sync->failed(sync->failed_data, failed->stream->spec.name, error);
 	settle_waiters(sync, failed, error->code);
 	stream_tell(sync->table, "failed", failed, error->text);
-	if (failed->gone || hole_equal(&failed->want, &failed->have))
-		return;
-	slot_release(sync->table, failed);
+	if (failed->gone)
+		forget(sync, failed);
+	else if (!hole_equal(&failed->want, &failed->have))
+		slot_release(sync->table, failed);
 }
 
 /* Batches first: one may close a hole that a slot opens again. */

@@ -232,6 +232,22 @@ START_TEST(test_port_passed)
 }
 END_TEST
 
+/* One that goes is in nobody's way for ever when the kernel does not let it go. */
+START_TEST(test_gone_refused)
+{
+	struct stream *cam = stream("cam", "9099");
+
+	sync_turn(&sync_);
+	answer(0, -1);
+	stream_remove(&table, cam);
+	sync_turn(&sync_);
+	assert_sent("cam ");
+	answer(-ENOBUFS, 0);
+	ck_assert(LIST_EMPTY(&table.streams));
+	ck_assert(TAILQ_EMPTY(&table.dirty));
+}
+END_TEST
+
 /* Raw punch ports go over to other slots: of those that somebody wants none is closed. */
 START_TEST(test_raw_passed)
 {
@@ -359,6 +375,7 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_renumbered);
 	tcase_add_test(tcase, test_rate);
 	tcase_add_test(tcase, test_port_passed);
+	tcase_add_test(tcase, test_gone_refused);
 	tcase_add_test(tcase, test_raw_passed);
 	tcase_add_test(tcase, test_many);
 	tcase_add_test(tcase, test_many_idle);
