@@ -73,6 +73,7 @@ static void adopt_client(
 		return;
 	slot_adopt(
 		&net->table, slot, &hole, net_now(net) - ((int64_t)net->table.consent_ms - left));
+	slot->have_rate = client->rate;
 	slot->packets = client->packets;
 	slot->bytes = client->bytes;
 }
@@ -105,11 +106,10 @@ static void adopt_records(struct net *net, const struct sync_snapshot *snapshot)
 /* Taken to be open; the comparison says where they are not. */
 void adopt_begin(const struct net *net)
 {
-	struct stream *stream;
+	struct slot *slot;
 
-	LIST_FOREACH(stream, &net->table.streams, link)
-		for (size_t i = 0; i < stream->slot_count; i++)
-			stream->slots[i].raw_open = stream->spec.raw_punch != 0;
+	LIST_FOREACH(slot, &net->table.raws, raw_link)
+		slot->raw_open = slot->raw_port;
 }
 
 void adopt_part(struct net *net, struct compare *compare, const struct sync_snapshot *part)

@@ -91,8 +91,11 @@ uint64_t broker_sequence(const struct broker *broker, const struct broker_hello 
 
 void broker_tick(struct broker *broker, int64_t now_ms);
 int64_t broker_deadline(const struct broker *broker); /* INT64_MAX: never */
-/* The stream goes, or its key, limits or `clients` have changed: its lanes are closed. */
+/* The stream goes, its key or `clients` have changed, or it may have fewer pairs: its lanes are
+ * closed. */
 void broker_forget(struct broker *broker, const struct stream *stream);
+/* Its rate has changed: its pairs get the new one, with the consent that is left. */
+void broker_rate(struct broker *broker, const struct stream *stream, int64_t now_ms);
 /* At a start: the kernel relays this already; it is closed unless both lanes come back in time. */
 void broker_adopt(struct broker *broker, const struct rules_peer *peer, int64_t now_ms);
 /* A hole of a lane: no stream may have it, and the sync does not remove it. */

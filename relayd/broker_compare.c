@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kernel has lost of the pairs is made anew. */
+/* What the kernel has lost of the pairs, or has with another rate, is made anew. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +65,26 @@ static void adopted_compare(struct broker *broker, const struct broker_kernel *k
 		LIST_REMOVE(adopted, link);
 		broker->adopted_count--;
 		free(adopted);
+	}
+}
+
+void broker_rate(struct broker *broker, const struct stream *stream, int64_t now_ms)
+{
+	const struct crowd *crowd = crowd_find(broker, stream);
+	const struct pair *pair;
+	struct rules_op ops[2];
+
+	if (!crowd)
+		return;
+	broker_set_time(broker, now_ms);
+	LIST_FOREACH(pair, &crowd->paired, link) {
+		for (unsigned int i = 0; i < 2; i++) {
+			int64_t left = consent_left(broker, pair->lane[i]);
+
+			kernel_side(broker, pair, i, RULES_CLIENT, left > 0 ? (uint32_t)left : 1,
+				&ops[i]);
+		}
+		kernel_apply(broker, ops, 2);
 	}
 }
 

@@ -46,14 +46,10 @@ static bool listening_compare(
 	       !compare_is_torn(compare, RULES_TORN_LISTEN, listen, NULL);
 }
 
-static bool raw_compare(
-	struct compare *compare, const struct slot *slot, const struct endpoint *listen)
+static bool raw_compare(struct compare *compare, const struct endpoint *at)
 {
-	const struct stream *stream = slot->stream;
-	const struct endpoint at = {listen->addr, (uint16_t)(stream->spec.raw_punch + slot->index)};
-	const struct ipc_record *record;
+	const struct ipc_record *record = compare_record(compare, BY_RAW, at);
 
-	record = compare_record(compare, BY_RAW, &at);
 	compare_want(compare, record);
 	return record != NULL;
 }
@@ -113,7 +109,8 @@ static void hole_compare(struct compare *compare, struct slot *slot)
 	record = compare_record(compare, BY_CLIENT, &slot->have.client);
 	compare_want(compare, record);
 	if (!record || !endpoint_equal(&record->client.punch, &slot->have.punch) ||
-		record->client.rate != slot->stream->spec.rate) {
+		record->client.rate == RULES_RATE_UNKNOWN ||
+		record->client.rate != slot->have_rate) {
 		if (!is_free(compare, slot))
 			return;
 		/* All of it is made anew. */
@@ -140,7 +137,7 @@ static void slot_compare(struct compare *compare, struct slot *slot)
 		listening &= listening_compare(compare, slot, &listen);
 		ingress_compare(compare, slot, &listen);
 	}
-	if (slot->stream->gone || !slot->listening || listening || !is_free(compare, slot))
+	if (slot->gone || !slot->listening || listening || !is_free(compare, slot))
 		return;
 	slot->listening = false;
 	differs(compare, slot);
@@ -169,27 +166,27 @@ static void slots_compare(struct compare *compare)
 static void raw_slot_compare(struct compare *compare, struct slot *slot)
 {
 	const struct config *config = compare->net->config;
+	uint16_t port = slot->raw_open ? slot->raw_open : slot->raw_port;
 	bool raw = true;
 
 	for (size_t i = 0; i < config->address_count; i++) {
-		struct endpoint listen = {config->addresses[i], slot->port};
+		struct endpoint at = {config->addresses[i], port};
 
-		if (slot_is_at(slot, &listen.addr))
-			raw &= raw_compare(compare, slot, &listen);
+		if (slot_is_at(slot, &at.addr))
+			raw &= raw_compare(compare, &at);
 	}
-	if (slot->stream->gone || !slot->raw_open || raw || !is_free(compare, slot))
+	if (slot->gone || !slot->raw_open || raw || !is_free(compare, slot))
 		return;
-	slot->raw_open = false;
+	slot->raw_open = 0;
 	differs(compare, slot);
 }
 
 static void raws_compare(struct compare *compare)
 {
-	struct stream *stream;
+	struct slot *slot;
 
-	LIST_FOREACH(stream, &compare->net->table.raws, raw_link)
-		for (size_t i = 0; i < stream->slot_count; i++)
-			raw_slot_compare(compare, &stream->slots[i]);
+	LIST_FOREACH(slot, &compare->net->table.raws, raw_link)
+		raw_slot_compare(compare, slot);
 }
 
 /* Our own ports, which no stream has. */
@@ -261,9 +258,9 @@ int compare_finish(struct compare *compare, struct compare_count *out)
 	if (!compare->error && !compare_load(compare, &nothing))
 		LIST_FOREACH(stream, &table->streams, link)
 			for (size_t i = 0; i < stream->slot_count; i++)
-				if (stream->slots[i].listening &&
-					stream->slots[i].seen < compare->first)
-					slot_compare(compare, &stream->slots[i]);
+				if (stream->slots[i]->listening &&
+					stream->slots[i]->seen < compare->first)
+					slot_compare(compare, stream->slots[i]);
 	*out = compare->count;
 	return compare->error;
 }

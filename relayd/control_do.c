@@ -137,7 +137,7 @@ static int rules_begin(struct job *job, char why[static CONFIG_ERROR])
 static bool is_committed(const struct stream *stream)
 {
 	for (size_t i = 0; i < stream->slot_count; i++) {
-		if (!stream->slots[i].listening)
+		if (!stream->slots[i]->listening)
 			return false;
 	}
 	return true;
@@ -328,23 +328,21 @@ static const struct doing {
 	char *(*end)(struct job *job, const struct sync_snapshot *snapshot, size_t *len);
 	/* end is NULL: it goes on with questions to the kernel side. */
 	bool looks; /* it is about what the kernel holds, and changes nothing */
-	unsigned int reads;
 	enum look look;
 } doings[REQUEST_COUNT] = {
-	[REQUEST_ADD] = {add_begin, add_end, false, 1, SETTLE},
-	[REQUEST_ADD_MANY] = {add_many_begin, many_end, false, 1, SETTLE},
-	[REQUEST_REMOVE] = {remove_begin, remove_end, false, 1, SETTLE},
-	[REQUEST_REMOVE_MANY] = {remove_many_begin, many_end, false, 1, SETTLE},
-	[REQUEST_LIST] = {look_begin, list_end, true, 1, READ},
-	[REQUEST_SHOW] = {look_begin, show_end, true, 1, READ},
-	[REQUEST_FLUSH] = {flush_begin, flush_end, false, 1, SETTLE},
-	/* New streams are added after the first one, when the ports of old ones are free. */
-	[REQUEST_RELOAD] = {reload_begin, reload_end, false, 2, SETTLE},
-	[REQUEST_DRAIN] = {drain_begin, drain_end, false, 1, SETTLE},
-	[REQUEST_RULES] = {rules_begin, streams_end, true, 1, READ},
-	[REQUEST_METRICS] = {look_begin, metrics_end, true, 1, READ},
-	[REQUEST_EXPLAIN] = {look_begin, NULL, true, 1, READ},
-	[REQUEST_HOST] = {look_begin, NULL, true, 1, SETTLE},
+	[REQUEST_ADD] = {add_begin, add_end, false, SETTLE},
+	[REQUEST_ADD_MANY] = {add_many_begin, many_end, false, SETTLE},
+	[REQUEST_REMOVE] = {remove_begin, remove_end, false, SETTLE},
+	[REQUEST_REMOVE_MANY] = {remove_many_begin, many_end, false, SETTLE},
+	[REQUEST_LIST] = {look_begin, list_end, true, READ},
+	[REQUEST_SHOW] = {look_begin, show_end, true, READ},
+	[REQUEST_FLUSH] = {flush_begin, flush_end, false, SETTLE},
+	[REQUEST_RELOAD] = {reload_begin, reload_end, false, SETTLE},
+	[REQUEST_DRAIN] = {drain_begin, drain_end, false, SETTLE},
+	[REQUEST_RULES] = {rules_begin, streams_end, true, READ},
+	[REQUEST_METRICS] = {look_begin, metrics_end, true, READ},
+	[REQUEST_EXPLAIN] = {look_begin, NULL, true, READ},
+	[REQUEST_HOST] = {look_begin, NULL, true, SETTLE},
 };
 
 static void job_end(void *data, int error, const struct sync_snapshot *snapshot);
@@ -400,9 +398,7 @@ static void job_end(void *data, int error, const struct sync_snapshot *snapshot)
 	size_t len = 0;
 
 	job->waiting = false;
-	if (--job->reads > 0) {
-		job_wait(job);
-	} else if (error && doing->looks) {
+	if (error && doing->looks) {
 		snprintf(why, sizeof(why), "the kernel's state could not be read: %s",
 			strerror(-error));
 		finish_error(job, why);
@@ -428,7 +424,6 @@ void job_begin(struct job *job)
 	job->count = 0;
 	job->bad = SIZE_MAX;
 	job->failed[0] = '\0';
-	job->reads = doing->reads;
 	ret = doing->begin(job, why);
 	if (ret < 0)
 		finish_error(job, why[0] ? why : strerror(-ret));

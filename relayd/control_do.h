@@ -27,7 +27,6 @@ struct job {
 	/* -- */
 	bool waiting;	    /* for the kernel */
 	struct list *list;  /* a long answer that has been begun, or NULL */
-	unsigned int reads; /* looks at the kernel that are still to come, this one included */
 	unsigned int count; /* of holes that were closed */
 	struct net_changes changes;
 	struct inquiry *inquiry; /* NULL: none is under way */

@@ -162,8 +162,8 @@ static void take_record(struct explain_path *path, const struct ipc_record *reco
 static bool port_has_hole(const struct stream *stream, const struct slot *slot)
 {
 	for (size_t i = 0; i < stream->slot_count; i++)
-		if (stream->slots[i].index == slot->index &&
-			stream->slots[i].want.client.addr.family)
+		if (stream->slots[i]->port == slot->port &&
+			stream->slots[i]->want.client.addr.family)
 			return true;
 	return false;
 }
@@ -235,8 +235,8 @@ void gather_stream(struct gather *gather, const struct net *net, const struct st
 
 	gather->count = gather->left_out = 0;
 	for (size_t i = 0; i < stream->slot_count; i++)
-		if (is_wanted(&stream->slots[i], wish))
-			add_slot(gather, net, &stream->slots[i], wish);
+		if (is_wanted(stream->slots[i], wish))
+			add_slot(gather, net, stream->slots[i], wish);
 	if (net->broker && stream->spec.peers && !wish->port)
 		broker_each(net->broker, stream, add_pair, &pairing);
 	for (size_t p = 0; p < gather->count && full->now; p++)
@@ -254,7 +254,7 @@ void gather_host(struct gather *gather, const struct net *net)
 
 	LIST_FOREACH(stream, &net->table.streams, link)
 		if (!port && stream->slot_count)
-			port = stream->slots[0].port;
+			port = stream->slots[0]->port;
 	gather->count = gather->left_out = 0;
 	for (size_t i = 0; i < config->address_count; i++) {
 		struct explain_path *path = path_add(gather);

@@ -323,7 +323,7 @@ static void sum_write(
 		uint64_t total = 0;
 
 		for (size_t s = 0; s < streams[i]->slot_count; s++)
-			total += sum->value(&streams[i]->slots[s]);
+			total += sum->value(streams[i]->slots[s]);
 		sample_begin(out, &sum->family, "stream", streams[i]->spec.name);
 		fprintf(out, "%" PRIu64 "\n", total);
 	}
@@ -335,7 +335,7 @@ static int64_t stream_consent(const struct stream *stream, int64_t now_ms)
 	int64_t least = -1;
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
-		const struct slot *slot = &stream->slots[i];
+		const struct slot *slot = stream->slots[i];
 		int64_t left = (int64_t)slot->consent_ms - (now_ms - slot->sampled_ms);
 
 		if (slot->have.client.addr.family == 0 || slot->want.client.addr.family == 0)

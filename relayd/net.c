@@ -203,7 +203,7 @@ static int start_punch(struct net *net)
 		(uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000);
 	for (size_t i = 0; i < net->setup->punch_count; i++) {
 		const struct endpoint *local = &net->setup->punch_at[i];
-		int err = udp_add(&net->udp, net->setup->punch_fds[i], local, NULL);
+		int err = udp_add(&net->udp, net->setup->punch_fds[i], local);
 
 		if (err)
 			return err;

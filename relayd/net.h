@@ -29,6 +29,9 @@
 #include "relayd/udp.h"
 #include "relayd/watchdog.h"
 
+/* Room for all the addresses that a restart would take and leave. */
+#define NET_ADDRESSES_TEXT (2 * CONFIG_ADDRESSES * (ADDR_TEXT + 1) + 20)
+
 /* What the parent opened before it gave up its privileges; the net side takes the descriptors over.
  */
 struct net_setup {
@@ -64,7 +67,9 @@ struct net {
 	uv_prepare_t turn;
 	uv_timer_t second;
 	uv_signal_t hangup, terminate;
-	struct tally tally; /* events of this second */
+	struct tally tally;			 /* events of this second */
+	char addresses_told[NET_ADDRESSES_TEXT]; /* by reloads: what this host has besides, or not
+						  */
 	struct watchdog watchdog;
 	bool quiet;	    /* many are added or removed: one line of the log for all */
 	bool partner_alive; /* as was last said */

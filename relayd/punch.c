@@ -251,8 +251,8 @@ static void handle_raw(struct punch *punch, const struct punch_packet *packet, i
 		    endpoint_equal(&slot->want.punch, &hole.punch);
 	bool moved;
 
-	/* The socket may live a little longer than the stream. */
-	if (slot->stream->gone)
+	/* The socket may live a little longer than the slot. */
+	if (slot->gone)
 		return;
 	if (!punch_allowed(punch, slot->stream, &packet->source) ||
 		loop_is_known(slot, &hole.client, now_ms)) {

@@ -49,7 +49,7 @@ size_t punch_outrun(const struct request *request, uint64_t sequence, uint8_t *o
 static struct slot *find_slot(struct stream *stream, const char *port, uint8_t family)
 {
 	for (size_t i = 0; i < stream->slot_count; i++) {
-		struct slot *slot = &stream->slots[i];
+		struct slot *slot = stream->slots[i];
 		struct ports ports;
 
 		if (slot->family != family)

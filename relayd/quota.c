@@ -30,7 +30,7 @@ void quota_check(struct stream_table *table, struct stream *stream)
 	if (!stream_is_spent(stream))
 		return;
 	for (size_t i = 0; i < stream->slot_count; i++)
-		slot_release(table, &stream->slots[i]);
+		slot_release(table, stream->slots[i]);
 	if (table->holes == holes)
 		return;
 	snprintf(text, sizeof text, "%s is used up", spec_quota_format(&stream->spec, quota));

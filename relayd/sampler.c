@@ -107,7 +107,7 @@ static bool ask(struct net *net)
 		if (count && count + room > RULES_OPS_MAX)
 			break;
 		for (size_t i = 0; i < stream->slot_count && room <= RULES_OPS_MAX; i++)
-			count = add_slot(net, &stream->slots[i], spots, count);
+			count = add_slot(net, stream->slots[i], spots, count);
 		net->table.cursor = LIST_NEXT(stream, link);
 	}
 	return count && !sync_sample(&net->sync, spots, count, next, net);

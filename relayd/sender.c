@@ -23,7 +23,7 @@
 static void mark_all(struct stream_table *table, struct stream *stream)
 {
 	for (size_t i = 0; i < stream->slot_count; i++)
-		slot_mark(table, &stream->slots[i]);
+		slot_mark(table, stream->slots[i]);
 }
 
 static void lock(
@@ -160,7 +160,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 	struct slot *slot = slot_by_listen(table, &event->listen);
 	struct prefix source;
 
-	if (!slot || slot->stream->gone || ends_loop(table, slot, event, now_ms))
+	if (!slot || slot->gone || ends_loop(table, slot, event, now_ms))
 		return;
 	if (event->refused) {
 		refused(table, slot, event, now_ms);
@@ -203,8 +203,8 @@ static void give_up_lock(struct stream_table *table, struct stream *stream, int6
 	int64_t heard = stream->lock_ms;
 
 	for (size_t i = 0; i < stream->slot_count; i++)
-		if (stream->slots[i].media_ms > heard)
-			heard = stream->slots[i].media_ms;
+		if (stream->slots[i]->media_ms > heard)
+			heard = stream->slots[i]->media_ms;
 	if (now_ms - heard > limit)
 		sender_unlock(table, stream);
 }
@@ -217,6 +217,6 @@ void sender_tick(struct stream_table *table, int64_t now_ms)
 		if (stream->lock.family)
 			give_up_lock(table, stream, now_ms);
 		for (size_t i = 0; i < stream->slot_count; i++)
-			let_go(table, &stream->slots[i], now_ms);
+			let_go(table, stream->slots[i], now_ms);
 	}
 }

@@ -37,9 +37,7 @@ struct slot *slot_by_client(const struct stream_table *table, const struct endpo
 
 bool slot_is_at(const struct slot *slot, const struct addr *local)
 {
-	const struct addr *at = &slot->stream->spec.at;
-
-	return local->family == slot->family && (!at->family || addr_equal(at, local));
+	return local->family == slot->family && (!slot->at.family || addr_equal(&slot->at, local));
 }
 
 bool hole_equal(const struct hole *a, const struct hole *b)
@@ -85,6 +83,15 @@ void slot_mark(struct stream_table *table, struct slot *slot)
 	slot->dirty = true;
 	table->marks++;
 	TAILQ_INSERT_TAIL(&table->dirty, slot, dirty_link);
+}
+
+void slot_mark_first(struct stream_table *table, struct slot *slot)
+{
+	if (slot->dirty)
+		return;
+	slot->dirty = true;
+	table->marks++;
+	TAILQ_INSERT_HEAD(&table->dirty, slot, dirty_link);
 }
 
 static void forget_hole(struct stream_table *table, struct slot *slot)

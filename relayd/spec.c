@@ -252,7 +252,7 @@ int spec_check(const struct spec *spec, char why[static SPEC_WHY])
 	return 0;
 }
 
-static bool wants(const struct spec *spec, unsigned int port)
+bool spec_wants(const struct spec *spec, unsigned int port)
 {
 	return is_raw(spec, port) || ports_index(&spec->listen, (uint16_t)port) >= 0;
 }
@@ -262,9 +262,9 @@ uint16_t spec_overlap(const struct spec *a, const struct spec *b)
 	if (a->at.family && b->at.family && !addr_equal(&a->at, &b->at))
 		return 0;
 	for (unsigned int i = 0; i < a->listen.count; i++) {
-		if (wants(b, a->listen.port[i]))
+		if (spec_wants(b, a->listen.port[i]))
 			return a->listen.port[i];
-		if (a->raw_punch && wants(b, a->raw_punch + i))
+		if (a->raw_punch && spec_wants(b, a->raw_punch + i))
 			return (uint16_t)(a->raw_punch + i);
 	}
 	return 0;

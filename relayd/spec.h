@@ -69,6 +69,8 @@ int spec_set_peers(struct spec *spec, long long pairs, char why[static SPEC_WHY]
 /* What must hold between the fields: a port list or peers, a key, no quota of peers, raw punch
  * ports that fit and do not overlap listen. */
 int spec_check(const struct spec *spec, char why[static SPEC_WHY]);
+/* Does it listen at this port, or is it punched there without proof? */
+bool spec_wants(const struct spec *spec, unsigned int port);
 /* Do the two want a port (listen or raw punch) of each other, at one address? Returns it, or 0. */
 uint16_t spec_overlap(const struct spec *a, const struct spec *b);
 bool spec_equal(const struct spec *a, const struct spec *b);

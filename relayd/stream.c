@@ -7,10 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t family_index(uint8_t family)
-{
-	return family == AF_INET6;
-}
+#include "relayd/stream_slots.h"
 
 static int compare_name(const void *a, const void *b)
 {
@@ -72,6 +69,17 @@ static void keep_node(void *node)
 	(void)node;
 }
 
+/* Every slot has a port, those that no stream has any more included. */
+static void free_slots(struct slot **listens)
+{
+	for (size_t port = 0; port <= UINT16_MAX; port++)
+		for (struct slot *slot = listens[port], *next; slot; slot = next) {
+			next = slot->port_next;
+			free(slot);
+		}
+	free(listens);
+}
+
 void stream_table_fini(struct stream_table *table)
 {
 	tdestroy(table->names, keep_node);
@@ -79,7 +87,8 @@ void stream_table_fini(struct stream_table *table)
 	free_all(&table->streams);
 	free_all(&table->graves);
 	for (size_t i = 0; i < STREAM_FAMILIES; i++)
-		free(table->listens[i]);
+		if (table->listens[i])
+			free_slots(table->listens[i]);
 }
 
 void stream_tell_all(const struct stream_table *table, const char *what,
@@ -103,102 +112,6 @@ struct stream *stream_find(const struct stream_table *table, const char *name)
 	return node ? *(struct stream **)node : NULL;
 }
 
-static struct slot **port_head(const struct stream_table *table, const struct slot *slot)
-{
-	return &table->listens[family_index(slot->family)][slot->port];
-}
-
-static void port_enter(struct stream_table *table, struct slot *slot)
-{
-	struct slot **head = port_head(table, slot);
-
-	slot->port_next = *head;
-	*head = slot;
-}
-
-static void port_leave(struct stream_table *table, struct slot *slot)
-{
-	struct slot **at = port_head(table, slot);
-
-	while (*at && *at != slot)
-		at = &(*at)->port_next;
-	if (*at)
-		*at = slot->port_next;
-}
-
-/* No more of them than the relay has addresses. */
-struct slot *slot_by_listen(const struct stream_table *table, const struct endpoint *listen)
-{
-	struct slot *slot = table->listens[family_index(listen->addr.family)][listen->port];
-
-	while (slot && !slot_is_at(slot, &listen->addr))
-		slot = slot->port_next;
-	return slot;
-}
-
-static bool same_place(const struct addr *a, const struct addr *b)
-{
-	return !a->family || !b->family || addr_equal(a, b);
-}
-
-/* The stream that already uses a port of the spec, a stream that is going away included. */
-static const struct stream *conflict(
-	const struct stream_table *table, const struct spec *spec, uint16_t *port)
-{
-	const struct stream *stream;
-	const struct slot *slot;
-
-	for (size_t f = 0; f < STREAM_FAMILIES; f++)
-		for (size_t i = 0; i < spec->listen.count; i++) {
-			*port = spec->listen.port[i];
-			for (slot = table->listens[f][*port]; slot; slot = slot->port_next)
-				if (same_place(&slot->stream->spec.at, &spec->at))
-					return slot->stream;
-		}
-	LIST_FOREACH(stream, &table->raws, raw_link)
-		if ((*port = spec_overlap(spec, &stream->spec)))
-			return stream;
-	if (spec->raw_punch)
-		LIST_FOREACH(stream, &table->streams, link)
-			if ((*port = spec_overlap(spec, &stream->spec)))
-				return stream;
-	return NULL;
-}
-
-/* A stream at one address has ports in its family only. */
-static bool wants_family(const struct stream_table *table, const struct spec *spec, size_t family)
-{
-	return table->families[family] &&
-	       (!spec->at.family || family_index(spec->at.family) == family);
-}
-
-static int make_slots(struct stream_table *table, struct stream *stream)
-{
-	const struct spec *spec = &stream->spec;
-	size_t families = (size_t)wants_family(table, spec, 0) + wants_family(table, spec, 1);
-
-	if (!spec->listen.count || !families)
-		return 0;
-	stream->slots = calloc(spec->listen.count * families, sizeof *stream->slots);
-	if (!stream->slots)
-		return -ENOMEM;
-	for (size_t i = 0; i < spec->listen.count; i++)
-		for (size_t f = 0; f < STREAM_FAMILIES; f++) {
-			struct slot *slot = &stream->slots[stream->slot_count];
-
-			if (!wants_family(table, spec, f))
-				continue;
-			stream->slot_count++;
-			slot->stream = stream;
-			slot->index = (uint16_t)i;
-			slot->port = spec->listen.port[i];
-			slot->family = f ? AF_INET6 : AF_INET;
-			port_enter(table, slot);
-			slot_mark(table, slot);
-		}
-	return 0;
-}
-
 int stream_check(
 	const struct stream_table *table, const struct spec *spec, char why[static SPEC_WHY])
 {
@@ -209,7 +122,7 @@ int stream_check(
 		snprintf(why, SPEC_WHY, "there is a stream %s already", spec->name);
 		return -EEXIST;
 	}
-	other = conflict(table, spec, &port);
+	other = slots_conflict(table, spec, &port);
 	if (other) {
 		snprintf(why, SPEC_WHY, "port %u is used by stream %s", port, other->spec.name);
 		return -EEXIST;
@@ -220,7 +133,9 @@ int stream_check(
 int stream_add(struct stream_table *table, const struct spec *spec, uint32_t number,
 	struct stream **out, char why[static SPEC_WHY])
 {
+	struct slot **slots = NULL;
 	struct stream *stream;
+	size_t count;
 
 	if (stream_check(table, spec, why))
 		return -EEXIST;
@@ -229,22 +144,37 @@ int stream_add(struct stream_table *table, const struct spec *spec, uint32_t num
 		return -ENOMEM;
 	stream->spec = *spec;
 	stream->number = number;
-	if (make_slots(table, stream) || !tsearch(stream, &table->names, compare_name)) {
-		for (size_t i = 0; i < stream->slot_count; i++) {
-			TAILQ_REMOVE(&table->dirty, &stream->slots[i], dirty_link);
-			table->marks--;
-			port_leave(table, &stream->slots[i]);
-		}
+	if (slots_make(table, stream, spec, &slots, &count) ||
+		!tsearch(stream, &table->names, compare_name)) {
+		slots_free_new(slots, count);
 		stream_free(stream);
 		return -ENOMEM;
 	}
+	slots_take(table, stream, slots, count);
 	LIST_INSERT_HEAD(&table->streams, stream, link);
 	table->count++;
-	if (spec->raw_punch)
-		LIST_INSERT_HEAD(&table->raws, stream, raw_link);
 	*out = stream;
 	stream_tell_all(table, "added", stream, NULL);
 	return 0;
+}
+
+static void leave(struct stream_table *table, struct slot *slot)
+{
+	slot_release(table, slot);
+	slot->gone = true;
+	slot->stream->leaving++;
+	slot_mark(table, slot);
+}
+
+static void bury(struct stream_table *table, struct stream *stream)
+{
+	if (table->cursor == stream)
+		table->cursor = LIST_NEXT(stream, link);
+	LIST_REMOVE(stream, link);
+	if (table->pins)
+		LIST_INSERT_HEAD(&table->graves, stream, link);
+	else
+		stream_free(stream);
 }
 
 void stream_remove(struct stream_table *table, struct stream *stream)
@@ -253,36 +183,24 @@ void stream_remove(struct stream_table *table, struct stream *stream)
 	tdelete(stream, &table->names, compare_name);
 	stream->gone = true;
 	table->count--;
-	for (size_t i = 0; i < stream->slot_count; i++) {
-		slot_release(table, &stream->slots[i]);
-		slot_mark(table, &stream->slots[i]);
-	}
+	for (size_t i = 0; i < stream->slot_count; i++)
+		leave(table, stream->slots[i]);
+	stream->slot_count = 0;
 	/* Of one without ports the kernel has nothing that it would have to forget. */
-	if (!stream->slot_count)
-		stream_reap(table, stream);
+	if (!stream->leaving)
+		bury(table, stream);
 }
 
-void stream_reap(struct stream_table *table, struct stream *stream)
+void slot_reap(struct stream_table *table, struct slot *slot)
 {
-	if (!stream->gone)
-		return;
-	for (size_t i = 0; i < stream->slot_count; i++) {
-		const struct slot *slot = &stream->slots[i];
+	struct stream *stream = slot->stream;
 
-		if (slot->dirty || slot->busy || slot->listening)
-			return;
-	}
-	for (size_t i = 0; i < stream->slot_count; i++)
-		port_leave(table, &stream->slots[i]);
-	if (stream->spec.raw_punch)
-		LIST_REMOVE(stream, raw_link);
-	if (table->cursor == stream)
-		table->cursor = LIST_NEXT(stream, link);
-	LIST_REMOVE(stream, link);
-	if (table->pins)
-		LIST_INSERT_HEAD(&table->graves, stream, link);
-	else
-		stream_free(stream);
+	if (!slot->gone || slot->dirty || slot->busy || slot->listening || slot->raw_open)
+		return;
+	slots_leave(table, slot);
+	free(slot);
+	if (!--stream->leaving && stream->gone)
+		bury(table, stream);
 }
 
 void stream_table_pin(struct stream_table *table)
@@ -296,30 +214,59 @@ void stream_table_unpin(struct stream_table *table)
 		free_all(&table->graves);
 }
 
+void stream_shrink(struct stream_table *table, struct stream *stream, const struct spec *spec)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < stream->slot_count; i++) {
+		struct slot *slot = stream->slots[i];
+
+		if (slots_stay(slot, spec))
+			stream->slots[count++] = slot;
+		else
+			leave(table, slot);
+	}
+	stream->slot_count = count;
+}
+
+static bool same_source(const struct spec *a, const struct spec *b)
+{
+	return a->source == b->source && !memcmp(&a->prefix, &b->prefix, sizeof a->prefix);
+}
+
+/* May who has the hole punch again as he did? */
+static bool keeps_hole(const struct slot *slot, const struct spec *spec)
+{
+	const struct hole *hole = &slot->want;
+
+	return spec_admits(spec, &hole->client.addr) &&
+	       !strcmp(slot->stream->spec.key, spec->key) &&
+	       (hole->punch.port != slot->raw_port || slot->raw_port == slots_raw_port(slot, spec));
+}
+
 int stream_change(
 	struct stream_table *table, struct stream *stream, const struct spec *spec, uint32_t number)
 {
-	if (memcmp(&stream->spec.listen, &spec->listen, sizeof spec->listen) ||
-		!addr_equal(&stream->spec.at, &spec->at) ||
-		stream->spec.raw_punch != spec->raw_punch)
-		return -EBUSY;
+	struct slot **slots;
+	size_t count;
+	int err = slots_make(table, stream, spec, &slots, &count);
+
+	if (err)
+		return err;
+	stream_shrink(table, stream, spec);
 	if (stream->spec.source != spec->source)
 		stream->lock.family = 0;
 	for (size_t i = 0; i < stream->slot_count; i++) {
-		struct slot *slot = &stream->slots[i];
-		const struct addr *client = &slot->want.client.addr;
-		bool denied = client->family && !spec_admits(spec, client);
+		struct slot *slot = stream->slots[i];
 
-		/* Who punched with the key of before, or from where one may not any more, punches
-		 * again. */
-		if (denied || strcmp(stream->spec.key, spec->key) ||
-			stream->spec.rate != spec->rate)
+		if (!keeps_hole(slot, spec))
 			slot_release(table, slot);
-		slot->holder.family = 0;
-		slot_mark(table, slot);
+		if (!same_source(&stream->spec, spec))
+			slot->holder.family = 0;
 	}
 	stream->spec = *spec;
 	stream->number = number;
+	slots_take(table, stream, slots, count);
 	stream_tell_all(table, "changed", stream, NULL);
 	return 0;
 }
@@ -335,7 +282,7 @@ enum stream_state stream_state(const struct stream *stream, int64_t now_ms)
 		[STREAM_SPENT] = 4};
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
-		enum stream_state state = slot_state(&stream->slots[i], now_ms);
+		enum stream_state state = slot_state(stream->slots[i], now_ms);
 
 		if (rank[state] > rank[best])
 			best = state;

@@ -32,25 +32,32 @@ struct stream;
 
 struct slot {
 	struct stream *stream;
-	uint16_t index; /* of the port in the stream */
-	uint16_t port;	/* that senders send to */
-	uint8_t family; /* AF_INET or AF_INET6 */
+	struct addr at;	   /* of the relay's addresses the one that it listens at; family 0: all */
+	uint16_t port;	   /* that senders send to */
+	uint16_t raw_port; /* that is punched without proof, 0: none */
+	uint8_t family;	   /* AF_INET or AF_INET6 */
+	bool gone;	   /* its stream has it no more; freed when the kernel has forgotten it */
+	bool raw_listed;   /* it is among the table's raws */
 
 	/* What should be, and what the kernel has been told and has accepted. */
 	struct hole want, have;
 	struct hole doing; /* what the transaction under way makes of it */
 	struct prefix doing_source;
+	uint64_t doing_rate;
 	uint32_t doing_number;
+	uint16_t doing_raw;
 	bool doing_gone, doing_flush;
 	bool listening; /* the kernel has our listen elements, with this source and number: */
 	struct prefix listening_source;
 	uint32_t listening_number;
-	bool raw_open;	     /* and the raw punch port */
+	uint16_t raw_open;   /* the raw punch port that it has, 0: none */
+	uint64_t have_rate;  /* of the client, in bytes per second */
 	bool refresh, flush; /* consent is to begin anew; the flow is to be deleted */
 	bool dirty, busy;    /* in the dirty list; in the transaction that is under way */
 	uint32_t seen;	     /* the part of a comparison in which the kernel last had it */
 	TAILQ_ENTRY(slot) dirty_link;
-	struct slot *port_next; /* another with the same port, at another address */
+	struct slot *port_next; /* another with the same port: at another address, or newer */
+	LIST_ENTRY(slot) raw_link;
 
 	/* The punch. */
 	bool raw, stale; /* by an unproven datagram; consent ran out */
@@ -90,7 +97,7 @@ struct stream {
 	uint32_t number; /* of the name with this key */
 	enum stream_origin origin;
 	int64_t expires;  /* wall clock seconds, 0: never */
-	bool gone;	  /* removed; freed when the kernel has forgotten it */
+	bool gone;	  /* removed; freed with its last slot */
 	bool marked;	  /* for reload's mark and sweep */
 	struct addr lock; /* SPEC_FIRST: the address that it is locked to; family 0: nobody's */
 	int64_t lock_ms;
@@ -99,11 +106,13 @@ struct stream {
 	int64_t used_since;    /* in the period that began then, by the wall clock in seconds */
 	bool used_news;	       /* the registry does not know yet */
 	size_t slot_count;
-	struct slot *slots; /* owned */
-	LIST_ENTRY(stream) link, raw_link;
+	struct slot **slots; /* owned */
+	size_t leaving;	     /* slots that it has no more, and that are not freed yet */
+	LIST_ENTRY(stream) link;
 };
 
 TAILQ_HEAD(slot_list, slot);
+LIST_HEAD(slot_raws, slot);
 LIST_HEAD(stream_list, stream);
 
 /* What the table tells those who watch. */
@@ -119,7 +128,7 @@ struct stream_table {
 	struct stream *cursor; /* of who walks over all streams in steps; new ones may be missed */
 	struct stream_list graves; /* removed, but somebody still has a pointer */
 	unsigned int pins;
-	struct stream_list raws; /* those with raw punch ports, those that go included */
+	struct slot_raws raws; /* those with raw punch ports, those that go included */
 	size_t count;
 	size_t holes; /* slots with a hole */
 	struct slot_list dirty;
@@ -133,7 +142,8 @@ struct stream_table {
 	bool used_news;	  /* of some stream */
 	void *names;	  /* tsearch trees */
 	void *clients;
-	struct slot **listens[STREAM_FAMILIES]; /* by port, each with its port_next */
+	/* By port, each with its port_next; one that goes comes before who has the port next. */
+	struct slot **listens[STREAM_FAMILIES];
 	void (*event)(void *data, const struct stream_event *event);
 	void (*probe)(void *data, const struct slot *slot); /* sends loop_probe to its client */
 	void *event_data;				    /* of both */
@@ -151,13 +161,17 @@ int stream_add(struct stream_table *table, const struct spec *spec, uint32_t num
 	struct stream **out, char why[static SPEC_WHY]);
 /* Its holes and elements go with the next sync; then it is freed, without ports at once. */
 void stream_remove(struct stream_table *table, struct stream *stream);
-/* Takes over what may change while it lives (all but the ports), and the number that goes with it;
- * -EBUSY when ports or raw punch differ. */
+/* The ports that the spec has not go with the next sync, before another stream may have them. */
+void stream_shrink(struct stream_table *table, struct stream *stream, const struct spec *spec);
+/*
+ * Takes over a spec of its name, and the number that goes with it. Who has punched for a port that
+ * stays keeps the hole, unless it could not be had again as it was. -ENOMEM: nothing is changed.
+ */
 int stream_change(struct stream_table *table, struct stream *stream, const struct spec *spec,
 	uint32_t number);
-/* Frees a stream that is gone, once the kernel has nothing of it any more. */
-void stream_reap(struct stream_table *table, struct stream *stream);
-/* Between these two no stream is freed; those that go have `gone` set. */
+/* Frees a slot that is gone, once the kernel has nothing of it any more; and a stream that is. */
+void slot_reap(struct stream_table *table, struct slot *slot);
+/* Between these two no stream is freed; those that go have `gone` set and no slots. */
 void stream_table_pin(struct stream_table *table);
 void stream_table_unpin(struct stream_table *table);
 struct stream *stream_find(const struct stream_table *table, const char *name);
@@ -168,8 +182,10 @@ const char *stream_state_text(enum stream_state state);
 
 bool hole_equal(const struct hole *a, const struct hole *b);
 enum stream_state slot_state(const struct slot *slot, int64_t now_ms);
-/* The stream's slot for a listen port, whatever the stream: NULL when there is none. */
+/* The slot of a listen port, whatever the stream; one that goes, as long as it is there. */
 struct slot *slot_by_listen(const struct stream_table *table, const struct endpoint *listen);
+/* The slot that may be punched without proof there, or NULL. */
+struct slot *slot_by_raw(const struct stream_table *table, const struct endpoint *local);
 /* The slot that has the hole of this client's socket, or NULL. */
 struct slot *slot_by_client(const struct stream_table *table, const struct endpoint *client);
 /* Is this address of the relay one that the slot listens at? */
@@ -188,8 +204,9 @@ int slot_claim(struct stream_table *table, struct slot *slot, const struct hole 
 void slot_release(struct stream_table *table, struct slot *slot);
 /* Closes the holes whose consent has run out. */
 void slot_expire(struct stream_table *table, int64_t now_ms);
-/* Into the dirty list, once. */
+/* Into the dirty list, once; _first: it goes again before all that has come since. */
 void slot_mark(struct stream_table *table, struct slot *slot);
+void slot_mark_first(struct stream_table *table, struct slot *slot);
 /* At a start: the kernel has this hole already. When all are adopted, slots_order. */
 void slot_adopt(
 	struct stream_table *table, struct slot *slot, const struct hole *hole, int64_t punched_ms);

@@ -93,7 +93,7 @@ static void settle_readers(struct sync *sync)
 	}
 }
 
-/* What was refused goes again behind everything else. */
+/* What was refused goes again, with all that came since. */
 static void unsettle_readers(struct sync *sync)
 {
 	struct sync_reader *reader;
@@ -146,22 +146,26 @@ static void commit(struct sync *sync)
 		slot->listening = !slot->doing_gone;
 		slot->listening_source = slot->doing_source;
 		slot->listening_number = slot->doing_number;
-		slot->raw_open = slot->listening && slot->stream->spec.raw_punch;
+		slot->have_rate = slot->doing_rate;
+		slot->raw_open = slot->doing_raw;
 	}
 	settle_waiters(sync, NULL, 0);
 	for (size_t i = 0; i < sync->slot_count; i++)
-		if (sync->slots[i] && sync->slots[i]->stream->gone) {
-			struct stream *stream = sync->slots[i]->stream;
-
-			/* Freed with its last slot: do not look at its others again. */
-			for (size_t j = i; j < sync->slot_count; j++)
-				if (sync->slots[j] && sync->slots[j]->stream == stream)
-					sync->slots[j] = NULL;
-			stream_reap(sync->table, stream);
-		}
+		slot_reap(sync->table, sync->slots[i]);
 }
 
-/* The slot at fault gives up what it wanted; the others, which were not to blame, are sent again.
+/* What the kernel still has of it is nobody's: a comparison takes that away. */
+static void forget(struct sync *sync, struct slot *slot)
+{
+	memset(&slot->have, 0, sizeof slot->have);
+	slot->listening = false;
+	slot->raw_open = 0;
+	slot_reap(sync->table, slot);
+}
+
+/*
+ * The slot at fault gives up what it wanted; the others, which were not to blame, are sent again,
+ * and in their order: who gives up a port comes before who has it next.
  */
 static void revert(struct sync *sync, struct slot *failed, const struct rules_error *error)
 {
@@ -170,14 +174,14 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 	TAILQ_FOREACH(waiter, &sync->waiters, link)
 		if (waiter->sent && waiter->slot != failed)
 			waiter->sent = false;
-	for (size_t i = 0; i < sync->slot_count; i++) {
+	for (size_t i = sync->slot_count; i-- > 0;) {
 		struct slot *slot = sync->slots[i];
 
 		slot->busy = false;
 		if (slot != failed) {
 			slot->refresh = true;
 			slot->flush |= slot->doing_flush;
-			slot_mark(sync->table, slot);
+			slot_mark_first(sync->table, slot);
 		}
 	}
 	if (!failed)
@@ -186,9 +190,10 @@ static void revert(struct sync *sync, struct slot *failed, const struct rules_er
 		sync->failed(sync->failed_data, failed->stream->spec.name, error);
 	settle_waiters(sync, failed, error->code);
 	stream_tell(sync->table, "failed", failed, error->text);
-	if (failed->stream->gone || hole_equal(&failed->want, &failed->have))
-		return;
-	slot_release(sync->table, failed);
+	if (failed->gone)
+		forget(sync, failed);
+	else if (!hole_equal(&failed->want, &failed->have))
+		slot_release(sync->table, failed);
 }
 
 /* Batches first: one may close a hole that a slot opens again. */

@@ -39,16 +39,41 @@ static void add_for_addresses(struct sync *sync, const struct slot *slot, enum r
 		op->client = slot->want.client;
 		op->consent_ms = consent_left(sync, slot);
 		op->rate = slot->stream->spec.rate;
-		op->punch = (struct endpoint){
-			*addr, (uint16_t)(slot->stream->spec.raw_punch + slot->index)};
+	}
+}
+
+/* A port that another slot has next stays open. */
+static void add_raw(
+	struct sync *sync, const struct slot *slot, enum rules_op_kind kind, uint16_t port)
+{
+	for (size_t i = 0; i < sync->config->address_count; i++) {
+		const struct endpoint at = {sync->config->addresses[i], port};
+		struct rules_op *op;
+
+		if (!slot_is_at(slot, &at.addr) ||
+			(kind == RULES_UNPUNCH && slot_by_raw(sync->table, &at)))
+			continue;
+		op = add_op(sync, slot, kind);
+		op->punch = at;
 		op->raw = true;
 	}
+}
+
+static void plan_raw(struct sync *sync, struct slot *slot)
+{
+	slot->doing_raw = slot->gone ? 0 : slot->raw_port;
+	if (slot->doing_raw == slot->raw_open)
+		return;
+	if (slot->raw_open)
+		add_raw(sync, slot, RULES_UNPUNCH, slot->raw_open);
+	if (slot->doing_raw)
+		add_raw(sync, slot, RULES_PUNCH, slot->doing_raw);
 }
 
 static void plan_listen(struct sync *sync, struct slot *slot)
 {
 	struct prefix source = slot_source(slot);
-	bool wanted = !slot->stream->gone;
+	bool wanted = !slot->gone;
 	bool changed = memcmp(&source, &slot->listening_source, sizeof source) != 0;
 	bool renumbered = slot->listening_number != slot->stream->number;
 
@@ -60,8 +85,6 @@ static void plan_listen(struct sync *sync, struct slot *slot)
 	if (wanted && slot->listening && changed && source.bits && slot->have.client.addr.family &&
 		!prefix_contains(&source, &slot->sender.addr))
 		slot->flush = true;
-	if (slot->stream->spec.raw_punch && wanted != slot->raw_open)
-		add_for_addresses(sync, slot, wanted ? RULES_PUNCH : RULES_UNPUNCH);
 }
 
 static void add_client(struct sync *sync, const struct slot *slot, enum rules_op_kind kind,
@@ -80,7 +103,10 @@ static void plan_hole(struct sync *sync, struct slot *slot)
 	if (hole_equal(&slot->have, &slot->want)) {
 		if (wants && slot->flush)
 			add_client(sync, slot, RULES_FLUSH, &slot->want);
-		if (wants && slot->refresh)
+		/* Another rate is another element; its consent is what is left of this one. */
+		if (wants && slot->have_rate != slot->doing_rate)
+			add_for_addresses(sync, slot, RULES_INGRESS);
+		else if (wants && slot->refresh)
 			add_for_addresses(sync, slot, RULES_CONSENT);
 		return;
 	}
@@ -104,9 +130,11 @@ void sync_plan(struct sync *sync, struct slot *slot)
 	sync->table->plans++;
 	slot->busy = true;
 	slot->doing = slot->want;
-	slot->doing_gone = slot->stream->gone;
+	slot->doing_gone = slot->gone;
+	slot->doing_rate = slot->stream->spec.rate;
 	sync->slots[sync->slot_count++] = slot;
 	plan_listen(sync, slot);
+	plan_raw(sync, slot);
 	plan_hole(sync, slot);
 	slot->doing_source = slot_source(slot);
 	slot->doing_number = slot->stream->number;

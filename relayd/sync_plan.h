@@ -5,9 +5,9 @@
 
 #include "relayd/sync.h"
 
-/* A slot needs at most: raw punch, listen and ingress for every address, client, old client, flush.
- */
-#define SLOT_OPS_MAX (3 * CONFIG_ADDRESSES + 4)
+/* A slot needs at most: two raw punches, listen and ingress for every address, client, old client,
+ * flush. */
+#define SLOT_OPS_MAX (4 * CONFIG_ADDRESSES + 4)
 
 /* Takes the slot out of the dirty list, and appends its operations to the transaction. */
 void sync_plan(struct sync *sync, struct slot *slot);

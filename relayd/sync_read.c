@@ -74,7 +74,7 @@ static void send_hints(struct sync *sync)
 	send_spots(sync, IPC_HINT, spots, 0);
 	LIST_FOREACH(stream, &sync->table->streams, link)
 		for (size_t i = 0; i < stream->slot_count; i++) {
-			const struct slot *slot = &stream->slots[i];
+			const struct slot *slot = stream->slots[i];
 
 			for (size_t a = 0; a < sync->config->address_count; a++) {
 				const struct addr *addr = &sync->config->addresses[a];

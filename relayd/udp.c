@@ -234,7 +234,7 @@ static void readable(uv_poll_t *poll, int status, int events)
 	sock->read_ms = now;
 }
 
-int udp_add(struct udp *udp, int fd, const struct endpoint *local, struct slot *raw)
+static int socket_add(struct udp *udp, int fd, const struct endpoint *local, bool idle)
 {
 	struct udp_socket *sock = calloc(1, sizeof *sock);
 	int err;
@@ -244,7 +244,7 @@ int udp_add(struct udp *udp, int fd, const struct endpoint *local, struct slot *
 	sock->udp = udp;
 	sock->fd = fd;
 	sock->local = *local;
-	sock->raw = raw;
+	sock->idle = idle;
 	sock->poll.data = sock->rest.data = sock;
 	err = uv_poll_init(udp->loop, &sock->poll, fd);
 	if (err) {
@@ -257,54 +257,99 @@ int udp_add(struct udp *udp, int fd, const struct endpoint *local, struct slot *
 	return uv_poll_start(&sock->poll, UV_READABLE, readable);
 }
 
+int udp_add(struct udp *udp, int fd, const struct endpoint *local)
+{
+	return socket_add(udp, fd, local, false);
+}
+
 static void closed(uv_handle_t *handle)
 {
 	struct udp_socket *sock = handle->data;
 
-	if (--sock->handles)
-		return;
-	close(sock->fd);
-	free(sock);
+	if (!--sock->handles)
+		free(sock);
 }
 
+/* Its port is free at once. */
 static void close_socket(struct udp_socket *sock)
 {
 	LIST_REMOVE(sock, link);
 	uv_close((uv_handle_t *)&sock->poll, closed);
 	uv_close((uv_handle_t *)&sock->rest, closed);
+	close(sock->fd);
 }
 
-int udp_open_raw(struct udp *udp, struct slot *slot, char why[static SPEC_WHY])
+static bool is_open(const struct udp *udp, const struct endpoint *local)
 {
-	uint16_t port = (uint16_t)(slot->stream->spec.raw_punch + slot->index);
+	const struct udp_socket *sock;
 
-	for (size_t i = 0; i < udp->config->address_count; i++) {
-		const struct endpoint local = {udp->config->addresses[i], port};
-		char text[ENDPOINT_TEXT];
-		int fd, err;
-
-		if (!slot_is_at(slot, &local.addr))
-			continue;
-		err = udp_bind(&local, &fd);
-		if (!err && (err = udp_add(udp, fd, &local, slot)))
-			close(fd);
-		if (err) {
-			snprintf(why, SPEC_WHY, "raw punch port %s: %s",
-				endpoint_format(&local, text), strerror(-err));
-			udp_close_raw(udp, slot);
-			return err;
-		}
-	}
-	return 0;
+	LIST_FOREACH(sock, &udp->sockets, link)
+		if (endpoint_equal(&sock->local, local))
+			return true;
+	return false;
 }
 
-void udp_close_raw(struct udp *udp, const struct slot *slot)
+static int open_idle(struct udp *udp, const struct endpoint *local, char why[static SPEC_WHY])
+{
+	char text[ENDPOINT_TEXT];
+	int fd, err = udp_bind(local, &fd);
+
+	if (!err && (err = socket_add(udp, fd, local, true)))
+		close(fd);
+	if (err)
+		snprintf(why, SPEC_WHY, "raw punch port %s: %s%s", endpoint_format(local, text),
+			strerror(-err), err == -EADDRINUSE ? "; choose another" : "");
+	return err;
+}
+
+int udp_open_raws(struct udp *udp, const struct spec *spec, char why[static SPEC_WHY])
+{
+	int err = 0;
+
+	for (size_t i = 0; i < udp->config->address_count && spec->raw_punch && !err; i++) {
+		struct endpoint local = {udp->config->addresses[i], spec->raw_punch};
+
+		if (spec->at.family && !addr_equal(&spec->at, &local.addr))
+			continue;
+		for (size_t port = 0; port < spec->listen.count && !err; port++, local.port++)
+			if (!is_open(udp, &local))
+				err = open_idle(udp, &local, why);
+	}
+	if (err)
+		udp_close_idle(udp);
+	return err;
+}
+
+void udp_take_raws(struct udp *udp, struct slot *slot)
+{
+	struct udp_socket *sock;
+
+	LIST_FOREACH(sock, &udp->sockets, link)
+		if (sock->idle && sock->local.port == slot->raw_port &&
+			slot_is_at(slot, &sock->local.addr)) {
+			sock->raw = slot;
+			sock->idle = false;
+		}
+}
+
+void udp_leave_raws(struct udp *udp, const struct slot *slot)
+{
+	struct udp_socket *sock;
+
+	LIST_FOREACH(sock, &udp->sockets, link)
+		if (sock->raw == slot) {
+			sock->raw = NULL;
+			sock->idle = true;
+		}
+}
+
+void udp_close_idle(struct udp *udp)
 {
 	struct udp_socket *sock, *next;
 
 	for (sock = LIST_FIRST(&udp->sockets); sock; sock = next) {
 		next = LIST_NEXT(sock, link);
-		if (sock->raw == slot)
+		if (sock->idle)
 			close_socket(sock);
 	}
 }

@@ -18,7 +18,8 @@
 
 struct udp;
 
-/* A socket on one local address; for a raw punch port also the slot that it is for. */
+/* A socket on one local address; for a raw punch port also the slot that it is for. An idle one
+ * waits for its slot and is not read. */
 struct udp_socket {
 	struct udp *udp;
 	uv_poll_t poll;
@@ -28,6 +29,7 @@ struct udp_socket {
 	int fd;
 	struct endpoint local;
 	struct slot *raw;
+	bool idle;
 	LIST_ENTRY(udp_socket) link;
 };
 
@@ -46,10 +48,17 @@ int udp_open(struct udp *udp, uv_loop_t *loop, struct punch *punch, struct sync 
 	const struct config *config);
 void udp_close(struct udp *udp);
 /* Takes the descriptor over. */
-int udp_add(struct udp *udp, int fd, const struct endpoint *local, struct slot *raw);
-/* Opens the raw punch ports of a slot on every address of its family; -errno and the reason. */
-int udp_open_raw(struct udp *udp, struct slot *slot, char why[static SPEC_WHY]);
-void udp_close_raw(struct udp *udp, const struct slot *slot);
+int udp_add(struct udp *udp, int fd, const struct endpoint *local);
+/*
+ * Raw punch ports: those that a stream wants are opened before anything is changed for it, and are
+ * idle (-errno and the reason: none of them is). Slots take the idle ones that are theirs, and
+ * leave them to whoever is next; what nobody has taken in the end is closed. Nothing is read
+ * meanwhile.
+ */
+int udp_open_raws(struct udp *udp, const struct spec *spec, char why[static SPEC_WHY]);
+void udp_take_raws(struct udp *udp, struct slot *slot);
+void udp_leave_raws(struct udp *udp, const struct slot *slot);
+void udp_close_idle(struct udp *udp);
 /* Sends from the socket at this local endpoint; without one it is counted as unsent. */
 void udp_send(struct udp *udp, const struct endpoint *from, const struct endpoint *to,
 	const void *data, size_t len);

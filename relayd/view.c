@@ -104,7 +104,7 @@ static void write_ports(struct text *out, const struct config *config, const str
 	const char *comma = "";
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
-		const struct slot *slot = &stream->slots[i];
+		const struct slot *slot = stream->slots[i];
 
 		for (size_t a = 0; a < config->address_count; a++) {
 			if (!slot_is_at(slot, &config->addresses[a]))
@@ -185,10 +185,10 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	uint64_t refused = 0, moves = 0, packets = 0, bytes = 0;
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
-		refused += stream->slots[i].refused;
-		moves += stream->slots[i].moves;
-		packets += stream->slots[i].packets;
-		bytes += stream->slots[i].bytes;
+		refused += stream->slots[i]->refused;
+		moves += stream->slots[i]->moves;
+		packets += stream->slots[i]->packets;
+		bytes += stream->slots[i]->bytes;
 	}
 	put_text(out, "{\"name\":\"", spec->name);
 	put_text(out, ",\"state\":\"", stream_state_text(stream_state(stream, now_ms)));

@@ -24,6 +24,8 @@ static size_t asked_count;
 int kernel_error;
 bool kernel_waits;
 char told[65536];
+uint32_t consent_is;
+uint64_t rate_is;
 
 static char events[4096];
 
@@ -39,7 +41,9 @@ static const char *op_text(const struct rules_op *op)
 	ck_assert(kinds[op->kind] != NULL);
 	ck_assert_str_eq(op->name, "cam1");
 	if (op->kind == RULES_CLIENT || op->kind == RULES_CONSENT)
-		ck_assert_uint_eq(op->consent_ms, CONSENT_MS);
+		ck_assert_uint_eq(op->consent_ms, consent_is);
+	if (op->kind == RULES_CLIENT)
+		ck_assert_uint_eq(op->rate, rate_is);
 	snprintf(text, sizeof(text), "%s%u", kinds[op->kind], op->client.port);
 	if (op->kind == RULES_PEER) {
 		ck_assert_uint_eq(op->number, 7);
@@ -189,6 +193,8 @@ void set_up(void)
 	asked_count = 0;
 	kernel_error = 0;
 	kernel_waits = false;
+	consent_is = CONSENT_MS;
+	rate_is = 0;
 	told[0] = events[0] = '\0';
 	memset(straws, 0, sizeof(straws));
 	alternate_is.addr.family = 0;

@@ -35,6 +35,9 @@ extern int64_t now_ms;
 extern int kernel_error;
 extern bool kernel_waits;
 extern char told[65536];
+/* What it must be told of each client. */
+extern uint32_t consent_is;
+extern uint64_t rate_is;
 
 extern struct endpoint alternate_is;
 /* The relay's end of the hole of the peer with this port. */

@@ -45,7 +45,7 @@ START_TEST(test_adopt)
 	ck_assert_int_eq(adopted(&snapshot), 0);
 	ck_assert_uint_eq(count.missing + count.orphans, 0);
 	ck_assert_uint_eq(net.table.holes, 2);
-	ck_assert_ptr_eq(TAILQ_FIRST(&net.table.consents), other->slots);
+	ck_assert_ptr_eq(TAILQ_FIRST(&net.table.consents), other->slots[0]);
 	settle();
 	ck_assert_uint_eq(message.count, 0);
 }
@@ -125,7 +125,7 @@ START_TEST(test_other_rate)
 
 	slot->stream->spec.rate = 1000;
 	records[CLIENT].client.rate = had[_i];
-	start_again(1, 0);
+	start_again(had[_i] == RULES_RATE_UNKNOWN, 0);
 	ck_assert_ptr_nonnull(sent(RULES_INGRESS));
 	ck_assert_uint_eq(sent(RULES_INGRESS)->rate, 1000);
 	ck_assert_uint_eq(net.table.holes, 1);

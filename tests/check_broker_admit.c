@@ -72,7 +72,7 @@ START_TEST(test_hole_of_stream)
 	bool moved;
 
 	ck_assert_int_eq(
-		slot_claim(&table, &other_stream->slots[0], &client->hole, now_ms, &moved), 0);
+		slot_claim(&table, other_stream->slots[0], &client->hole, now_ms, &moved), 0);
 	ck_assert_int_eq(try_say(client), -EADDRINUSE);
 }
 END_TEST

@@ -223,6 +223,22 @@ START_TEST(test_lonely_alive)
 }
 END_TEST
 
+/* The consent is what was left of it. */
+START_TEST(test_rate)
+{
+	struct straw *client, *service;
+
+	pair_of(&client, &service);
+	stream->spec.rate = rate_is = 5000;
+	consent_is = CONSENT_MS - 1000;
+	broker_rate(broker, stream, now_ms);
+	assert_told("+c1001 +c1002; ");
+	broker_rate(broker, other_stream, now_ms);
+	assert_told("");
+	assert_events("");
+}
+END_TEST
+
 static void count_pair(void *data, const struct broker_pair *pair)
 {
 	unsigned int *count = data;
@@ -265,6 +281,7 @@ static Suite *broker_pair_suite(void)
 	tcase_add_test(tcase, test_lonely);
 	tcase_add_test(tcase, test_lonely_early);
 	tcase_add_test(tcase, test_lonely_alive);
+	tcase_add_test(tcase, test_rate);
 	tcase_add_test(tcase, test_each);
 	suite_add_tcase(suite, tcase);
 	return suite;

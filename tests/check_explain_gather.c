@@ -142,7 +142,7 @@ static void punch(void)
 	const struct hole hole = {endpoint("192.0.2.9:40123"), endpoint("10.0.0.4:3478")};
 	bool moved;
 
-	ck_assert_int_eq(slot_claim(&net->table, &stream->slots[0], &hole, NOW - 1000, &moved), 0);
+	ck_assert_int_eq(slot_claim(&net->table, stream->slots[0], &hole, NOW - 1000, &moved), 0);
 }
 
 static void begin(const struct request *request)
@@ -171,7 +171,7 @@ static const json_t *path(size_t index)
 START_TEST(arrives)
 {
 	punch();
-	stream->slots[0].sender = endpoint("198.51.100.175:9099");
+	stream->slots[0]->sender = endpoint("198.51.100.175:9099");
 	explain(9099, NULL, false);
 	while (reply_as_asked())
 		;
@@ -233,17 +233,17 @@ END_TEST
 START_TEST(refused_last)
 {
 	punch();
-	stream->slots[0].sender = endpoint("198.51.100.175:9099");
-	stream->slots[0].media_ms = NOW - 5000;
-	stream->slots[0].refused_sender = endpoint("192.0.2.77:5");
-	stream->slots[0].refused_ms = NOW - 6000;
+	stream->slots[0]->sender = endpoint("198.51.100.175:9099");
+	stream->slots[0]->media_ms = NOW - 5000;
+	stream->slots[0]->refused_sender = endpoint("192.0.2.77:5");
+	stream->slots[0]->refused_ms = NOW - 6000;
 	explain(9099, NULL, false);
 	while (reply_as_asked())
 		;
 	ck_assert_str_eq(
 		json_string_value(json_object_get(path(0), "sender")), "198.51.100.175:9099");
 	json_decref(answer);
-	stream->slots[0].refused_ms = NOW - 4000;
+	stream->slots[0]->refused_ms = NOW - 4000;
 	explain(9099, NULL, false);
 	while (reply_as_asked())
 		;

@@ -237,7 +237,7 @@ START_TEST(test_refused)
 	ask.punch = true;
 	ask.user = "cam1";
 	assert_refused(&ask, 437);
-	ck_assert_uint_eq(media->slots[0].want.client.addr.family, 0);
+	ck_assert_uint_eq(media->slots[0]->want.client.addr.family, 0);
 	/* As many callers as there may be pairs. */
 	for (uint8_t i = 2; i < 4; i++) {
 		static const char *const sources[] = {"192.0.2.9:2", "192.0.2.9:3"};

@@ -11,7 +11,7 @@ static void send_raw(struct slot *to, const char *source)
 	struct punch_packet packet = {.source = endpoint(source), .raw = to};
 
 	packet.local = endpoint(to->family == AF_INET ? "203.0.113.7:8000" : "[2001:db8::7]:8000");
-	packet.local.port = (uint16_t)(packet.local.port + to->index);
+	packet.local.port = (uint16_t)(packet.local.port + to->port - slot->port);
 	handle((const uint8_t *)"punch", 5, &packet);
 	ck_assert_uint_eq(answer.len, 0);
 	ck_assert_uint_eq(answer.failure_len, 0);

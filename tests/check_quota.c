@@ -50,7 +50,7 @@ END_TEST
 START_TEST(test_spent)
 {
 	struct stream *stream = add_quota("1000");
-	struct slot *a = &stream->slots[0], *b = &stream->slots[2];
+	struct slot *a = stream->slots[0], *b = stream->slots[2];
 
 	claim(a, "192.0.2.9:1", NOW);
 	claim(b, "192.0.2.9:2", NOW);
@@ -80,12 +80,12 @@ START_TEST(test_adopted)
 	struct hole here = hole("192.0.2.9:1", "203.0.113.7:3478");
 
 	stream->used = 800;
-	slot_adopt(&table, &stream->slots[0], &here, NOW);
-	stream->slots[0].bytes = 800;
-	sample(&stream->slots[0], 900);
+	slot_adopt(&table, stream->slots[0], &here, NOW);
+	stream->slots[0]->bytes = 800;
+	sample(stream->slots[0], 900);
 	ck_assert_uint_eq(stream->used, 900);
 	/* The kernel's table was made anew. */
-	sample(&stream->slots[0], 50);
+	sample(stream->slots[0], 50);
 	ck_assert_uint_eq(stream->used, 950);
 }
 END_TEST
@@ -108,7 +108,7 @@ START_TEST(test_renew)
 	quota_renew(&table, NOVEMBER + DAY);
 	ck_assert_uint_eq(stream->used, 0);
 	assert_events("quota:cam1 ");
-	ck_assert_int_eq(claim(&stream->slots[0], "192.0.2.9:1", NOW), 0);
+	ck_assert_int_eq(claim(stream->slots[0], "192.0.2.9:1", NOW), 0);
 }
 END_TEST
 
@@ -116,8 +116,8 @@ START_TEST(test_none)
 {
 	struct stream *stream = add_quota("0");
 
-	claim(&stream->slots[0], "192.0.2.9:1", NOW);
-	sample(&stream->slots[0], 1ULL << 40);
+	claim(stream->slots[0], "192.0.2.9:1", NOW);
+	sample(stream->slots[0], 1ULL << 40);
 	quota_renew(&table, NOVEMBER);
 	ck_assert_uint_eq(stream->used, 0);
 	ck_assert(!table.used_news);
@@ -136,8 +136,8 @@ START_TEST(test_store)
 	ck_assert_int_eq(registry_open(path, &registry, error), 0);
 	ck_assert_int_eq(registry_number(registry, &stream->spec, &number, error), 0);
 	ck_assert_int_eq(quota_store(&table, registry, error), 0);
-	claim(&stream->slots[0], "192.0.2.9:1", NOW);
-	sample(&stream->slots[0], 700);
+	claim(stream->slots[0], "192.0.2.9:1", NOW);
+	sample(stream->slots[0], 700);
 	ck_assert_int_eq(quota_store(&table, registry, error), 1);
 	ck_assert_int_eq(quota_store(&table, registry, error), 0);
 	stream->used = 0;

@@ -16,7 +16,7 @@ START_TEST(test_first)
 	ck_assert_int_eq(slot->handed_ms, NOW);
 	ck_assert(!slot->flush);
 	ck_assert_uint_eq(stream->lock.family, 0);
-	ck_assert_uint_eq(stream->slots[1].sender.addr.family, 0);
+	ck_assert_uint_eq(stream->slots[1]->sender.addr.family, 0);
 	packet(A, false, NOW + 10);
 	assert_events("");
 	ck_assert_int_eq(slot->handed_ms, NOW);
@@ -131,7 +131,7 @@ START_TEST(test_holder)
 	ck_assert(addr_equal(&slot->holder, &slot->sender.addr));
 	ck_assert_uint_eq(slot_source(slot).bits, 32);
 	ck_assert_uint_eq(dirty_count(), 1);
-	ck_assert_uint_eq(slot_source(&stream->slots[1]).bits, 0);
+	ck_assert_uint_eq(slot_source(stream->slots[1]).bits, 0);
 	settle();
 	sender_tick(&table, NOW + SILENT_MS);
 	slot->media_ms = NOW + 5000;

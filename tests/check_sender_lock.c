@@ -26,7 +26,7 @@ START_TEST(test_lock)
 	ck_assert_uint_eq(stream->lock_packets, 0);
 	/* It holds for all ports of the stream. */
 	ck_assert_uint_eq(dirty_count(), 2);
-	source = slot_source(&stream->slots[1]);
+	source = slot_source(stream->slots[1]);
 	ck_assert_uint_eq(source.bits, 32);
 	settle();
 	packet(A2, false, NOW + 1);
@@ -65,7 +65,7 @@ START_TEST(test_tick)
 	packet(A, false, NOW);
 	sender_tick(&table, NOW + 3000);
 	ck_assert_uint_ne(stream->lock.family, 0);
-	stream->slots[1].media_ms = NOW + 10000;
+	stream->slots[1]->media_ms = NOW + 10000;
 	stream->lock_packets = 15;
 	sender_tick(&table, NOW + 13000);
 	ck_assert_uint_ne(stream->lock.family, 0);

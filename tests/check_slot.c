@@ -9,7 +9,7 @@
 START_TEST(test_claim)
 {
 	struct stream *stream = add("cam1", "9099");
-	struct slot *slot = &stream->slots[0];
+	struct slot *slot = stream->slots[0];
 	struct hole here = hole("192.0.2.9:40123", "203.0.113.7:3478");
 
 	settle();
@@ -32,7 +32,7 @@ END_TEST
 
 START_TEST(test_claim_again)
 {
-	struct slot *slot = &add("cam1", "9099")->slots[0];
+	struct slot *slot = add("cam1", "9099")->slots[0];
 
 	claim(slot, "192.0.2.9:40123", NOW);
 	settle();
@@ -59,7 +59,7 @@ static const char *const elsewhere[][2] = {
 
 START_TEST(test_move)
 {
-	struct slot *slot = &add("cam1", "9099")->slots[0];
+	struct slot *slot = add("cam1", "9099")->slots[0];
 	struct hole old = hole("192.0.2.9:40123", "203.0.113.7:3478");
 	struct hole new = hole(elsewhere[_i][0], elsewhere[_i][1]);
 
@@ -86,7 +86,7 @@ END_TEST
 START_TEST(test_claim_taken)
 {
 	struct stream *stream = add("cam1", "9099-9100");
-	struct slot *first = &stream->slots[0], *second = &stream->slots[2];
+	struct slot *first = stream->slots[0], *second = stream->slots[2];
 	struct hole there;
 
 	claim(first, "192.0.2.9:40123", NOW);
@@ -111,7 +111,7 @@ END_TEST
 
 START_TEST(test_release)
 {
-	struct slot *slot = &add("cam1", "9099")->slots[0];
+	struct slot *slot = add("cam1", "9099")->slots[0];
 	struct hole here = hole("192.0.2.9:40123", "203.0.113.7:3478");
 
 	claim(slot, "192.0.2.9:40123", NOW);
@@ -133,7 +133,7 @@ END_TEST
 
 START_TEST(test_mark)
 {
-	struct slot *slot = &add("cam1", "9099")->slots[0];
+	struct slot *slot = add("cam1", "9099")->slots[0];
 
 	settle();
 	slot_mark(&table, slot);
@@ -146,7 +146,7 @@ END_TEST
 START_TEST(test_expire)
 {
 	struct stream *stream = add("cam1", "9099-9101");
-	struct slot *a = &stream->slots[0], *b = &stream->slots[2], *c = &stream->slots[4];
+	struct slot *a = stream->slots[0], *b = stream->slots[2], *c = stream->slots[4];
 
 	claim(a, "192.0.2.9:1", NOW);
 	claim(b, "192.0.2.9:2", NOW + 1);
@@ -186,16 +186,16 @@ START_TEST(test_adopt)
 		int which = order[_i][i];
 
 		here = hole(clients[which], "203.0.113.7:3478");
-		slot_adopt(&table, &stream->slots[2 * which], &here, NOW + which);
+		slot_adopt(&table, stream->slots[2 * which], &here, NOW + which);
 	}
 	ck_assert_int_eq(slots_order(&table), 0);
 	ck_assert_uint_eq(dirty_count(), 0);
 	ck_assert_uint_eq(table.holes, 3);
-	ck_assert_uint_eq(stream->slots[0].have.client.port, 1);
+	ck_assert_uint_eq(stream->slots[0]->have.client.port, 1);
 	for (int i = 0; i < 3; i++) {
 		slot_expire(&table, NOW + CONSENT_MS + i);
 		ck_assert_uint_eq(table.holes, 2 - i);
-		ck_assert(stream->slots[2 * i].stale);
+		ck_assert(stream->slots[2 * i]->stale);
 	}
 }
 END_TEST
@@ -206,19 +206,19 @@ START_TEST(test_adopt_twice)
 	struct hole here = hole("192.0.2.9:1", "203.0.113.7:3478");
 	struct hole there = hole("192.0.2.9:2", "203.0.113.7:3478");
 
-	slot_adopt(&table, &stream->slots[0], &here, NOW);
-	slot_adopt(&table, &stream->slots[2], &here, NOW);
-	slot_adopt(&table, &stream->slots[0], &there, NOW);
+	slot_adopt(&table, stream->slots[0], &here, NOW);
+	slot_adopt(&table, stream->slots[2], &here, NOW);
+	slot_adopt(&table, stream->slots[0], &there, NOW);
 	ck_assert_uint_eq(table.holes, 1);
-	ck_assert_uint_eq(stream->slots[0].want.client.port, 1);
-	ck_assert_uint_eq(stream->slots[2].want.client.addr.family, 0);
-	ck_assert_uint_eq(stream->slots[2].have.client.addr.family, 0);
+	ck_assert_uint_eq(stream->slots[0]->want.client.port, 1);
+	ck_assert_uint_eq(stream->slots[2]->want.client.addr.family, 0);
+	ck_assert_uint_eq(stream->slots[2]->have.client.addr.family, 0);
 }
 END_TEST
 
 START_TEST(test_sample)
 {
-	struct slot *slot = &add("cam1", "9099")->slots[0];
+	struct slot *slot = add("cam1", "9099")->slots[0];
 
 	claim(slot, "192.0.2.9:1", NOW);
 	events[0] = '\0';
@@ -243,7 +243,7 @@ END_TEST
 /* The counters begin anew with the element. */
 START_TEST(test_sample_anew)
 {
-	struct slot *slot = &add("cam1", "9099")->slots[0];
+	struct slot *slot = add("cam1", "9099")->slots[0];
 
 	claim(slot, "192.0.2.9:1", NOW);
 	slot_sample(&table, slot, 1000, 1000000, NOW);
@@ -263,14 +263,14 @@ START_TEST(test_full)
 	struct stream *stream = add("cam1", "9099-9101");
 
 	table.holes_max = 2;
-	ck_assert_int_eq(claim(&stream->slots[0], "192.0.2.9:1", NOW), 0);
-	ck_assert_int_eq(claim(&stream->slots[2], "192.0.2.9:2", NOW), 0);
-	ck_assert_int_eq(claim(&stream->slots[4], "192.0.2.9:3", NOW), -EUSERS);
+	ck_assert_int_eq(claim(stream->slots[0], "192.0.2.9:1", NOW), 0);
+	ck_assert_int_eq(claim(stream->slots[2], "192.0.2.9:2", NOW), 0);
+	ck_assert_int_eq(claim(stream->slots[4], "192.0.2.9:3", NOW), -EUSERS);
 	/* Who is there goes on, and moves. */
-	ck_assert_int_eq(claim(&stream->slots[0], "192.0.2.9:1", NOW), 0);
-	ck_assert_int_eq(claim(&stream->slots[0], "192.0.2.9:4", NOW), 0);
-	slot_release(&table, &stream->slots[2]);
-	ck_assert_int_eq(claim(&stream->slots[4], "192.0.2.9:3", NOW), 0);
+	ck_assert_int_eq(claim(stream->slots[0], "192.0.2.9:1", NOW), 0);
+	ck_assert_int_eq(claim(stream->slots[0], "192.0.2.9:4", NOW), 0);
+	slot_release(&table, stream->slots[2]);
+	ck_assert_int_eq(claim(stream->slots[4], "192.0.2.9:3", NOW), 0);
 }
 END_TEST
 
@@ -280,13 +280,13 @@ START_TEST(test_state)
 	struct stream *stream = add("cam1", "9099-9101");
 
 	ck_assert_int_eq(stream_state(stream, NOW), STREAM_WAITING);
-	claim(&stream->slots[2], "192.0.2.9:2", NOW - CONSENT_MS);
+	claim(stream->slots[2], "192.0.2.9:2", NOW - CONSENT_MS);
 	slot_expire(&table, NOW);
 	ck_assert_int_eq(stream_state(stream, NOW), STREAM_STALE);
-	claim(&stream->slots[4], "192.0.2.9:3", NOW);
+	claim(stream->slots[4], "192.0.2.9:3", NOW);
 	ck_assert_int_eq(stream_state(stream, NOW), STREAM_READY);
-	claim(&stream->slots[0], "192.0.2.9:1", NOW);
-	slot_sample(&table, &stream->slots[0], 1, 100, NOW);
+	claim(stream->slots[0], "192.0.2.9:1", NOW);
+	slot_sample(&table, stream->slots[0], 1, 100, NOW);
 	ck_assert_int_eq(stream_state(stream, NOW), STREAM_LIVE);
 	ck_assert_str_eq(stream_state_text(STREAM_WAITING), "waiting");
 	ck_assert_str_eq(stream_state_text(STREAM_READY), "ready");
@@ -300,19 +300,19 @@ START_TEST(test_source)
 	struct stream *stream = add("cam1", "9099");
 	struct prefix source;
 
-	ck_assert_uint_eq(slot_source(&stream->slots[0]).bits, 0);
+	ck_assert_uint_eq(slot_source(stream->slots[0]).bits, 0);
 	stream->lock = endpoint("198.51.100.1:1").addr;
-	source = slot_source(&stream->slots[0]);
+	source = slot_source(stream->slots[0]);
 	ck_assert_uint_eq(source.bits, 32);
 	ck_assert(addr_equal(&source.addr, &stream->lock));
 	stream->lock = endpoint("[2001:db8::1]:1").addr;
-	source = slot_source(&stream->slots[1]);
+	source = slot_source(stream->slots[1]);
 	ck_assert_uint_eq(source.bits, 128);
 	ck_assert(addr_equal(&source.addr, &stream->lock));
 	stream->spec.source = SPEC_ANY;
-	ck_assert_uint_eq(slot_source(&stream->slots[0]).bits, 0);
+	ck_assert_uint_eq(slot_source(stream->slots[0]).bits, 0);
 	ck_assert_int_eq(spec_set_source(&stream->spec, "198.51.100.0/24", why), 0);
-	source = slot_source(&stream->slots[0]);
+	source = slot_source(stream->slots[0]);
 	ck_assert_uint_eq(source.bits, 24);
 	ck_assert(addr_equal(&source.addr, &stream->spec.prefix.addr));
 }
@@ -326,17 +326,17 @@ START_TEST(test_source_family)
 	struct prefix source;
 
 	stream->lock = endpoint("198.51.100.1:1").addr;
-	source = slot_source(&stream->slots[1]);
+	source = slot_source(stream->slots[1]);
 	ck_assert_uint_eq(source.bits, 128);
 	ck_assert(addr_equal(&source.addr, &nobody[1]));
 	ck_assert_int_eq(spec_set_source(&stream->spec, "2001:db8::/32", why), 0);
-	source = slot_source(&stream->slots[0]);
+	source = slot_source(stream->slots[0]);
 	ck_assert_uint_eq(source.bits, 32);
 	ck_assert(addr_equal(&source.addr, &nobody[0]));
-	ck_assert_uint_eq(slot_source(&stream->slots[1]).bits, 32);
+	ck_assert_uint_eq(slot_source(stream->slots[1]).bits, 32);
 	ck_assert_int_eq(spec_set_source(&stream->spec, "0.0.0.0/0", why), 0);
-	ck_assert_uint_eq(slot_source(&stream->slots[0]).bits, 0);
-	ck_assert_uint_eq(slot_source(&stream->slots[1]).bits, 128);
+	ck_assert_uint_eq(slot_source(stream->slots[0]).bits, 0);
+	ck_assert_uint_eq(slot_source(stream->slots[1]).bits, 128);
 }
 END_TEST
 

@@ -20,13 +20,12 @@ START_TEST(test_add)
 	ck_assert_uint_eq(stream->slot_count, 4);
 	ck_assert_ptr_eq(stream_find(&table, "cam1"), stream);
 	ck_assert_ptr_null(stream_find(&table, "cam"));
-	ck_assert_ptr_eq(slot_by_listen(&table, &at), &stream->slots[2]);
-	ck_assert_uint_eq(stream->slots[2].port, 9100);
-	ck_assert_uint_eq(stream->slots[2].index, 1);
-	ck_assert_uint_eq(stream->slots[2].family, AF_INET);
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), stream->slots[2]);
+	ck_assert_uint_eq(stream->slots[2]->port, 9100);
+	ck_assert_uint_eq(stream->slots[2]->family, AF_INET);
 	at = endpoint("[2001:db8::7]:9100");
-	ck_assert_ptr_eq(slot_by_listen(&table, &at), &stream->slots[3]);
-	ck_assert_uint_eq(stream->slots[3].family, AF_INET6);
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), stream->slots[3]);
+	ck_assert_uint_eq(stream->slots[3]->family, AF_INET6);
 	at.port = 9101;
 	ck_assert_ptr_null(slot_by_listen(&table, &at));
 	ck_assert_uint_eq(dirty_count(), 4);
@@ -43,8 +42,8 @@ START_TEST(test_families)
 	ck_assert_int_eq(stream_table_init(&table, six, CONSENT_MS), 0);
 	stream = add("cam1", "9099-9100");
 	ck_assert_uint_eq(stream->slot_count, 2);
-	ck_assert_uint_eq(stream->slots[0].family, AF_INET6);
-	ck_assert_uint_eq(stream->slots[1].port, 9100);
+	ck_assert_uint_eq(stream->slots[0]->family, AF_INET6);
+	ck_assert_uint_eq(stream->slots[1]->port, 9100);
 	ck_assert_ptr_null(slot_by_listen(&table, &at));
 }
 END_TEST
@@ -99,10 +98,10 @@ START_TEST(test_remove)
 {
 	struct stream *stream = add("cam1", "9099");
 	struct endpoint at = endpoint("203.0.113.7:9099");
-	struct spec again = make("cam2", "9099");
 	struct hole here = hole("192.0.2.9:40123", "203.0.113.7:3478");
+	struct slot *slot = stream->slots[0];
 
-	claim(&stream->slots[0], "192.0.2.9:40123", NOW);
+	claim(stream->slots[0], "192.0.2.9:40123", NOW);
 	settle();
 	assert_events("added:cam1 punched:cam1 ");
 	stream_remove(&table, stream);
@@ -112,14 +111,13 @@ START_TEST(test_remove)
 	ck_assert_uint_eq(table.holes, 0);
 	ck_assert_ptr_null(slot_by_client(&table, &here.client));
 	ck_assert_uint_eq(dirty_count(), 2);
-	/* The kernel still has it, so the port is not free. */
-	stream_reap(&table, stream);
-	ck_assert_ptr_nonnull(slot_by_listen(&table, &at));
-	ck_assert_int_eq(stream_add(&table, &again, 8, &stream, why), -EEXIST);
+	/* The kernel still has it; who has the port next comes behind it. */
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), slot);
+	stream = add("cam2", "9099");
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), slot);
+	ck_assert_ptr_eq(TAILQ_FIRST(&table.dirty), slot);
 	settle();
-	stream_reap(&table, slot_by_listen(&table, &at)->stream);
-	ck_assert_ptr_null(slot_by_listen(&table, &at));
-	add("cam1", "9099");
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), stream->slots[0]);
 }
 END_TEST
 
@@ -128,21 +126,27 @@ START_TEST(test_reap)
 {
 	struct stream *stream = add("cam1", "9099");
 	struct endpoint at = endpoint("203.0.113.7:9099");
+	struct slot *slot = stream->slots[0];
 
 	settle();
-	stream_reap(&table, stream);
-	ck_assert_ptr_nonnull(slot_by_listen(&table, &at));
+	slot_reap(&table, slot);
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), slot);
 	stream_remove(&table, stream);
+	slot_reap(&table, slot);
+	slot->busy = true;
 	settle();
-	stream->slots[1].busy = true;
-	stream_reap(&table, stream);
-	ck_assert_ptr_nonnull(slot_by_listen(&table, &at));
-	stream->slots[1].busy = false;
-	stream->slots[1].listening = true;
-	stream_reap(&table, stream);
-	ck_assert_ptr_nonnull(slot_by_listen(&table, &at));
-	stream->slots[1].listening = false;
-	stream_reap(&table, stream);
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), slot);
+	slot->busy = false;
+	slot->listening = true;
+	slot_reap(&table, slot);
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), slot);
+	slot->listening = false;
+	slot->raw_open = 8000;
+	slot_reap(&table, slot);
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), slot);
+	ck_assert(!LIST_EMPTY(&table.streams));
+	slot->raw_open = 0;
+	slot_reap(&table, slot);
 	ck_assert_ptr_null(slot_by_listen(&table, &at));
 	ck_assert(LIST_EMPTY(&table.streams));
 }
@@ -160,7 +164,6 @@ START_TEST(test_peers_only)
 	ck_assert_uint_eq(stream->slot_count, 0);
 	ck_assert_uint_eq(dirty_count(), 0);
 	ck_assert_int_eq(stream_state(stream, NOW), STREAM_WAITING);
-	stream_reap(&table, stream);
 	ck_assert_ptr_eq(stream_find(&table, "pair"), stream);
 	spec.peers = 5;
 	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), 0);
@@ -174,20 +177,104 @@ START_TEST(test_peers_only)
 }
 END_TEST
 
+/* Ports come and go, and the hole of one that stays is kept. */
 START_TEST(test_change_ports)
 {
-	struct stream *stream = add("cam1", "9099");
-	struct spec spec = make("cam1", "9098");
+	struct stream *stream = add("cam1", "9099-9100");
+	struct spec spec = make("cam1", "9098-9099");
+	struct endpoint old = endpoint("203.0.113.7:9100"), new = endpoint("203.0.113.7:9098");
+	struct slot *keeps = stream->slots[0], *goes = stream->slots[2];
+
+	claim(keeps, "192.0.2.9:1", NOW);
+	claim(goes, "192.0.2.9:2", NOW);
+	settle();
+	events[0] = '\0';
+	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), 0);
+	assert_events("changed:cam1 ");
+	ck_assert_uint_eq(stream->slot_count, 4);
+	ck_assert_ptr_eq(stream->slots[2], keeps);
+	ck_assert_uint_eq(keeps->want.client.port, 1);
+	ck_assert_uint_eq(table.holes, 1);
+	ck_assert_ptr_eq(slot_by_listen(&table, &new), stream->slots[0]);
+	ck_assert_ptr_eq(slot_by_listen(&table, &old), goes);
+	/* The kernel hears of those that go before any that are new. */
+	ck_assert_ptr_eq(TAILQ_FIRST(&table.dirty), goes);
+	settle();
+	ck_assert_ptr_null(slot_by_listen(&table, &old));
+	ck_assert_ptr_eq(slot_by_listen(&table, &new), stream->slots[0]);
+}
+END_TEST
+
+/* A port that one stream gives up and another one gets, whichever comes first in the file. */
+START_TEST(test_shrink)
+{
+	struct stream *a = add("cam1", "9099"), *b = add("cam2", "9100-9101");
+	struct spec more = make("cam1", "9099,9101"), less = make("cam2", "9100");
+	struct endpoint at = endpoint("203.0.113.7:9101");
+	struct slot *goes = b->slots[2];
 
 	settle();
-	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), -EBUSY);
-	spec = make("cam1", "9099");
-	spec.raw_punch = 8000;
-	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), -EBUSY);
-	ck_assert_uint_eq(stream->spec.listen.port[0], 9099);
-	ck_assert_uint_eq(stream->spec.raw_punch, 0);
-	ck_assert_uint_eq(dirty_count(), 0);
-	assert_events("added:cam1 ");
+	stream_shrink(&table, b, &less);
+	ck_assert_uint_eq(b->slot_count, 2);
+	ck_assert_int_eq(stream_change(&table, a, &more, 7), 0);
+	ck_assert_int_eq(stream_change(&table, b, &less, 7), 0);
+	ck_assert_ptr_eq(TAILQ_FIRST(&table.dirty), goes);
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), goes);
+	settle();
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), a->slots[2]);
+	ck_assert_uint_eq(b->slot_count, 2);
+}
+END_TEST
+
+/* A stream that listens at one address instead of all has other ports. */
+START_TEST(test_change_place)
+{
+	struct stream *stream = add("cam1", "9099");
+	struct spec spec = make("cam1", "203.0.113.7:9099");
+	struct endpoint at = endpoint("203.0.113.7:9099");
+
+	claim(stream->slots[0], "192.0.2.9:1", NOW);
+	settle();
+	ck_assert_int_eq(stream_change(&table, stream, &spec, 7), 0);
+	ck_assert_uint_eq(stream->slot_count, 1);
+	ck_assert_uint_eq(table.holes, 0);
+	settle();
+	ck_assert_ptr_eq(slot_by_listen(&table, &at), stream->slots[0]);
+}
+END_TEST
+
+static const struct {
+	uint16_t before, after;
+	const char *punch; /* where the client of 9100 punches */
+	bool keeps;
+} raws[] = {
+	{0, 8000, "203.0.113.7:3478", true},
+	{8000, 0, "203.0.113.7:3478", true},
+	{8000, 8001, "203.0.113.7:3478", true},
+	{8000, 0, "203.0.113.7:8001", false},
+	{8000, 8001, "203.0.113.7:8001", false},
+	{8000, 8000, "203.0.113.7:8001", true},
+};
+
+/* A hole ends with the port of the relay that it leads to. */
+START_TEST(test_change_raw)
+{
+	struct endpoint raw = endpoint("203.0.113.7:8001");
+	struct spec spec = make("cam1", "9099-9100");
+	struct hole here = hole("192.0.2.9:1", raws[_i].punch);
+	struct stream *stream;
+
+	spec.raw_punch = raws[_i].before;
+	stream = add_spec(&spec);
+	ck_assert_int_eq(slot_claim(&table, stream->slots[2], &here, NOW, &moved), 0);
+	settle();
+	spec.raw_punch = raws[_i].after;
+	ck_assert_int_eq(stream_change(&table, stream, &spec, 7), 0);
+	ck_assert_uint_eq(table.holes, raws[_i].keeps);
+	settle();
+	ck_assert_ptr_eq(slot_by_raw(&table, &raw), raws[_i].after == 0	     ? NULL
+						    : raws[_i].after == 8000 ? stream->slots[2]
+									     : stream->slots[0]);
 }
 END_TEST
 
@@ -238,7 +325,7 @@ static const struct {
 } changes[] = {
 	{change_none, true, true},
 	{change_key, false, true},
-	{change_rate, false, true},
+	{change_rate, true, true},
 	{change_clients, true, true},
 	{change_clients_away, false, true},
 	{change_clients_v6, false, true},
@@ -251,14 +338,14 @@ START_TEST(test_change)
 	struct stream *stream = add("cam1", "9099");
 	struct spec spec = changes[_i].change(stream->spec);
 
-	claim(&stream->slots[0], "192.0.2.9:40123", NOW);
+	claim(stream->slots[0], "192.0.2.9:40123", NOW);
 	stream->lock = endpoint("198.51.100.1:1").addr;
 	settle();
 	events[0] = '\0';
 	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), 0);
 	ck_assert(spec_equal(&stream->spec, &spec));
 	ck_assert_uint_eq(stream->number, 8);
-	ck_assert_int_eq(stream->slots[0].want.client.addr.family != 0, changes[_i].keeps);
+	ck_assert_int_eq(stream->slots[0]->want.client.addr.family != 0, changes[_i].keeps);
 	ck_assert_int_eq(stream->lock.family != 0, changes[_i].keeps_lock);
 	ck_assert_uint_eq(table.holes, changes[_i].keeps);
 	ck_assert_uint_eq(dirty_count(), 2);
@@ -280,6 +367,9 @@ static Suite *stream_suite(void)
 	tcase_add_test(tcase, test_reap);
 	tcase_add_test(tcase, test_peers_only);
 	tcase_add_test(tcase, test_change_ports);
+	tcase_add_test(tcase, test_shrink);
+	tcase_add_test(tcase, test_change_place);
+	tcase_add_loop_test(tcase, test_change_raw, 0, COUNT(raws));
 	tcase_add_loop_test(tcase, test_change, 0, COUNT(changes));
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -97,7 +97,7 @@ END_TEST
 /* Slots go behind the batches in the same transaction, and neither takes the other with it. */
 START_TEST(test_slots)
 {
-	struct slot *slot = &stream("cam", "9099")->slots[0];
+	struct slot *slot = stream("cam", "9099")->slots[0];
 
 	batch("a", 1);
 	ck_assert_int_eq(sync_wait(&sync_, slot, note, "slot"), 0);
@@ -133,7 +133,7 @@ END_TEST
 START_TEST(test_flush_kept)
 {
 	struct hole hole = {{.port = 5004}, {.port = 3478}};
-	struct slot *slot = stream("cam", "9099")->slots;
+	struct slot *slot = stream("cam", "9099")->slots[0];
 	size_t flushes = 0;
 
 	hole.client.addr.family = hole.punch.addr.family = AF_INET;
@@ -160,7 +160,7 @@ END_TEST
 /* With another number its flows get another mark. */
 START_TEST(test_renumbered)
 {
-	struct slot *slot = stream("cam", "9099")->slots;
+	struct slot *slot = stream("cam", "9099")->slots[0];
 
 	sync_turn(&sync_);
 	answer(0, -1);
@@ -174,6 +174,109 @@ START_TEST(test_renumbered)
 	slot_mark(&table, slot);
 	sync_turn(&sync_);
 	ck_assert(!sync_.busy);
+}
+END_TEST
+
+/* Another rate is another element, with what is left of the consent, and goes again if another slot
+ * is refused. */
+START_TEST(test_rate)
+{
+	const struct hole hole = {{.addr.family = AF_INET, .port = 5004}, {.port = 3478}};
+	struct stream *cam = stream("cam", "9099");
+	struct spec spec = cam->spec;
+	bool moved;
+
+	ck_assert_int_eq(slot_claim(&table, cam->slots[0], &hole, 0, &moved), 0);
+	sync_turn(&sync_);
+	answer(0, -1);
+	spec.rate = 5000;
+	ck_assert_int_eq(stream_change(&table, cam, &spec, cam->number), 0);
+	stream("dog", "9100");
+	sync_.now_ms = 15000;
+	sync_turn(&sync_);
+	assert_sent("cam dog ");
+	answer(-EPERM, 1);
+	sync_turn(&sync_);
+	assert_sent("cam ");
+	ck_assert_int_eq(ops[0].kind, RULES_INGRESS);
+	ck_assert_uint_eq(ops[0].rate, 5000);
+	ck_assert_uint_eq(ops[0].consent_ms, 30000);
+	answer(0, -1);
+	slot_mark(&table, cam->slots[0]);
+	sync_turn(&sync_);
+	ck_assert(!sync_.busy);
+}
+END_TEST
+
+/* Who gives up a port comes before who has it next, also when both go again. */
+START_TEST(test_port_passed)
+{
+	struct stream *cam = stream("cam", "9099");
+
+	sync_turn(&sync_);
+	answer(0, -1);
+	stream("bad", "9100");
+	stream_remove(&table, cam);
+	stream("dog", "9099");
+	sync_turn(&sync_);
+	assert_sent("bad cam dog ");
+	stream("eel", "9101");
+	answer(-EPERM, 0);
+	sync_turn(&sync_);
+	assert_sent("cam dog eel ");
+	ck_assert_int_eq(ops[0].kind, RULES_UNLISTEN);
+	ck_assert_int_eq(ops[1].kind, RULES_LISTEN);
+	answer(0, -1);
+	ck_assert_str_eq(LIST_FIRST(&table.streams)->spec.name, "eel");
+	ck_assert_uint_eq(table.count, 3);
+}
+END_TEST
+
+/* One that goes is in nobody's way for ever when the kernel does not let it go. */
+START_TEST(test_gone_refused)
+{
+	struct stream *cam = stream("cam", "9099");
+
+	sync_turn(&sync_);
+	answer(0, -1);
+	stream_remove(&table, cam);
+	sync_turn(&sync_);
+	assert_sent("cam ");
+	answer(-ENOBUFS, 0);
+	ck_assert(LIST_EMPTY(&table.streams));
+	ck_assert(TAILQ_EMPTY(&table.dirty));
+}
+END_TEST
+
+/* Raw punch ports go over to other slots: of those that somebody wants none is closed. */
+START_TEST(test_raw_passed)
+{
+	struct stream *cam = stream("cam", "9098-9099");
+	struct spec spec = cam->spec;
+	size_t opened = 0;
+
+	spec.raw_punch = 8000;
+	ck_assert_int_eq(stream_change(&table, cam, &spec, cam->number), 0);
+	sync_turn(&sync_);
+	answer(0, -1);
+	ck_assert_uint_eq(cam->slots[0]->raw_open, 8000);
+	ck_assert_uint_eq(cam->slots[1]->raw_open, 8001);
+	spec.raw_punch = 8001;
+	ck_assert_int_eq(stream_change(&table, cam, &spec, cam->number), 0);
+	sync_turn(&sync_);
+	for (size_t i = 0; i < message.count; i++) {
+		ck_assert(ops[i].kind == RULES_PUNCH || ops[i].punch.port == 8000);
+		opened += ops[i].kind == RULES_PUNCH;
+	}
+	ck_assert_uint_eq(opened, 2);
+	ck_assert_uint_eq(message.count, 3);
+	answer(0, -1);
+	ck_assert_uint_eq(cam->slots[0]->raw_open, 8001);
+	stream_remove(&table, cam);
+	sync_turn(&sync_);
+	answer(0, -1);
+	ck_assert(LIST_EMPTY(&table.raws));
+	ck_assert(LIST_EMPTY(&table.streams));
 }
 END_TEST
 
@@ -206,7 +309,7 @@ START_TEST(test_many_idle)
 
 		snprintf(name, sizeof(name), "s%d", i);
 		snprintf(port, sizeof(port), "%d", 20000 + i);
-		slot = stream(name, port)->slots;
+		slot = stream(name, port)->slots[0];
 		slot->listening = true;
 		slot->listening_source = slot_source(slot);
 		slot->listening_number = slot->stream->number;
@@ -270,6 +373,10 @@ static Suite *sync_suite(void)
 	tcase_add_test(tcase, test_slots);
 	tcase_add_test(tcase, test_flush_kept);
 	tcase_add_test(tcase, test_renumbered);
+	tcase_add_test(tcase, test_rate);
+	tcase_add_test(tcase, test_port_passed);
+	tcase_add_test(tcase, test_gone_refused);
+	tcase_add_test(tcase, test_raw_passed);
 	tcase_add_test(tcase, test_many);
 	tcase_add_test(tcase, test_many_idle);
 	tcase_add_test(tcase, test_again);

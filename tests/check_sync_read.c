@@ -45,7 +45,7 @@ static void settle(const char *name)
 /* Who waits until everything is settled waits for what was dirty before, and causes no reading. */
 START_TEST(test_settle)
 {
-	struct slot *slot = stream("cam", "9099")->slots;
+	struct slot *slot = stream("cam", "9099")->slots[0];
 
 	settle("a");
 	assert_verdicts("");

@@ -74,7 +74,7 @@ static void begin(void)
 	const struct hole hole = {endpoint("192.0.2.9:40000"), endpoint("203.0.113.7:3478")};
 	bool moved;
 
-	slot = stream("cam1", "9099")->slots;
+	slot = stream("cam1", "9099")->slots[0];
 	ck_assert_int_eq(slot_claim(&net.table, slot, &hole, net_now(&net), &moved), 0);
 	settle();
 	records[LISTENING] = listening_record(endpoint("203.0.113.7:9099"), "cam1");

@@ -145,11 +145,10 @@ static void commit(void)
 		TAILQ_REMOVE(&t.net.table.dirty, slot, dirty_link);
 		slot->dirty = false;
 		slot->have = slot->want;
-		slot->listening = !slot->stream->gone && !t.kernel_refuses;
-		if (slot->stream->gone)
-			stream_reap(&t.net.table, slot->stream);
-		else if (t.kernel_refuses)
+		slot->listening = !slot->gone && !t.kernel_refuses;
+		if (!slot->gone && t.kernel_refuses)
 			event("failed", slot->stream->spec.name, "no room");
+		slot_reap(&t.net.table, slot);
 	}
 }
 

@@ -89,7 +89,7 @@ static void begin(void)
 	if (!stream)
 		table_make();
 	for (size_t i = 0; i < stream->slot_count; i++) {
-		struct slot *slot = &stream->slots[i];
+		struct slot *slot = stream->slots[i];
 
 		slot_release(&table, slot);
 		slot->sequence = slot->nonce_ms = 0;

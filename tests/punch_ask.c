@@ -55,9 +55,9 @@ void set_up(void)
 	ck_assert_int_eq(spec_set_key(&spec, KEY, why), 0);
 	spec.raw_punch = 8000;
 	ck_assert_int_eq(stream_add(&table, &spec, 1, &stream, why), 0);
-	slot = &stream->slots[0];
-	slot6 = &stream->slots[1];
-	second = &stream->slots[2];
+	slot = stream->slots[0];
+	slot6 = stream->slots[1];
+	second = stream->slots[2];
 	punch_init(&punch, &table, "relayd", now);
 	punch.own = own;
 	punch.own_data = &punch;

@@ -73,9 +73,9 @@ void set_up(void)
 	ck_assert_int_eq(spec_set_listen(&spec, "9099-9100", why), 0);
 	ck_assert_int_eq(spec_set_source(&spec, "any", why), 0);
 	ck_assert_int_eq(stream_add(&table, &spec, 1, &stream, why), 0);
-	slot = &stream->slots[0];
+	slot = stream->slots[0];
 	punch(slot, "192.0.2.9:40123");
-	punch(&stream->slots[1], "192.0.2.9:40124");
+	punch(stream->slots[1], "192.0.2.9:40124");
 	settle();
 	table.event = note;
 	table.probe = count_probe;

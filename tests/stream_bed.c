@@ -83,7 +83,10 @@ void settle(void)
 		TAILQ_REMOVE(&table.dirty, slot, dirty_link);
 		slot->dirty = slot->refresh = slot->flush = false;
 		slot->have = slot->want;
-		slot->listening = !slot->stream->gone;
+		slot->have_rate = slot->stream->spec.rate;
+		slot->listening = !slot->gone;
+		slot->raw_open = slot->gone ? 0 : slot->raw_port;
+		slot_reap(&table, slot);
 	}
 }
 
