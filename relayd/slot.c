@@ -156,6 +156,8 @@ void slot_release(struct stream_table *table, struct slot *slot)
 	if (!has_hole(slot))
 		return;
 	forget_hole(table, slot);
+	slot->byte_rate = 0;
+	slot->live = false;
 	slot_mark(table, slot);
 }
 
