@@ -47,7 +47,9 @@ static void show(const json_t *stream)
 			(long long)out_number(stream, "offers"),
 			(long long)out_number(stream, "turned_away"));
 	if (out_number(stream, "rate"))
-		out_print("  limited to %s\n", out_bytes(out_number(stream, "rate"), 1, text));
+		out_print("  limited to %s, %lld packets were more\n",
+			out_bytes(out_number(stream, "rate"), 1, text),
+			(long long)out_number(stream, "limited"));
 	if (json_string_length(json_object_get(stream, "quota")))
 		out_print("  %s of %s used\n", out_bytes(out_number(stream, "used"), 0, text),
 			out_member(stream, "quota"));

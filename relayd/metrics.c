@@ -233,7 +233,8 @@ static void relay_write(FILE *out, const struct net *net)
 		{{"relayd_max_rate", "gauge", NULL,
 			 "Bytes per second that all may have together; 0 is no limit."},
 			net->config->max_rate},
-		{{"relayd_max_rate_dropped_packets", "counter", NULL, "What was more than that."},
+		{{"relayd_max_rate_dropped_packets", "counter", NULL,
+			 "Packets that were more than that; those to streams were counted before."},
 			net->cut},
 		{{"relayd_draining", "gauge", NULL, "1 while no new client is taken."},
 			net->table.draining},
@@ -295,6 +296,11 @@ static uint64_t slot_refused(const struct slot *slot)
 	return slot->refused;
 }
 
+static uint64_t slot_limited(const struct slot *slot)
+{
+	return slot->limited;
+}
+
 static uint64_t slot_moves(const struct slot *slot)
 {
 	return slot->moves;
@@ -305,12 +311,18 @@ static const struct sum {
 	struct family family;
 	uint64_t (*value)(const struct slot *slot);
 } sums[] = {
-	{{"relayd_stream_packets", "counter", NULL, "Packets to the stream's present clients."},
+	{{"relayd_stream_packets", "counter", NULL,
+		 "Packets let through to the stream's present clients."},
 		slot_packets},
-	{{"relayd_stream_bytes", "counter", "bytes", "Bytes to the stream's present clients."},
+	{{"relayd_stream_bytes", "counter", "bytes",
+		 "Bytes let through to the stream's present clients."},
 		slot_bytes},
-	{{"relayd_stream_refused", "counter", NULL, "Packets to the stream that were dropped."},
+	{{"relayd_stream_refused", "counter", NULL,
+		 "Packets to the stream that were dropped: no client, or not an allowed sender."},
 		slot_refused},
+	{{"relayd_stream_limited_packets", "counter", NULL,
+		 "Packets to the stream that were dropped: more than its rate."},
+		slot_limited},
 	{{"relayd_stream_moves", "counter", NULL, "How often a client's address has changed."},
 		slot_moves},
 };

@@ -40,8 +40,10 @@ static void take(struct net *net, const struct ipc_record *record)
 			return;
 		/* The counters of its addresses come in their order. */
 		if (is_first(net, slot, &record->listening.listen.addr))
-			slot->refused = 0;
+			slot->refused = slot->limited = 0;
 		slot->refused += record->listening.refused_packets;
+		if (slot->stream->spec.rate)
+			slot->limited += record->listening.limited_packets;
 	} else if (record->kind == IPC_HEALTH) {
 		net_trouble_health(net, &record->health);
 		keep_max_rate(net, &record->health);

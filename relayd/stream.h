@@ -74,7 +74,8 @@ struct slot {
 	bool live; /* as last told to those who watch */
 	uint64_t packets, bytes, byte_rate;
 	uint32_t consent_ms; /* left at sampled_ms, as the kernel says */
-	uint64_t refused;    /* packets, of the kernel's counter */
+	uint64_t refused;    /* packets, of the kernel's counters */
+	uint64_t limited;    /* over the rate */
 	struct endpoint refused_sender;
 	int64_t refused_ms; /* when it was last refused */
 

@@ -182,10 +182,11 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	char source[PREFIX_TEXT], clients[PREFIX_TEXT], listen[LISTEN_TEXT];
 	char quota[SPEC_QUOTA];
 	bool runtime = stream->origin == STREAM_RUNTIME, pairs = broker && spec->peers;
-	uint64_t refused = 0, moves = 0, packets = 0, bytes = 0;
+	uint64_t refused = 0, limited = 0, moves = 0, packets = 0, bytes = 0;
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		refused += stream->slots[i].refused;
+		limited += stream->slots[i].limited;
 		moves += stream->slots[i].moves;
 		packets += stream->slots[i].packets;
 		bytes += stream->slots[i].bytes;
@@ -204,6 +205,7 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	put_text(out, ",\"listen\":\"", listen_text(config, spec, listen));
 	put_number(out, ",\"peers\":", spec->peers);
 	put_number(out, ",\"refused\":", refused);
+	put_number(out, ",\"limited\":", limited);
 	put_number(out, ",\"moves\":", moves);
 	put_number(out, ",\"packets\":", packets);
 	put_number(out, ",\"bytes\":", bytes);

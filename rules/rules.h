@@ -78,6 +78,8 @@ struct rules_listening {
 	char name[RULES_NAME];
 	uint64_t refused_packets; /* since the element was added */
 	uint64_t refused_bytes;
+	uint64_t limited_packets; /* dropped since then as more than its rate */
+	uint64_t limited_bytes;
 };
 struct rules_ingress {
 	struct endpoint listen;

@@ -15,6 +15,7 @@ struct place {
 	struct prefix source;
 	uint32_t timeout_ms;
 	uint64_t packets, bytes;
+	uint64_t limited_packets, limited_bytes;
 };
 
 struct sample {
@@ -30,6 +31,8 @@ static bool place_is_in(const struct place *place, enum set_id set)
 
 	if (set == SET_LISTEN)
 		return true;
+	if (set == SET_LIMITED)
+		return rated;
 	if (!place->listening || !place->spot->client.addr.family)
 		return false;
 	return set == SET_RATE ? consent_is_apart(consent_set(&place->source, rated))
@@ -42,8 +45,15 @@ static void place_take(struct sample *sample, struct place *place, const struct 
 		.number = elem->number,
 		.source = elem->source,
 		.refused_packets = elem->packets,
-		.refused_bytes = elem->bytes};
+		.refused_bytes = elem->bytes,
+		.limited_packets = place->limited_packets,
+		.limited_bytes = place->limited_bytes};
 
+	if (elem->set == SET_LIMITED) {
+		place->limited_packets = elem->packets;
+		place->limited_bytes = elem->bytes;
+		return;
+	}
 	if (elem->set == SET_LISTEN) {
 		place->listening = true;
 		place->source = elem->source;
@@ -111,8 +121,10 @@ static void clients_tell(const struct sample *sample)
 
 static int family_take(struct sample *sample, uint8_t family)
 {
-	int err = set_take(sample, SET_LISTEN, family);
+	int err = set_take(sample, SET_LIMITED, family);
 
+	if (!err)
+		err = set_take(sample, SET_LISTEN, family);
 	for (const enum set_id *set = consent_sets; !err && *set != SET_COUNT; set++)
 		err = set_take(sample, *set, family);
 	return err ? err : set_take(sample, SET_RATE, family);

@@ -104,10 +104,11 @@ static void listening_print(void *data, const struct rules_listening *l)
 	char listen[ENDPOINT_TEXT], source[PREFIX_TEXT];
 
 	(void)data;
-	printf("listening %s %s %u %s refused %llu %llu\n", l->name,
+	printf("listening %s %s %u %s refused %llu %llu limited %llu %llu\n", l->name,
 		endpoint_format(&l->listen, listen), l->number,
 		l->source.bits ? prefix_format(&l->source, source) : "any",
-		(unsigned long long)l->refused_packets, (unsigned long long)l->refused_bytes);
+		(unsigned long long)l->refused_packets, (unsigned long long)l->refused_bytes,
+		(unsigned long long)l->limited_packets, (unsigned long long)l->limited_bytes);
 }
 
 static void punch_print(void *data, const struct endpoint *at, bool raw)
