@@ -31,6 +31,7 @@ static void show_ports(const json_t *ports)
 
 static void show(const json_t *stream)
 {
+	const json_t *relayed = json_object_get(stream, "relayed");
 	time_t expires = (time_t)out_number(stream, "expires");
 	char text[OUT_UNIT];
 
@@ -46,6 +47,10 @@ static void show(const json_t *stream)
 			json_array_size(json_object_get(stream, "pairs")),
 			(long long)out_number(stream, "offers"),
 			(long long)out_number(stream, "turned_away"));
+	if (out_number(stream, "peers"))
+		out_print("  %lld packets relayed, now %s\n",
+			(long long)out_number(relayed, "packets"),
+			out_bytes(out_number(relayed, "rate"), 1, text));
 	if (out_number(stream, "rate"))
 		out_print("  limited to %s, %lld packets were more\n",
 			out_bytes(out_number(stream, "rate"), 1, text),

@@ -69,6 +69,7 @@ struct net {
 	bool partner_alive; /* as was last said */
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
+	size_t sample_lane; /* of the broker, behind the streams */
 	struct discover discover;
 	bool discover_silent[STREAM_FAMILIES]; /* the server of IPv4, IPv6, as was last said */
 	struct fetch fetch;		       /* a question to the metadata service */

@@ -25,10 +25,22 @@ struct sample {
 	struct place places[RULES_OPS_MAX];
 };
 
+static bool place_is_peer(const struct place *place)
+{
+	return !place->spot->listen.addr.family;
+}
+
+static const struct endpoint *place_key(const struct place *place)
+{
+	return place_is_peer(place) ? &place->spot->client : &place->spot->listen;
+}
+
 static bool place_is_in(const struct place *place, enum set_id set)
 {
 	bool rated = place->spot->rated;
 
+	if (place_is_peer(place) || set == SET_CONSENT)
+		return place_is_peer(place) && set == SET_CONSENT;
 	if (set == SET_LISTEN)
 		return true;
 	if (set == SET_LIMITED)
@@ -78,11 +90,11 @@ static int set_take(struct sample *sample, enum set_id set, uint8_t family)
 
 	for (size_t i = 0; i < sample->count; i++) {
 		struct place *place = &sample->places[i];
+		const struct endpoint *key = place_key(place);
 
-		if (place->spot->listen.addr.family != family || !place_is_in(place, set))
+		if (key->addr.family != family || !place_is_in(place, set))
 			continue;
-		keys[count] = (struct elem){
-			.set = set, .key = place->spot->listen, .source = place->source};
+		keys[count] = (struct elem){.set = set, .key = *key, .source = place->source};
 		of[count++] = place;
 	}
 	if (count)
@@ -127,7 +139,9 @@ static int family_take(struct sample *sample, uint8_t family)
 		err = set_take(sample, SET_LISTEN, family);
 	for (const enum set_id *set = consent_sets; !err && *set != SET_COUNT; set++)
 		err = set_take(sample, *set, family);
-	return err ? err : set_take(sample, SET_RATE, family);
+	if (!err)
+		err = set_take(sample, SET_RATE, family);
+	return err ? err : set_take(sample, SET_CONSENT, family);
 }
 
 int rules_sample(struct rules *rules, const struct rules_spot *spots, size_t count,
