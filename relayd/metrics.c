@@ -332,7 +332,7 @@ static const struct sum {
 		 "Packets to the stream that were dropped: no client, or not an allowed sender."},
 		slot_refused, NULL},
 	{{"relayd_stream_limited_packets", "counter", NULL,
-		 "Packets to the stream that were dropped: more than its rate."},
+		 "Packets to the stream's ports that were dropped: more than its rate."},
 		slot_limited, NULL},
 	{{"relayd_stream_moves", "counter", NULL, "How often a client's address has changed."},
 		slot_moves, NULL},
