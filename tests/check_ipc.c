@@ -240,7 +240,8 @@ static size_t records_make(struct ipc_record *out)
 
 	memset(out, 0, RECORDS * sizeof(*out));
 	out[0].kind = IPC_LISTENING;
-	out[0].listening = (struct rules_listening){v4, 7, prefix("2001:db8::/32"), "cam1", 8, 9, 10, 11};
+	out[0].listening =
+		(struct rules_listening){v4, 7, prefix("2001:db8::/32"), "cam1", 8, 9, 10, 11};
 	out[1].kind = IPC_PUNCH;
 	out[1].punch.at = v6;
 	out[1].punch.raw = true;
