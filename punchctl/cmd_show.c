@@ -31,6 +31,7 @@ static void show_ports(const json_t *ports)
 
 static void show(const json_t *stream)
 {
+	const json_t *relayed = json_object_get(stream, "relayed");
 	time_t expires = (time_t)out_number(stream, "expires");
 	char text[OUT_UNIT];
 
@@ -46,8 +47,14 @@ static void show(const json_t *stream)
 			json_array_size(json_object_get(stream, "pairs")),
 			(long long)out_number(stream, "offers"),
 			(long long)out_number(stream, "turned_away"));
+	if (out_number(stream, "peers"))
+		out_print("  %lld packets relayed, now %s\n",
+			(long long)out_number(relayed, "packets"),
+			out_bytes(out_number(relayed, "rate"), 1, text));
 	if (out_number(stream, "rate"))
-		out_print("  limited to %s\n", out_bytes(out_number(stream, "rate"), 1, text));
+		out_print("  limited to %s, %lld packets were more\n",
+			out_bytes(out_number(stream, "rate"), 1, text),
+			(long long)out_number(stream, "limited"));
 	if (json_string_length(json_object_get(stream, "quota")))
 		out_print("  %s of %s used\n", out_bytes(out_number(stream, "used"), 0, text),
 			out_member(stream, "quota"));

@@ -22,9 +22,10 @@ void summary_read(struct summary *summary, const json_t *stream)
 {
 	const json_t *ports = json_object_get(stream, "ports"), *port,
 		     *best = json_array_get(ports, 0), *idle;
+	const json_t *relayed = json_object_get(stream, "relayed");
 	size_t i;
 
-	summary->rate = 0;
+	summary->rate = out_number(relayed, "rate");
 	json_array_foreach(ports, i, port) {
 		if (!i || !same_port(port, json_array_get(ports, i - 1)))
 			summary->rate += out_number(port, "rate");
@@ -38,6 +39,6 @@ void summary_read(struct summary *summary, const json_t *stream)
 	summary->listen = out_member(stream, "listen");
 	summary->sender = out_member(best, "sender");
 	summary->client = out_member(best, "client");
-	idle = json_object_get(best, "idle");
+	idle = json_object_get(best ? best : relayed, "idle");
 	summary->idle = json_is_number(idle) ? json_number_value(idle) : -1;
 }

@@ -110,6 +110,13 @@ struct broker_kernel {
 /* Queues what its pairs miss there, with the consent that is left; how much that is. */
 size_t broker_compare(struct broker *broker, const struct broker_kernel *kernel, int64_t now_ms);
 
+/*
+ * Sockets of pairs whose counters are to be read, from *at on, which is 0 at first and moves on; 0:
+ * those were all. And what was read, which goes to `carried` of the stream.
+ */
+size_t broker_spots(const struct broker *broker, size_t *at, struct rules_spot *spots, size_t room);
+void broker_sample(struct broker *broker, const struct rules_client *client, int64_t now_ms);
+
 /* For the control socket and the metrics. */
 struct broker_pair {
 	const struct stream *stream;

@@ -70,6 +70,9 @@ struct lane {
 	int64_t push_ms; /* INT64_MAX: nothing to push */
 	unsigned int pushes;
 
+	bool sampled; /* what the kernel has counted to this socket: */
+	uint64_t packets, bytes;
+
 	bool hashed; /* its hole leads to it */
 	LIST_ENTRY(lane) id_link, hole_link, free_link;
 	TAILQ_ENTRY(lane) wait_link, closed_link;

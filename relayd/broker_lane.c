@@ -125,6 +125,7 @@ void lane_set_hole(struct broker *broker, struct lane *lane, const struct hole *
 		lane_schedule(broker, before);
 	}
 	lane_unhash_hole(lane);
+	lane->sampled &= endpoint_equal(&lane->hole.client, &hole->client);
 	lane->hole = *hole;
 	LIST_INSERT_HEAD(&broker->holes[bucket_of_hole(broker, &hole->client)], lane, hole_link);
 	lane->hashed = true;

@@ -11,6 +11,8 @@ static void put_listening(struct buf *buf, const struct rules_listening *listeni
 	put_text(buf, listening->name, sizeof listening->name);
 	buf_put_u64(buf, listening->refused_packets);
 	buf_put_u64(buf, listening->refused_bytes);
+	buf_put_u64(buf, listening->limited_packets);
+	buf_put_u64(buf, listening->limited_bytes);
 }
 
 static void put_client(struct buf *buf, const struct rules_client *client)
@@ -99,6 +101,8 @@ static void get_listening(struct buf *buf, struct rules_listening *listening)
 	get_text(buf, listening->name, sizeof listening->name);
 	listening->refused_packets = buf_get_u64(buf);
 	listening->refused_bytes = buf_get_u64(buf);
+	listening->limited_packets = buf_get_u64(buf);
+	listening->limited_bytes = buf_get_u64(buf);
 }
 
 static void get_client(struct buf *buf, struct rules_client *client)

@@ -233,7 +233,8 @@ static void relay_write(FILE *out, const struct net *net)
 		{{"relayd_max_rate", "gauge", NULL,
 			 "Bytes per second that all may have together; 0 is no limit."},
 			net->config->max_rate},
-		{{"relayd_max_rate_dropped_packets", "counter", NULL, "What was more than that."},
+		{{"relayd_max_rate_dropped_packets", "counter", NULL,
+			 "Packets that were more than that; those to streams were counted before."},
 			net->cut},
 		{{"relayd_draining", "gauge", NULL, "1 while no new client is taken."},
 			net->table.draining},
@@ -290,9 +291,24 @@ static uint64_t slot_bytes(const struct slot *slot)
 	return slot->bytes;
 }
 
+static uint64_t carried_packets(const struct stream *stream)
+{
+	return stream->carried.packets;
+}
+
+static uint64_t carried_bytes(const struct stream *stream)
+{
+	return stream->carried.bytes;
+}
+
 static uint64_t slot_refused(const struct slot *slot)
 {
 	return slot->refused;
+}
+
+static uint64_t slot_limited(const struct slot *slot)
+{
+	return slot->limited;
 }
 
 static uint64_t slot_moves(const struct slot *slot)
@@ -300,19 +316,26 @@ static uint64_t slot_moves(const struct slot *slot)
 	return slot->moves;
 }
 
-/* Sums over a stream's slots. */
+/* Sums over a stream's slots, with what its peers have; NULL: they have none of that. */
 static const struct sum {
 	struct family family;
 	uint64_t (*value)(const struct slot *slot);
+	uint64_t (*peers)(const struct stream *stream);
 } sums[] = {
-	{{"relayd_stream_packets", "counter", NULL, "Packets to the stream's present clients."},
-		slot_packets},
-	{{"relayd_stream_bytes", "counter", "bytes", "Bytes to the stream's present clients."},
-		slot_bytes},
-	{{"relayd_stream_refused", "counter", NULL, "Packets to the stream that were dropped."},
-		slot_refused},
+	{{"relayd_stream_packets", "counter", NULL,
+		 "Packets let through to the stream's present clients, and relayed to its peers."},
+		slot_packets, carried_packets},
+	{{"relayd_stream_bytes", "counter", "bytes",
+		 "Bytes let through to the stream's present clients, and relayed to its peers."},
+		slot_bytes, carried_bytes},
+	{{"relayd_stream_refused", "counter", NULL,
+		 "Packets to the stream that were dropped: no client, or not an allowed sender."},
+		slot_refused, NULL},
+	{{"relayd_stream_limited_packets", "counter", NULL,
+		 "Packets to the stream's ports that were dropped: more than its rate."},
+		slot_limited, NULL},
 	{{"relayd_stream_moves", "counter", NULL, "How often a client's address has changed."},
-		slot_moves},
+		slot_moves, NULL},
 };
 
 static void sum_write(
@@ -320,7 +343,7 @@ static void sum_write(
 {
 	family_write(out, &sum->family);
 	for (size_t i = 0; i < count; i++) {
-		uint64_t total = 0;
+		uint64_t total = sum->peers ? sum->peers(streams[i]) : 0;
 
 		for (size_t s = 0; s < streams[i]->slot_count; s++)
 			total += sum->value(streams[i]->slots[s]);

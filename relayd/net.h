@@ -75,6 +75,7 @@ struct net {
 	bool partner_alive; /* as was last said */
 	bool sampling;	    /* the counters are being read; */
 	int64_t sample_ms;  /* since, or not before */
+	size_t sample_lane; /* of the broker, behind the streams */
 	struct discover discover;
 	struct fetch fetch; /* a question to the metadata service */
 	struct host_watch host_watch;

@@ -40,15 +40,19 @@ static void take(struct net *net, const struct ipc_record *record)
 			return;
 		/* The counters of its addresses come in their order. */
 		if (is_first(net, slot, &record->listening.listen.addr))
-			slot->refused = 0;
+			slot->refused = slot->limited = 0;
 		slot->refused += record->listening.refused_packets;
+		if (slot->stream->spec.rate)
+			slot->limited += record->listening.limited_packets;
 	} else if (record->kind == IPC_HEALTH) {
 		net_trouble_health(net, &record->health);
 		keep_max_rate(net, &record->health);
 	} else if (record->kind == IPC_CLIENT) {
 		slot = slot_by_client(&net->table, &client->client);
-		if (!slot)
+		if (!slot) {
+			broker_sample(net->broker, client, net_now(net));
 			return;
+		}
 		slot->consent_ms = client->consent_ms;
 		slot_sample(&net->table, slot, client->packets, client->bytes, net_now(net));
 		sender_heard(&net->table, slot, net_now(net));
@@ -94,7 +98,7 @@ static size_t add_slot(
 
 static void next(void *data, int error);
 
-/* As many streams as fit; a stream has at most PORTS_MAX ports of two families. */
+/* As many streams as fit; a stream has at most PORTS_MAX ports of two families. Then peers. */
 static bool ask(struct net *net)
 {
 	struct rules_spot spots[RULES_OPS_MAX];
@@ -110,6 +114,8 @@ static bool ask(struct net *net)
 			count = add_slot(net, stream->slots[i], spots, count);
 		net->table.cursor = LIST_NEXT(stream, link);
 	}
+	if (!net->table.cursor && count < SPOTS)
+		count += broker_spots(net->broker, &net->sample_lane, spots + count, SPOTS - count);
 	return count && !sync_sample(&net->sync, spots, count, next, net);
 }
 
@@ -129,13 +135,29 @@ static void next(void *data, int error)
 	net->sample_ms = now + (now - net->sample_ms) * SHARE;
 }
 
+/* Of what peers of a stream had since the round before, whoever they were. */
+static void carried_rate(struct stream_carried *carried, int64_t now_ms)
+{
+	int64_t span = now_ms - carried->rated_ms;
+
+	if (span <= 0)
+		return;
+	carried->byte_rate = (carried->bytes - carried->rated_bytes) * 1000 / (uint64_t)span;
+	carried->rated_bytes = carried->bytes;
+	carried->rated_ms = now_ms;
+}
+
 void sampler_tick(struct net *net)
 {
+	struct stream *stream;
 	int64_t now = net_now(net);
 
 	if (net->sampling || now < net->sample_ms || net->sync.held)
 		return;
+	LIST_FOREACH(stream, &net->table.streams, link)
+		carried_rate(&stream->carried, now);
 	net->sample_ms = now;
+	net->sample_lane = 0;
 	net->table.cursor = LIST_FIRST(&net->table.streams);
 	net->sampling = ask(net);
 }

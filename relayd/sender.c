@@ -101,21 +101,36 @@ static bool yields(const struct slot *slot, const struct endpoint *sender, int64
 	return silent || (restarted && !rematch);
 }
 
+/* NULL: it may send. Then consent has run out in the kernel, which the slot's going stale tells. */
+static const char *refusal(const struct slot *slot, const struct rules_event *event)
+{
+	const struct spec *spec = &slot->stream->spec;
+	const struct addr *sender = &event->sender.addr;
+	const struct prefix source = slot_source(slot);
+
+	if (addr_equal(sender, &event->listen.addr))
+		return "the sender is on the relay itself, whose own packets are not translated";
+	if (!slot->want.client.addr.family)
+		return "nobody has punched for it";
+	if (!source.bits || prefix_contains(&source, sender))
+		return NULL;
+	if (spec->source == SPEC_FIRST)
+		return "locked to its first sender";
+	if (spec->source == SPEC_PREFIX && !prefix_contains(&spec->prefix, sender))
+		return "not allowed by source";
+	return "another sender has the port";
+}
+
 static void refused(struct stream_table *table, struct slot *slot, const struct rules_event *event,
 	int64_t now_ms)
 {
 	bool again = endpoint_equal(&slot->refused_sender, &event->sender);
-	const char *why = "not allowed by source";
+	const char *why = refusal(slot, event);
 
 	slot->refused_sender = event->sender;
 	slot->refused_ms = now_ms;
-	if (again)
-		return;
-	if (addr_equal(&event->sender.addr, &event->listen.addr))
-		why = "the sender is on the relay itself, whose own packets are not translated";
-	else if (!slot->want.client.addr.family)
-		why = "nobody has punched for it";
-	stream_tell(table, "refused", slot, why);
+	if (why && !again)
+		stream_tell(table, "refused", slot, why);
 }
 
 static void close_loop(struct stream_table *table, struct slot *slot, const struct endpoint *sender,

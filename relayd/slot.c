@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Media that pauses no longer than this is live. */
-#define LIVE_MS 5000
-
 static int compare_endpoint(const struct endpoint *x, const struct endpoint *y)
 {
 	int order = memcmp(x->addr.bytes, y->addr.bytes, sizeof x->addr.bytes);
@@ -56,7 +53,8 @@ enum stream_state slot_state(const struct slot *slot, int64_t now_ms)
 		return STREAM_SPENT;
 	if (!has_hole(slot))
 		return slot->stale ? STREAM_STALE : STREAM_WAITING;
-	return slot->media_ms && now_ms - slot->media_ms < LIVE_MS ? STREAM_LIVE : STREAM_READY;
+	return slot->media_ms && now_ms - slot->media_ms < STREAM_LIVE_MS ? STREAM_LIVE
+									  : STREAM_READY;
 }
 
 struct prefix slot_source(const struct slot *slot)
@@ -163,6 +161,8 @@ void slot_release(struct stream_table *table, struct slot *slot)
 	if (!has_hole(slot))
 		return;
 	forget_hole(table, slot);
+	slot->byte_rate = 0;
+	slot->live = false;
 	slot_mark(table, slot);
 }
 

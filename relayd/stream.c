@@ -273,7 +273,9 @@ int stream_change(
 
 enum stream_state stream_state(const struct stream *stream, int64_t now_ms)
 {
-	enum stream_state best = STREAM_WAITING;
+	const int64_t carried_ms = stream->carried.media_ms;
+	enum stream_state best =
+		carried_ms && now_ms - carried_ms < STREAM_LIVE_MS ? STREAM_LIVE : STREAM_WAITING;
 	/* From the least to the most that can be said of a stream. */
 	static const int rank[] = {[STREAM_WAITING] = 0,
 		[STREAM_STALE] = 1,

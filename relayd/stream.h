@@ -19,6 +19,8 @@
 #include "relayd/spec.h"
 
 #define STREAM_FAMILIES 2 /* index 0: IPv4, 1: IPv6 */
+/* Media that pauses no longer than this is live. */
+#define STREAM_LIVE_MS 5000
 
 enum stream_origin { STREAM_CONFIG, STREAM_RUNTIME };
 enum stream_state { STREAM_WAITING, STREAM_READY, STREAM_LIVE, STREAM_STALE, STREAM_SPENT };
@@ -81,7 +83,8 @@ struct slot {
 	bool live; /* as last told to those who watch */
 	uint64_t packets, bytes, byte_rate;
 	uint32_t consent_ms; /* left at sampled_ms, as the kernel says */
-	uint64_t refused;    /* packets, of the kernel's counter */
+	uint64_t refused;    /* packets, of the kernel's counters */
+	uint64_t limited;    /* over the rate */
 	struct endpoint refused_sender;
 	int64_t refused_ms; /* when it was last refused */
 
@@ -90,6 +93,14 @@ struct slot {
 	int64_t probe_ms;     /* when it was sent */
 	struct endpoint loop; /* a client whose hole was closed for it */
 	int64_t loop_ms;
+};
+
+/* What the relay has carried between peers. */
+struct stream_carried {
+	uint64_t packets, bytes, byte_rate;
+	uint64_t rated_bytes; /* what there was when the rate was reckoned last, */
+	int64_t rated_ms;     /* and when that was */
+	int64_t media_ms;     /* the last time that there was more; 0: never */
 };
 
 struct stream {
@@ -105,6 +116,7 @@ struct stream {
 	uint64_t used;	       /* of the quota, in bytes, */
 	int64_t used_since;    /* in the period that began then, by the wall clock in seconds */
 	bool used_news;	       /* the registry does not know yet */
+	struct stream_carried carried;
 	size_t slot_count;
 	struct slot **slots; /* owned */
 	size_t leaving;	     /* slots that it has no more, and that are not freed yet */

@@ -69,6 +69,15 @@ static void put_seconds(struct text *out, const char *head, bool known, int64_t 
 		text_put(out, "null");
 }
 
+static void write_carried(struct text *out, const struct stream_carried *carried, int64_t now_ms)
+{
+	put_number(out, ",\"relayed\":{\"packets\":", carried->packets);
+	put_number(out, ",\"bytes\":", carried->bytes);
+	put_number(out, ",\"rate\":", carried->byte_rate);
+	put_seconds(out, ",\"idle\":", carried->media_ms != 0, now_ms - carried->media_ms);
+	text_put(out, "}");
+}
+
 static void write_port_brief(struct text *out, const struct config *config, const struct slot *slot,
 	const struct addr *local, int64_t now_ms)
 {
@@ -182,10 +191,12 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	char source[PREFIX_TEXT], clients[PREFIX_TEXT], listen[LISTEN_TEXT];
 	char quota[SPEC_QUOTA];
 	bool runtime = stream->origin == STREAM_RUNTIME, pairs = broker && spec->peers;
-	uint64_t refused = 0, moves = 0, packets = 0, bytes = 0;
+	uint64_t packets = stream->carried.packets, bytes = stream->carried.bytes;
+	uint64_t refused = 0, limited = 0, moves = 0;
 
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		refused += stream->slots[i]->refused;
+		limited += stream->slots[i]->limited;
 		moves += stream->slots[i]->moves;
 		packets += stream->slots[i]->packets;
 		bytes += stream->slots[i]->bytes;
@@ -204,9 +215,11 @@ void view_stream_write(const struct config *config, const struct broker *broker,
 	put_text(out, ",\"listen\":\"", listen_text(config, spec, listen));
 	put_number(out, ",\"peers\":", spec->peers);
 	put_number(out, ",\"refused\":", refused);
+	put_number(out, ",\"limited\":", limited);
 	put_number(out, ",\"moves\":", moves);
 	put_number(out, ",\"packets\":", packets);
 	put_number(out, ",\"bytes\":", bytes);
+	write_carried(out, &stream->carried, now_ms);
 	text_put(out, ",\"ports\":[");
 	write_ports(out, config, stream, false, now_ms);
 	put_number(out, "],\"offers\":", pairs ? broker_offers(broker, stream) : 0);
@@ -224,6 +237,8 @@ void view_stream_brief(
 	put_text(out, "{\"name\":\"", stream->spec.name);
 	put_text(out, ",\"state\":\"", stream_state_text(stream_state(stream, now_ms)));
 	put_text(out, ",\"listen\":\"", listen_text(config, &stream->spec, listen));
+	if (stream->spec.peers)
+		write_carried(out, &stream->carried, now_ms);
 	text_put(out, ",\"ports\":[");
 	write_ports(out, config, stream, true, now_ms);
 	text_put(out, "]}");

@@ -21,14 +21,18 @@
  * A stream, with an entry in "ports" for each port and each of the relay's addresses. "clients" is
  * "any" or a prefix; "rate", "raw_punch" and "expires" (wall clock seconds) are 0 for none. Of a
  * port without a client, "client" and "consent" are null; "idle" is null before the first media.
- * "pairs" has an entry for each pair of peers; without a broker (NULL) there are none.
+ * "pairs" has an entry for each pair of peers; without a broker (NULL) there are none. What the
+ * relay carried for them is "relayed", and a part of the stream's "packets" and "bytes".
  */
 json_t *view_stream(const struct config *config, const struct broker *broker,
 	const struct stream *stream, int64_t now_ms);
 /* The same as text, for very many. */
 void view_stream_write(const struct config *config, const struct broker *broker,
 	const struct stream *stream, int64_t now_ms, struct text *out);
-/* Only name, state, listen, and of ports listen, client, sender, packets, rate, idle. */
+/*
+ * Only name, state, listen, relayed of one with peers, and of ports listen, client, sender,
+ * packets, rate, idle.
+ */
 void view_stream_brief(
 	const struct config *config, const struct stream *stream, int64_t now_ms, struct text *out);
 /* Those of now: [{"trouble":NAME,"text":TEXT,"since":SECONDS,"count":TIMES},..] */

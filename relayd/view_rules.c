@@ -69,10 +69,12 @@ static int compare_owned(const void *a, const void *b)
 
 static json_t *view_listening(const struct rules_listening *listening)
 {
-	return json_pack("{s:o, s:o, s:{s:I, s:I}}", "listen", view_endpoint(&listening->listen),
-		"source", view_prefix(&listening->source), "refused", "packets",
-		(json_int_t)listening->refused_packets, "bytes",
-		(json_int_t)listening->refused_bytes);
+	return json_pack("{s:o, s:o, s:{s:I, s:I}, s:{s:I, s:I}}", "listen",
+		view_endpoint(&listening->listen), "source", view_prefix(&listening->source),
+		"refused", "packets", (json_int_t)listening->refused_packets, "bytes",
+		(json_int_t)listening->refused_bytes, "limited", "packets",
+		(json_int_t)listening->limited_packets, "bytes",
+		(json_int_t)listening->limited_bytes);
 }
 
 static json_t *view_client(const struct rules_client *client, uint64_t rate)

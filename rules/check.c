@@ -33,8 +33,8 @@ struct check {
 
 /* The sets that are looked at: the first of each group is what the others belong to. */
 static const enum set_id looked_at[] = {SET_LISTEN, SET_MARK, SET_PREFIX, SET_INGRESS, SET_EXACT,
-	SET_ANY, SET_EXACT_RATE, SET_ANY_RATE, SET_WITHIN, SET_RATE, SET_EGRESS, SET_CONSENT,
-	SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
+	SET_ANY, SET_EXACT_RATE, SET_ANY_RATE, SET_WITHIN, SET_RATE, SET_LIMITED, SET_EGRESS,
+	SET_CONSENT, SET_PEER, SET_PEER_MARK, SET_PEER_FROM};
 #define LOOKED_AT (sizeof(looked_at) / sizeof(looked_at[0]))
 
 static int key_compare(const void *a, const void *b)
@@ -122,6 +122,7 @@ static bool belongs(const struct check *check, const struct elem *elem)
 		       (!elem_has_source(elem->set) ||
 			       addr_equal(&listen->source.addr, &elem->source.addr));
 	case SET_RATE:
+	case SET_LIMITED:
 		return listen;
 	case SET_CONSENT:
 		return find(check, SET_EGRESS, elem);

@@ -24,6 +24,7 @@ struct dump {
 	const struct hint *hints; /* where streams listen */
 	size_t hint_count;
 	struct elems listening, ingress; /* of the family that is being read, in order */
+	struct elems limited;		 /* the same */
 	struct dump_sizes *part;	 /* NULL: it is read at once */
 };
 

@@ -12,12 +12,17 @@
 
 static void listening_tell(const struct dump *dump, const struct elem *elem)
 {
+	const struct elem *limited = elems_find(&dump->limited, elem, elem_key_compare);
 	struct rules_listening listening = {.listen = elem->key,
 		.number = elem->number,
 		.source = elem->source,
 		.refused_packets = elem->packets,
 		.refused_bytes = elem->bytes};
 
+	if (limited) {
+		listening.limited_packets = limited->packets;
+		listening.limited_bytes = limited->bytes;
+	}
 	memcpy(listening.name, elem->name, sizeof(listening.name));
 	dump->reader->listening(dump->reader->data, &listening);
 }
@@ -45,8 +50,11 @@ static int ports_read(struct dump *dump, uint8_t family)
 		err = dump_listen_set(dump, SET_LISTEN, family, &dump->listening);
 	if (!err && (reader->ingress || reader->client))
 		err = dump_listen_set(dump, SET_INGRESS, family, &dump->ingress);
+	if (!err && reader->listening)
+		err = dump_listen_set(dump, SET_LIMITED, family, &dump->limited);
 	if (err)
 		return err;
+	elems_sort(&dump->limited, elem_key_compare);
 	if (reader->listening)
 		tell_all(dump, &dump->listening, listening_tell);
 	if (reader->ingress)
@@ -64,7 +72,8 @@ static int streams_read(struct dump *dump, uint8_t family)
 		err = dump_clients(dump, family);
 	free(dump->listening.list);
 	free(dump->ingress.list);
-	dump->listening = dump->ingress = (struct elems){0};
+	free(dump->limited.list);
+	dump->listening = dump->ingress = dump->limited = (struct elems){0};
 	return err;
 }
 
@@ -98,8 +107,8 @@ static bool is_complete(const struct dump *dump)
 
 bool dump_parts_begin(const struct dump *dump, uint8_t family, struct dump_sizes *sizes)
 {
-	static const enum set_id sets[] = {SET_LISTEN, SET_INGRESS, SET_EGRESS, SET_RATE, SET_EXACT,
-		SET_ANY, SET_EXACT_RATE, SET_ANY_RATE, SET_WITHIN};
+	static const enum set_id sets[] = {SET_LISTEN, SET_INGRESS, SET_EGRESS, SET_RATE,
+		SET_LIMITED, SET_EXACT, SET_ANY, SET_EXACT_RATE, SET_ANY_RATE, SET_WITHIN};
 	uint32_t prefixes = 0;
 
 	*sizes = (struct dump_sizes){.resized = dump->rules->resized};

@@ -20,7 +20,7 @@ struct elem {
 	uint32_t number;    /* LISTEN, MARK, PEER, PEER_MARK */
 	struct endpoint data;	 /* INGRESS, EGRESS, PEER, PEER_FROM */
 	uint32_t timeout_ms;	 /* of consent; what is left when it was read */
-	uint64_t packets, bytes; /* LISTEN, EXACT, ANY, RATE, CONSENT */
+	uint64_t packets, bytes; /* LISTEN, EXACT, ANY, RATE, LIMITED, CONSENT */
 	uint64_t rate;		 /* RATE, CONSENT: bytes a second, 0: no limit */
 	char name[RULES_NAME];	 /* comment, may be empty */
 };

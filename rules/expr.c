@@ -247,21 +247,30 @@ void expr_limit(struct expr_rule *rule, uint32_t rate)
 	limit_fill(rule_extend(rule, "limit"), rate);
 }
 
-void expr_limit_each(struct expr_rule *rule, const char *set, uint32_t rate)
+/* The expression that each element has; NULL: out of memory. */
+static struct nftnl_expr *dynset_extend(struct expr_rule *rule, const char *set, const char *name)
 {
 	struct nftnl_expr *expr = rule_extend(rule, "dynset");
-	struct nftnl_expr *limit;
+	struct nftnl_expr *each = expr ? nftnl_expr_alloc(name) : NULL;
 
 	set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, EXPR_REG);
 	set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
 	set_text(rule, expr, NFTNL_EXPR_DYNSET_SET_NAME, set);
-	limit = expr ? nftnl_expr_alloc("limit") : NULL;
-	if (!limit) {
+	if (each)
+		nftnl_expr_add_expr(expr, NFTNL_EXPR_DYNSET_EXPRESSIONS, each);
+	else
 		rule->failed = true;
-		return;
-	}
-	limit_fill(limit, rate);
-	nftnl_expr_add_expr(expr, NFTNL_EXPR_DYNSET_EXPRESSIONS, limit);
+	return each;
+}
+
+void expr_limit_each(struct expr_rule *rule, const char *set, uint32_t rate)
+{
+	limit_fill(dynset_extend(rule, set, "limit"), rate);
+}
+
+void expr_count_each(struct expr_rule *rule, const char *set)
+{
+	dynset_extend(rule, set, "counter");
 }
 
 void expr_is_family(struct expr_rule *rule, uint8_t family)

@@ -49,8 +49,9 @@ void expr_limit(struct expr_rule *rule, uint32_t rate);
 /* What is more than so many bytes a second, as many at once. */
 void expr_limit_over(struct expr_rule *rule, uint64_t rate);
 void expr_counter(struct expr_rule *rule);
-/* The same limit as expr_limit's for each key of a dynamic set. */
+/* The same limit as expr_limit's, or a counter, for each key of a dynamic set. */
 void expr_limit_each(struct expr_rule *rule, const char *set, uint32_t rate);
+void expr_count_each(struct expr_rule *rule, const char *set);
 
 /* Which addresses of the packet are a key; ports are those of the same side. */
 enum expr_key { EXPR_DST, EXPR_SRC, EXPR_DST_AND_SADDR, EXPR_SRC_AND_DST };

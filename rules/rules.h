@@ -78,6 +78,8 @@ struct rules_listening {
 	char name[RULES_NAME];
 	uint64_t refused_packets; /* since the element was added */
 	uint64_t refused_bytes;
+	uint64_t limited_packets; /* dropped since then as more than its rate */
+	uint64_t limited_bytes;
 };
 struct rules_ingress {
 	struct endpoint listen;
@@ -108,7 +110,10 @@ struct rules_flow {
 	struct endpoint client;
 	struct endpoint punch;
 };
-/* A place of a stream: where senders send to, and the client that has it, family 0: none. */
+/*
+ * A place of a stream: where senders send to, and the client that has it, family 0: none. Or of
+ * family 0 itself: then the client is a peer.
+ */
 struct rules_spot {
 	struct endpoint listen, client;
 	bool rated; /* the stream has a rate */

@@ -15,6 +15,7 @@ struct place {
 	struct prefix source;
 	uint32_t timeout_ms;
 	uint64_t packets, bytes;
+	uint64_t limited_packets, limited_bytes;
 };
 
 struct sample {
@@ -24,12 +25,26 @@ struct sample {
 	struct place places[RULES_OPS_MAX];
 };
 
+static bool place_is_peer(const struct place *place)
+{
+	return !place->spot->listen.addr.family;
+}
+
+static const struct endpoint *place_key(const struct place *place)
+{
+	return place_is_peer(place) ? &place->spot->client : &place->spot->listen;
+}
+
 static bool place_is_in(const struct place *place, enum set_id set)
 {
 	bool rated = place->spot->rated;
 
+	if (place_is_peer(place) || set == SET_CONSENT)
+		return place_is_peer(place) && set == SET_CONSENT;
 	if (set == SET_LISTEN)
 		return true;
+	if (set == SET_LIMITED)
+		return rated;
 	if (!place->listening || !place->spot->client.addr.family)
 		return false;
 	return set == SET_RATE ? consent_is_apart(consent_set(&place->source, rated))
@@ -42,8 +57,15 @@ static void place_take(struct sample *sample, struct place *place, const struct 
 		.number = elem->number,
 		.source = elem->source,
 		.refused_packets = elem->packets,
-		.refused_bytes = elem->bytes};
+		.refused_bytes = elem->bytes,
+		.limited_packets = place->limited_packets,
+		.limited_bytes = place->limited_bytes};
 
+	if (elem->set == SET_LIMITED) {
+		place->limited_packets = elem->packets;
+		place->limited_bytes = elem->bytes;
+		return;
+	}
 	if (elem->set == SET_LISTEN) {
 		place->listening = true;
 		place->source = elem->source;
@@ -68,11 +90,11 @@ static int set_take(struct sample *sample, enum set_id set, uint8_t family)
 
 	for (size_t i = 0; i < sample->count; i++) {
 		struct place *place = &sample->places[i];
+		const struct endpoint *key = place_key(place);
 
-		if (place->spot->listen.addr.family != family || !place_is_in(place, set))
+		if (key->addr.family != family || !place_is_in(place, set))
 			continue;
-		keys[count] = (struct elem){
-			.set = set, .key = place->spot->listen, .source = place->source};
+		keys[count] = (struct elem){.set = set, .key = *key, .source = place->source};
 		of[count++] = place;
 	}
 	if (count)
@@ -111,11 +133,15 @@ static void clients_tell(const struct sample *sample)
 
 static int family_take(struct sample *sample, uint8_t family)
 {
-	int err = set_take(sample, SET_LISTEN, family);
+	int err = set_take(sample, SET_LIMITED, family);
 
+	if (!err)
+		err = set_take(sample, SET_LISTEN, family);
 	for (const enum set_id *set = consent_sets; !err && *set != SET_COUNT; set++)
 		err = set_take(sample, *set, family);
-	return err ? err : set_take(sample, SET_RATE, family);
+	if (!err)
+		err = set_take(sample, SET_RATE, family);
+	return err ? err : set_take(sample, SET_CONSENT, family);
 }
 
 int rules_sample(struct rules *rules, const struct rules_spot *spots, size_t count,

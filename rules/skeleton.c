@@ -32,7 +32,7 @@
 #define NFT_BIG_ENDIAN	      2
 
 #define OPENING_TIMEOUT 10000 /* milliseconds */
-#define OPENING_SIZE	65535
+#define EVAL_SIZE	65535 /* elements that packets may add */
 
 /* Seconds; the kernel's own are 30 and 120. */
 #define TIMEOUT_UNREPLIED 10
@@ -106,6 +106,12 @@ static const struct set_spec {
 		{
 			.name = {"rate4", "rate6"},
 			.comment = "counts, and keeps the rate",
+		},
+	[SET_LIMITED] =
+		{
+			.name = {"limited4", "limited6"},
+			.comment = "counts what was over the rate",
+			.flags = NFT_SET_EVAL,
 		},
 	[SET_INGRESS] =
 		{
@@ -252,10 +258,10 @@ static void set_fill(struct nftnl_set *set, const struct set_spec *spec, uint8_t
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, endpoint);
 		nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, size + 4u);
 	}
-	if (spec->flags & NFT_SET_EVAL) {
+	if (spec->flags & NFT_SET_EVAL)
+		nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, EVAL_SIZE);
+	if (spec->flags & NFT_SET_EVAL && spec->flags & NFT_SET_TIMEOUT)
 		nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, OPENING_TIMEOUT);
-		nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, OPENING_SIZE);
-	}
 }
 
 static bool set_comment(struct nftnl_set *set, const struct set_spec *spec)

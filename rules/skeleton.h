@@ -28,6 +28,7 @@ enum set_id {
 	SET_WITHIN,    /* consent: those from whose prefixes one may send; RATE counts */
 	SET_PREFIX,    /* the prefixes, as long as there is a client */
 	SET_RATE,      /* counter and limit of a listening endpoint */
+	SET_LIMITED,   /* counter of what was over the limit; packets add the endpoint */
 	SET_INGRESS,   /* listening endpoint to client */
 	SET_EGRESS,    /* client to the relay's end of its hole */
 	SET_CONSENT,   /* peers that may be sent to, with counter, limit and timeout */

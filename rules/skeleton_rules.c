@@ -60,6 +60,17 @@ static void add_verdict(struct batch *batch, const char *chain, uint8_t family, 
 	expr_end(&rule, batch);
 }
 
+/* Where it was sent to, when the set has room. */
+static void add_limited(struct batch *batch, const char *chain, uint8_t family)
+{
+	struct expr_rule rule;
+
+	expr_begin(&rule, chain);
+	expr_load_key(&rule, family, EXPR_DST);
+	expr_count_each(&rule, set_name(SET_LIMITED, family));
+	expr_end(&rule, batch);
+}
+
 static void add_drop(struct batch *batch, const char *chain)
 {
 	struct expr_rule rule;
@@ -152,6 +163,7 @@ static void add_raw_in(struct batch *batch)
 		add_errors_jump(batch, *f);
 
 		add_match(batch, rate, *f, SET_RATE, NULL);
+		add_limited(batch, rate, *f);
 		add_drop(batch, rate);
 		add_match(batch, chain_of(*f, CHAIN_WITHIN4, CHAIN_WITHIN6), *f, SET_PREFIX, rate);
 		add_match(batch, chain_of(*f, CHAIN_WITHIN4, CHAIN_WITHIN6), *f, SET_LISTEN,

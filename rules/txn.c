@@ -134,6 +134,17 @@ static int listen_add(struct txn *txn, int i)
 	return 0;
 }
 
+/* Most ports have none: it is looked for, so that the transaction stays small. */
+static int limited_remove(struct txn *txn, int i)
+{
+	struct elem elem = {.set = SET_LIMITED, .key = txn->ops[i].listen};
+	int err = elem_get(&txn->rules->nl, &elem, &elem);
+
+	if (!err)
+		elem_remove(txn, i, &elem);
+	return err == -ENOENT ? 0 : err;
+}
+
 static int listen_remove(struct txn *txn, int i)
 {
 	struct elem old, prefix;
@@ -148,7 +159,7 @@ static int listen_remove(struct txn *txn, int i)
 	elem_remove(txn, i, &old);
 	old.set = SET_MARK;
 	elem_remove(txn, i, &old);
-	return 0;
+	return limited_remove(txn, i);
 }
 
 static int client_add(struct txn *txn, int i)

@@ -153,6 +153,56 @@ START_TEST(test_shared_hopeless)
 }
 END_TEST
 
+static void sample(const char *client, uint64_t packets)
+{
+	struct rules_client counted = {
+		.client = endpoint(client), .packets = packets, .bytes = 100 * packets};
+
+	broker_sample(broker, &counted, now_ms);
+}
+
+static void assert_carried(uint64_t packets, int64_t media_ms)
+{
+	ck_assert_uint_eq(stream->carried.packets, packets);
+	ck_assert_uint_eq(stream->carried.bytes, 100 * packets);
+	ck_assert_int_eq(stream->carried.media_ms, media_ms);
+}
+
+/* A socket has one counter in the kernel, which is made anew with it, and outlives relayd. */
+START_TEST(test_shared_counts)
+{
+	struct straw *clients[2], *services[2];
+	struct rules_spot spots[PEERS];
+	size_t at = 0;
+	int64_t then_ms;
+
+	ck_assert_uint_eq(broker_spots(broker, &at, spots, PEERS), 0);
+	shared_pairs(clients, services);
+	at = 0;
+	ck_assert_uint_eq(broker_spots(broker, &at, spots, 2), 2);
+	ck_assert_uint_eq(broker_spots(broker, &at, spots, PEERS), 1);
+	ck_assert_uint_eq(broker_spots(broker, &at, spots, PEERS), 0);
+	sample("192.0.2.2:1002", 10);
+	assert_carried(10, 0);
+	ck_assert_uint_eq(stream->carried.rated_bytes, 1000);
+	sample("192.0.2.2:1002", 15);
+	then_ms = now_ms;
+	assert_carried(15, then_ms);
+	run(1000);
+	sample("192.0.2.2:1002", 15);
+	sample("192.0.2.99:1002", 99);
+	assert_carried(15, then_ms);
+	clients[0]->hello.bye = true;
+	say(clients[0]);
+	sample("192.0.2.1:1001", 99);
+	sample("192.0.2.2:1002", 3);
+	assert_carried(18, now_ms);
+	ck_assert_uint_eq(stream->carried.rated_bytes, 1000);
+	ck_assert_int_eq(stream_state(stream, now_ms), STREAM_LIVE);
+	ck_assert_int_eq(stream_state(stream, now_ms + STREAM_LIVE_MS), STREAM_WAITING);
+}
+END_TEST
+
 static Suite *broker_shared_suite(void)
 {
 	Suite *suite = suite_create("broker_shared");
@@ -164,6 +214,7 @@ static Suite *broker_shared_suite(void)
 	tcase_add_test(tcase, test_shared_restart);
 	tcase_add_test(tcase, test_shared_restart_alone);
 	tcase_add_test(tcase, test_shared_hopeless);
+	tcase_add_test(tcase, test_shared_counts);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

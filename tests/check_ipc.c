@@ -240,7 +240,8 @@ static size_t records_make(struct ipc_record *out)
 
 	memset(out, 0, RECORDS * sizeof(*out));
 	out[0].kind = IPC_LISTENING;
-	out[0].listening = (struct rules_listening){v4, 7, prefix("2001:db8::/32"), "cam1", 8, 9};
+	out[0].listening =
+		(struct rules_listening){v4, 7, prefix("2001:db8::/32"), "cam1", 8, 9, 10, 11};
 	out[1].kind = IPC_PUNCH;
 	out[1].punch.at = v6;
 	out[1].punch.raw = true;
@@ -273,6 +274,8 @@ START_TEST(test_records)
 	ck_assert_str_eq(records[0].listening.name, "cam1");
 	ck_assert_uint_eq(records[0].listening.refused_packets, 8);
 	ck_assert_uint_eq(records[0].listening.refused_bytes, 9);
+	ck_assert_uint_eq(records[0].listening.limited_packets, 10);
+	ck_assert_uint_eq(records[0].listening.limited_bytes, 11);
 	ck_assert(endpoint_equal(&records[1].punch.at, &sent[1].punch.at));
 	ck_assert(records[1].punch.raw);
 	ck_assert(endpoint_equal(&records[2].ingress.listen, &sent[2].ingress.listen));

@@ -53,6 +53,7 @@ START_TEST(test_probe_returns)
 	const struct endpoint client = slot->want.client;
 	const uint8_t nothing[STUN_TID] = {0};
 
+	slot->holder = endpoint(A).addr;
 	returns(STUN_INDICATION, nothing, NOW);
 	returns(STUN_SUCCESS, nothing, NOW);
 	assert_events("refused ");

@@ -46,8 +46,8 @@ END_TEST
 	"{\"name\":\"cam1\",\"state\":\"live\",\"engine\":\"conntrack\",\"origin\":\"runtime\","   \
 	"\"source\":\"first\",\"clients\":\"any\",\"rate\":2000000,"                               \
 	"\"quota\":\"50G/month\",\"used\":12300000000,\"raw_punch\":9199,"                         \
-	"\"expires\":86400,\"listen\":\"9099-9100\",\"refused\":3,\"moves\":1,\"ports\":[" ports   \
-	"]}"
+	"\"expires\":86400,\"listen\":\"9099-9100\",\"refused\":3,\"limited\":4,\"moves\":1,"      \
+	"\"ports\":[" ports "]}"
 #define ADDED                                                                                      \
 	"{\"ok\":true,\"stream\":" STREAM("") ",\"key\":\"" KEY "\",\"relays\":["                  \
 					      "\"203.0.113.7:3478\",\"[2001:db8::7]:3478\","       \
@@ -226,7 +226,7 @@ START_TEST(test_show)
 	ck_assert_str_eq(shell.out,
 		"cam1 is live\n"
 		"  ports 9099-9100, from first, clients any\n"
-		"  limited to 2.0 MB/s\n"
+		"  limited to 2.0 MB/s, 4 packets were more\n"
 		"  12.3 GB of 50G/month used\n"
 		"  raw punches at 9199: unproven\n"
 		"  expires Fri Jan  2 00:00:00 1970\n"

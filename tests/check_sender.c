@@ -233,10 +233,41 @@ START_TEST(test_no_hole)
 }
 END_TEST
 
+static void assert_refused(const char *from, const char *why)
+{
+	packet(from, true, NOW);
+	assert_events(why ? "refused " : "");
+	if (why)
+		ck_assert_str_eq(text, why);
+}
+
+/* Who may send is refused only when consent has run out, and of that another line tells. */
+START_TEST(test_refusals)
+{
+	assert_refused(A, NULL);
+	packet(A, false, NOW);
+	assert_events("sender ");
+	assert_refused(A2, NULL);
+	assert_refused(B, "another sender has the port");
+	stream->spec.source = SPEC_PREFIX;
+	stream->spec.prefix = (struct prefix){slot->sender.addr, 32};
+	assert_refused(A, NULL);
+	assert_refused(B, "not allowed by source");
+	stream->spec.source = SPEC_FIRST;
+	stream->lock = slot->sender.addr;
+	stream->lock_ms = NOW;
+	assert_refused(A, NULL);
+	assert_refused(B, "locked to its first sender");
+	slot_release(&table, slot);
+	assert_refused(A, "nobody has punched for it");
+}
+END_TEST
+
 /* Each newcomer is told of once, not each of its packets. */
 START_TEST(test_refused)
 {
-	stream->spec.source = SPEC_FIRST;
+	stream->spec.source = SPEC_PREFIX;
+	stream->spec.prefix = (struct prefix){endpoint("198.51.100.9:1").addr, 32};
 	for (int i = 0; i < 100; i++)
 		packet(B, true, NOW + i);
 	assert_events("refused ");
@@ -283,6 +314,7 @@ static Suite *sender_suite(void)
 	tcase_add_test(tcase, test_unheard);
 	tcase_add_test(tcase, test_holder_restart);
 	tcase_add_test(tcase, test_no_hole);
+	tcase_add_test(tcase, test_refusals);
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_foreign);
 	suite_add_tcase(suite, tcase);

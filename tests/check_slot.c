@@ -258,6 +258,23 @@ START_TEST(test_sample_anew)
 }
 END_TEST
 
+/* Of a client that is gone no rate is left, and the next one's media are live again. */
+START_TEST(test_sample_gone)
+{
+	struct slot *slot = add("cam1", "9099")->slots[0];
+
+	claim(slot, "192.0.2.9:1", NOW);
+	slot_sample(&table, slot, 10, 10000, NOW + 1000);
+	slot_expire(&table, NOW + CONSENT_MS);
+	ck_assert_uint_eq(slot->byte_rate, 0);
+	ck_assert_uint_eq(slot->bytes, 10000);
+	events[0] = '\0';
+	claim(slot, "192.0.2.9:2", NOW + CONSENT_MS);
+	slot_sample(&table, slot, 10, 10000, NOW + CONSENT_MS + 1000);
+	assert_events("punched:cam1 live:cam1 ");
+}
+END_TEST
+
 START_TEST(test_full)
 {
 	struct stream *stream = add("cam1", "9099-9101");
@@ -357,6 +374,7 @@ static Suite *slot_suite(void)
 	tcase_add_test(tcase, test_adopt_twice);
 	tcase_add_test(tcase, test_sample);
 	tcase_add_test(tcase, test_sample_anew);
+	tcase_add_test(tcase, test_sample_gone);
 	tcase_add_test(tcase, test_full);
 	tcase_add_test(tcase, test_state);
 	tcase_add_test(tcase, test_source);

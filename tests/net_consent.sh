@@ -7,7 +7,7 @@
 #                  tcpdump
 . "$(dirname "$0")/lib.sh"
 CONSENT=10
-plan 16
+plan 18
 
 # What went over the wire to the mapping that was punched for last: seconds from the last proof of
 # consent and from VANISHED to the last packet, and how many packets followed FROM.
@@ -103,6 +103,9 @@ stop punch-alive KILL
 VANISHED=$(now)
 seen "relayd alive" alive
 ok "relayd alive: it knows" wait_for 3 stream_is alive stale
+is "says so once, and nobody was refused" \
+	"$(grep -E ' (stale|refused)' "$T/relayd.err")" "relayd: alive:9099 stale"
+is "of the rate nothing is left" "$(pctl --json show alive >"$T/show.json" && json "$T/show.json" 'd["ports"][0]["rate"]')" 0
 
 ok "another one flows" begin dead 9100
 stop punch-dead KILL

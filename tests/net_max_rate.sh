@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# All streams together have no more than max-rate: what is more is dropped and counted, also after
-# relayd's death; a reload changes it, and without one the chain that keeps it is not there.
+# All streams together have no more than max-rate, and one no more than its rate: what is more is
+# dropped and counted, also after relayd's death; a reload changes max-rate, and without one the
+# chain that keeps it is not there.
 #
 #   sender --- net --- nat --- client: two players
 #               |
 #             relay
 . "$(dirname "$0")/lib.sh"
-plan 24
+plan 30
 
 RATE=200 SIZE=972                # packets a second of each stream, and what one carries
 PACKET=$((SIZE + 28))            # as the kernel counts it
@@ -50,6 +51,24 @@ within() {
 		'BEGIN { exit !(came <= rate * (took + 1.5)) }'
 }
 
+SENT=400
+
+# One with a rate, faster than that.
+media_at_rate() {
+	start client recv3 "$UDPTOOL" recv --bind 127.0.0.1:5003 --for 60 --idle 3
+	wait_for 5 udp_bound client 5003
+	in_ns sender "$UDPTOOL" send --from "$SENDER4:7003" --to "$RELAY4:9103" --count $SENT \
+		--rate $SENT --size $SIZE && finish recv3 60
+}
+
+of_cam3() { # FIELD
+	pctl --json show cam3 >"$T/cam3.json" && json "$T/cam3.json" "d[\"$1\"]"
+}
+
+all_counted() {
+	[ $(($(of_cam3 packets) + $(of_cam3 limited))) -eq $SENT ]
+}
+
 set_limit() { # BYTES
 	sed -i "s/^max-rate = .*/max-rate = $1/" "$T/relayd.conf" && pctl reload >"$T/reload.log"
 }
@@ -58,6 +77,7 @@ lab_up
 relayd_conf 'consent = 30' "max-rate = $LIMIT"
 stream_conf cam1 'listen = "9101"' "source = \"$SENDER4\""
 stream_conf cam2 'listen = "9102"' "source = \"$SENDER4\""
+stream_conf cam3 'listen = "9103"' "source = \"$SENDER4\"" "rate = $((20 * PACKET))"
 ok "relayd starts" relayd_start
 ok "the kernel keeps the limit" wait_for 5 limit_is "$LIMIT"
 is "relayd says which" "$(metric relayd_max_rate)" "$LIMIT"
@@ -74,10 +94,19 @@ is "all of it" "$(metric relayd_max_rate_dropped_packets_total)" $((RATE * 10 - 
 ok "it has a name" names_it
 ok "the log says so once" [ "$(grep -c 'rate_full: all streams together' "$T/relayd.err")" -eq 1 ]
 
+punch cam3 5003 9103
+ok "a stream with a rate" wait_for 5 stream_is cam3 ready
+ok "has more sent than that: each packet has passed or is counted" eval 'media_at_rate && wait_for 5 all_counted'
+is "what has passed has come" "$(json "$T/recv3.log" 'd["distinct"]')" "$(of_cam3 packets)"
+LIMITED=$(of_cam3 limited)
+ok "and most has not, but nobody was refused" eval '[ "$LIMITED" -gt $((SENT / 2)) ] && [ "$(of_cam3 refused)" -eq 0 ]'
+is "the metrics say so" "$(metric 'relayd_stream_limited_packets_total{stream="cam3"}')" "$LIMITED"
+
 relayd_kill
 ok "without relayd" limit_is "$LIMIT"
 ok "killed and started again" relayd_start
 ok "it holds" limit_is "$LIMIT"
+ok "and nothing is forgotten" wait_for 5 counts 'relayd_stream_limited_packets_total{stream="cam3"}' "$LIMITED"
 
 ok "a higher one" set_limit "$HIGHER"
 ok "is the kernel's" wait_for 5 limit_is "$HIGHER"

@@ -9,7 +9,7 @@
 { kill -KILL "$GUARD"; } 2>/dev/null
 P=pp$$
 lab_guard
-plan 55
+plan 57
 
 TOOL=${RULES_TOOL:-$BUILD/tests/rules_tool}
 [ -x "$TOOL" ] || bail "no $TOOL"
@@ -197,6 +197,8 @@ run() { # IP-VERSION A B PUNCH-OF-A PUNCH-OF-B
 	ok "IPv$v: which is read back" eval "tool read | grep -Fqx 'flow 9 $ha $pa $hb $pb'"
 	before=$(value "client pair ${ha//[\[\]]/.}" packets)
 	ok "IPv$v: what comes back is counted" test "${before:-0}" -gt 0
+	is "IPv$v: as a sample says" \
+		"$(tool "sample $ha" | sed -n 's/.* packets \([0-9]*\) .*/\1/p')" "$before"
 	tool settle >/dev/null
 	is "IPv$v: the second look leaves the flow alone" "$(flow_count)" 1
 

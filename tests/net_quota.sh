@@ -77,9 +77,9 @@ ok "it got no more than flows between two samples" [ $over -le $((4 * RATE * PAC
 relayd_kill
 ok "killed and started again" relayd_start
 ok "it is still over its quota" stream_is cam1 over-quota
-received=$(metric 'relayd_stream_packets{stream="cam1"}')
+received=$(metric 'relayd_stream_packets_total{stream="cam1"}')
 ok "the client's punches do not help" wait_for 20 counts 'relayd_punches_total{result="over_quota"}' 1
-is "and nothing more has flowed" "$(metric 'relayd_stream_packets{stream="cam1"}')" "$received"
+is "and nothing more has flowed" "$(metric 'relayd_stream_packets_total{stream="cam1"}')" "$received"
 
 sed -i "s|quota = \"$QUOTA\"|quota = \"1T\"|" "$T/relayd.conf"
 ok "with a larger quota" pctl reload

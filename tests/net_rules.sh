@@ -3,7 +3,7 @@
 # speaks to the library, nft and conntrack are witnesses. tests/ruleslab.sh has the hosts.
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/ruleslab.sh"
-plan 69
+plan 72
 
 rules_up
 tool_start
@@ -104,6 +104,12 @@ finish rate 8
 got=$(json "$T/rate.log" 'd["distinct"]')
 figure "of 2000 packets of 200 bytes in a second, at 50000 bytes a second, passed" "$got"
 ok "the kernel keeps the rate" test "$got" -gt 400 -a "$got" -lt 900
+is "and counts what it drops" "$(value "listening cam $L4" limited)" $((2000 - $(value "client cam $C4" packets)))
+is "as a sample says" "$(sampled "$C4" "$L4" 50000)" \
+	"$(value "listening cam $L4" limited) $(value "client cam $C4" packets)"
+tool "unlisten $L4" commit >/dev/null
+tool "listen cam $L4 7 any" commit >/dev/null
+is "until nobody listens there" "$(value "listening cam $L4" limited)" 0
 tool "ingress cam $L4 $C4 any 60000 0" "flush $C4 $P4" commit >/dev/null
 
 echo_start c4 client "$C4"

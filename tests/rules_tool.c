@@ -13,6 +13,8 @@
  *   commit        what was collected, as one transaction: "ok", or "error -CODE OP TEXT"
  *   fill N        N streams in as few transactions as it takes
  *   read          everything that the kernel holds, then "."
+ *   sample CLIENT             the counters of a peer, then "."; or
+ *   sample CLIENT LISTEN RATE of a port and its client
  *   watch N MS    until N events or so long; each is printed, then "."
  *   changes MS    what others do to the table, until they do something or so long
  *   mend          what is not an element is made as it should be
@@ -104,10 +106,11 @@ static void listening_print(void *data, const struct rules_listening *l)
 	char listen[ENDPOINT_TEXT], source[PREFIX_TEXT];
 
 	(void)data;
-	printf("listening %s %s %u %s refused %llu %llu\n", l->name,
+	printf("listening %s %s %u %s refused %llu %llu limited %llu %llu\n", l->name,
 		endpoint_format(&l->listen, listen), l->number,
 		l->source.bits ? prefix_format(&l->source, source) : "any",
-		(unsigned long long)l->refused_packets, (unsigned long long)l->refused_bytes);
+		(unsigned long long)l->refused_packets, (unsigned long long)l->refused_bytes,
+		(unsigned long long)l->limited_packets, (unsigned long long)l->limited_bytes);
 }
 
 static void punch_print(void *data, const struct endpoint *at, bool raw)
@@ -161,6 +164,18 @@ static void tool_read(struct tool *tool)
 	const struct rules_reader reader = {listening_print, punch_print, ingress_print,
 		client_print, flow_print, peer_print, tool, NULL, NULL};
 	int err = rules_read(tool->rules, &reader);
+
+	if (err)
+		printf("failed %d\n", err);
+	puts(".");
+}
+
+static void tool_sample(struct tool *tool, const struct rules_op *op)
+{
+	const struct rules_spot spot = {op->listen, op->client, op->rate != 0};
+	const struct rules_reader reader = {
+		.listening = listening_print, .client = client_print, .data = tool};
+	int err = rules_sample(tool->rules, &spot, 1, &reader);
 
 	if (err)
 		printf("failed %d\n", err);
@@ -267,6 +282,15 @@ static bool field_parse(struct rules_op *op, char field, const char *word)
 	return false;
 }
 
+static bool fields_parse(struct rules_op *op, const char *fields, char *words[], int count)
+{
+	bool good = true;
+
+	for (int i = 0; fields[i] && i < count; i++)
+		good &= field_parse(op, fields[i], words[i]);
+	return good;
+}
+
 static bool op_parse(struct rules_op *op, const char *verb, char *words[], int count)
 {
 	static const struct {
@@ -289,7 +313,6 @@ static bool op_parse(struct rules_op *op, const char *verb, char *words[], int c
 		{"unpeer", "cp", RULES_UNPEER},
 	};
 	const char *fields = NULL;
-	bool good = true;
 
 	*op = (struct rules_op){0};
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -297,13 +320,12 @@ static bool op_parse(struct rules_op *op, const char *verb, char *words[], int c
 			fields = verbs[i].fields;
 			op->kind = verbs[i].kind;
 		}
-	for (int i = 0; fields && fields[i] && i < count; i++)
-		good &= field_parse(op, fields[i], words[i]);
-	return fields && good;
+	return fields && fields_parse(op, fields, words, count);
 }
 
 static void line_run(struct tool *tool, char *line)
 {
+	struct rules_op op = {0};
 	char *words[8], *verb = strtok(line, " \n"), *word;
 	int count = 0;
 
@@ -316,6 +338,8 @@ static void line_run(struct tool *tool, char *line)
 			puts("ok");
 	} else if (!strcmp(verb, "read")) {
 		tool_read(tool);
+	} else if (!strcmp(verb, "sample") && count && fields_parse(&op, "clr", words, count)) {
+		tool_sample(tool, &op);
 	} else if (!strcmp(verb, "watch") && count == 2) {
 		tool_watch(tool, atoi(words[0]), atoi(words[1]));
 	} else if (!strcmp(verb, "fill") && count == 1) {

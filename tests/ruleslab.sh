@@ -161,6 +161,10 @@ value() { # LINE-BEGINNING WORD
 	tool read | sed -n "s/^$1.* $2 \([0-9]*\).*/\1/p"
 }
 
+sampled() { # CLIENT LISTEN RATE: what was over the rate, and what was not
+	tool "sample $*" | sed -n 's/.* limited \([0-9]*\) .*/\1/p; s/.* packets \([0-9]*\) .*/\1/p' | xargs
+}
+
 consent_is_kept() { # consent that is begun anew keeps what was counted and the limit
 	local packets
 	tool "ingress cam $L4 $C4 any $(seconds 5000) 70000" commit
