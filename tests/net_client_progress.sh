@@ -16,16 +16,6 @@ command -v tmux >/dev/null || bail "no tmux"
 
 SHOWS_IN=15
 
-cat >"$T/echo.py" <<'PYTHON'
-import socket
-
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind(("127.0.0.1", 8000))
-while True:
-    data, addr = sock.recvfrom(2000)
-    sock.sendto(data, addr)
-PYTHON
-
 cat >"$T/talk.py" <<'PYTHON'
 import socket, time
 
@@ -180,7 +170,7 @@ run "clear; $PUNCHCTL serve game@$RELAY4 --key-file $T/game.key --to 8000"
 shows "serve waits for peers" '^game: waiting for peers$'
 SCREEN=client
 shows "connect has one" '^game: a peer serves; waiting for a program at 127\.0\.0\.1:9000$'
-start service echo "$PYTHON" "$T/echo.py"
+start service echo "$PYTHON" "$TOP/tests/echo.py" 127.0.0.1 8000
 wait_for 5 udp_bound service 8000
 start client talk "$PYTHON" "$T/talk.py"
 shows "the relay carries" '^game: relayed(, searching for a direct path)?, [0-9.]+ k?B/s in, [0-9.]+ k?B/s out$'

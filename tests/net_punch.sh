@@ -148,13 +148,6 @@ came_to() { # N
 	[ "$(came)" -ge "$1" ]
 }
 
-net_side() { # pid of the child of the two
-	local pid
-	for pid in $(relayd_pids); do
-		relayd_pids | grep -qx "$(sed -n 's/^PPid:\t//p' "/proc/$pid/status")" && echo "$pid"
-	done
-}
-
 other_net_side() { # PID
 	local pid
 	pid=$(net_side)

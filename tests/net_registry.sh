@@ -66,13 +66,6 @@ kept() {
 	[ -z "$(comm -23 "$T/promised" "$T/listed")" ]
 }
 
-net_side() { # the child of the two
-	local pid
-	for pid in $(relayd_pids); do
-		[ "$pid" = "$(pid_of relayd)" ] || echo "$pid"
-	done
-}
-
 at_least() { # LINES
 	[ "$(grep -c . "$T/adding.log")" -ge "$1" ]
 }

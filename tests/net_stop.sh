@@ -6,10 +6,6 @@
 . "$(dirname "$0")/lib.sh"
 plan 3
 
-net_side() {
-	pgrep -P "$(pid_of relayd)"
-}
-
 end_net_side() {
 	wait_for 5 net_side >/dev/null || return
 	kill -KILL "$(net_side | head -n 1)" 2>/dev/null

@@ -72,10 +72,6 @@ across() { # WHAT CMD...
 	is "$what: nothing is lost" "$((SENT - GOT))" 0
 }
 
-net_side() {
-	pgrep -P "$(pid_of relayd)"
-}
-
 net_side_is_new() { # PID
 	[ -n "$(net_side)" ] && [ "$(net_side)" != "$1" ] && relayd_answers
 }
