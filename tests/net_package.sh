@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# The Debian packages: built, looked through by lintian, installed, upgraded, removed and purged in
-# a machine with systemd.
+# The Debian packages: built and installed as README.md says, looked through by lintian; then installed,
+# upgraded as docs/operations.md says, removed and purged in a machine that has seen none.
 #
 #   relay (a machine with systemd) --- net
+#   here (a machine with systemd, and this tree) --- net
 #
 # check: timeout 600
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/machine.sh"
+. "$TOP/tests/docs.sh"
+DOCS_LIMIT=500
+DOCS_ENV+=(DEB_BUILD_OPTIONS="nocheck parallel=2")
 
-why=$(machine_possible) || {
-	plan 1
-	skip "the packages" "$why"
-	exit
-}
-plan 32
+machine_needed "the packages"
+plan 36
 
-# What files there are but for logs and caches, and who may log in.
+# What files there are but for logs, caches and what apt notes for itself, and who may log in.
 everything() {
-	machine relay find / -xdev \( -path /var/log -o -path /var/cache -o -path /tmp -o -path /var/tmp \) \
+	machine relay find / -xdev \( -path /var/log -o -path /var/cache -o -path /var/lib/apt -o -path /tmp -o -path /var/tmp \) \
 		-prune -o -print | sort
 	machine relay sort /etc/passwd /etc/group /etc/shadow /etc/gshadow
 }
@@ -67,13 +67,19 @@ arch=$(dpkg --print-architecture)
 relay=$T/packages/punchrelay_${version}_$arch.deb
 client=$T/packages/punchrelay-client_${version}_$arch.deb
 next=("/tmp/punchrelay_${version}_$arch.next.deb" "/tmp/punchrelay-client_${version}_$arch.next.deb")
-ok "the packages are built" env DEB_BUILD_OPTIONS="nocheck parallel=2" "$TOP/scripts/package" "$T/packages"
+host_up net && forwarding_on net && public_host relay eth0 "$RELAY4" "$RELAY6" &&
+	public_host here eth0 "$SENDER4" || bail "no network"
+ok "a machine boots" docs_machine here
+ok "it has the tree" docs_fetched
+ok "the packages are built and installed" docs_run README.md "Installing"
+is "relayd runs, and will after a boot" \
+	"$(docs_root here systemctl show -P ActiveState -P UnitFileState relayd | xargs)" "active enabled"
+mkdir "$T/packages" && docs_root here sh -c "cd '$TOP/build' && tar -c punchrelay*" | tar -x -C "$T/packages"
 ok "lintian has nothing to say" lintian --allow-root --fail-on error,warning,info --display-info \
 	"$T/packages"/*.changes
 ok "their next versions" eval 'next_of "$relay" && next_of "$client"'
 
-host_up net && forwarding_on net && public_host relay eth0 "$RELAY4" "$RELAY6"
-ok "a machine boots" machine_up relay
+ok "another machine boots" docs_machine relay
 copy_in "$relay" "$client" "${relay%.deb}.next.deb" "${client%.deb}.next.deb"
 everything >"$T/before"
 
@@ -105,7 +111,13 @@ printf 'stream "cam2" {\n\tlisten = "9101"\n\tkey = "MDEyMzQ1Njc4OWFiY2RlZg=="\n
 	machine relay sh -c 'cat >>/etc/relayd.conf'
 machine relay chmod 600 /etc/relayd.conf && machine relay chown relayd /etc/relayd.conf
 before=$(unit MainPID)
-ok "the next versions install" packages --force-confold -i "${next[@]}"
+for deb in "$relay" "$client"; do
+	cp "${deb%.deb}.next.deb" "$T/home/relay/${deb##*/}"
+done
+ok "the next versions install, as the page says" docs_run docs/operations.md "Upgrade"
+is "and are what runs" "$(machine relay dpkg-query -W -f '${Version} ' punchrelay punchrelay-client)" \
+	"$version+next $version+next "
+rm "$T/home/relay"/*.deb
 ok "the configuration is as the administrator has left it" file_has /etc/relayd.conf cam2
 is "and so is its mode" "$(mode_of /etc/relayd.conf)" "relayd:relayd 600"
 ok "the new default lies beside it" file_has /etc/relayd.conf.dpkg-dist 'a new default'
