@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/file.h"
 #include "common/mac.h"
 
 __attribute__((format(printf, 2, 0))) static int refuse(
@@ -15,12 +16,12 @@ __attribute__((format(printf, 2, 0))) static int refuse(
 	return -EINVAL;
 }
 
-static int key_read(FILE *file, const char *path, char key[static KEY_FILE_KEY], bool *exposed,
-	char why[static KEY_FILE_WHY])
+static int key_read(
+	FILE *file, const char *path, char key[static KEY_FILE_KEY], char why[static KEY_FILE_WHY])
 {
-	struct stat st;
 	size_t len;
 
+	setvbuf(file, NULL, _IONBF, 0); /* the key is not to stay in a buffer */
 	if (!fgets(key, KEY_FILE_KEY, file))
 		return refuse(why, "%.180s is empty; the key is its first line", path);
 	len = strcspn(key, "\r\n");
@@ -32,23 +33,26 @@ static int key_read(FILE *file, const char *path, char key[static KEY_FILE_KEY],
 			"the first line of %.100s is not a key; `punchctl key` at the relay makes "
 			"one",
 			path);
-	*exposed = fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH);
 	return 0;
 }
 
-int key_file_read(const char *path, char key[static KEY_FILE_KEY], bool *exposed,
+int key_file_read(const char *path, bool pipe, char key[static KEY_FILE_KEY], struct stat *st,
 	char why[static KEY_FILE_WHY])
 {
-	FILE *file = fopen(path, "re");
-	int ret;
+	int fd = file_open(path, pipe, st), ret;
+	FILE *file;
 
-	if (!file) {
-		ret = -errno;
-		snprintf(why, KEY_FILE_WHY, "%.180s: %.60s", path, strerror(errno));
-		return ret;
+	if (fd < 0) {
+		snprintf(why, KEY_FILE_WHY, "%.180s: %.60s", path, file_error(fd));
+		return fd;
 	}
-	setvbuf(file, NULL, _IONBF, 0); /* the key is not to stay in a buffer */
-	ret = key_read(file, path, key, exposed, why);
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		snprintf(why, KEY_FILE_WHY, "%.180s: %.60s", path, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	ret = key_read(file, path, key, why);
 	fclose(file);
 	if (ret < 0)
 		mac_wipe(key, KEY_FILE_KEY);

@@ -4,15 +4,15 @@
 #define COMMON_KEY_FILE_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #define KEY_FILE_KEY 129 /* with the zero */
 #define KEY_FILE_WHY 256
 
 /*
- * 0, or -errno with the reason, key wiped. *exposed: everybody on this host may read it; a pipe, as
- * a shell makes one, never is.
+ * 0 and what the file is in *st, or -errno with the reason, key wiped. `pipe` as in file_open().
  */
-int key_file_read(const char *path, char key[static KEY_FILE_KEY], bool *exposed,
+int key_file_read(const char *path, bool pipe, char key[static KEY_FILE_KEY], struct stat *st,
 	char why[static KEY_FILE_WHY]);
 
 #endif

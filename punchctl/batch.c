@@ -203,7 +203,7 @@ static int ask_once(struct run *run, size_t first, size_t *count)
 	int status = daemon_send_line(&run->daemon, line, len);
 
 	if (!status)
-		status = daemon_receive(&run->daemon, DAEMON_REPLY_MS, &reply);
+		status = daemon_answer(&run->daemon, &reply);
 	if (status)
 		return status;
 	if (json_is_true(json_object_get(reply, "ok"))) {
@@ -252,7 +252,7 @@ static void undo(struct run *run)
 
 static int ask(struct run *run)
 {
-	int status = daemon_open(&run->daemon, run->context->socket);
+	int status = daemon_open(&run->daemon, run->context);
 	size_t count = 0;
 
 	if (status)

@@ -9,6 +9,7 @@
 struct cmd_context {
 	const char *socket; /* --socket, or the default path */
 	bool json;	    /* --json */
+	int reply_ms;	    /* for so long relayd may be silent; 0: DAEMON_REPLY_MS */
 };
 
 enum cmd_status { CMD_DONE = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_NO_DAEMON = 3, CMD_UNKNOWN = 4 };

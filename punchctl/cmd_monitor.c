@@ -35,13 +35,13 @@ static void print_event(const json_t *event)
 static int begin(const struct cmd_context *context, struct daemon *daemon, bool *refused)
 {
 	json_t *reply = NULL;
-	int status = daemon_open(daemon, context->socket);
+	int status = daemon_open(daemon, context);
 
 	if (status)
 		return status;
 	status = daemon_send(daemon, args_request("monitor", NULL));
 	if (!status)
-		status = daemon_receive(daemon, DAEMON_REPLY_MS, &reply);
+		status = daemon_answer(daemon, &reply);
 	if (!status) {
 		status = daemon_check(&reply);
 		*refused = status;
@@ -57,7 +57,7 @@ static void follow(const struct cmd_context *context, struct daemon *daemon)
 {
 	json_t *event;
 
-	while (!ferror(stdout) && !daemon_receive(daemon, -1, &event)) {
+	while (!ferror(stdout) && !daemon_event(daemon, &event)) {
 		if (context->json)
 			out_json(event);
 		else

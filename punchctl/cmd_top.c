@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,13 +12,15 @@
 #include "punchctl/top.h"
 #include "punchctl/top_screen.h"
 
-#define LOOK_MS 1000
+#define LOOK_MS	 1000
+#define REPLY_MS 2000 /* meanwhile no key is answered */
 /* A look at very many streams takes its time; it may have a fourth of ours and relayd's. */
 #define LOOK_SHARE 4
 #define TROUBLE	   256
+#define ESC	   27
 
 struct view {
-	const struct cmd_context *context;
+	struct cmd_context context;
 	struct top top;
 	struct top_screen screen;
 	json_t *explained; /* owned */
@@ -54,7 +57,7 @@ static void look_why(struct view *view)
 {
 	json_t *reply;
 
-	if (daemon_ask(view->context, args_request("explain", view->top.selected), &reply))
+	if (daemon_ask(&view->context, args_request("explain", view->top.selected), &reply))
 		return;
 	json_decref(view->explained);
 	view->explained = reply;
@@ -68,7 +71,7 @@ static void look(struct view *view)
 	int status;
 
 	*view->trouble = '\0';
-	status = daemon_ask_streams(view->context, list_request(), take, &view->top);
+	status = daemon_ask_streams(&view->context, list_request(), take, &view->top);
 	if (!status) {
 		top_end(&view->top);
 		view->screen.looked = time(NULL);
@@ -97,9 +100,9 @@ static void take_letter(struct view *view, int key)
 	char *filter = view->top.filter;
 	size_t len = strlen(filter);
 
-	if (key == '\n' || key == KEY_ENTER || key == 27)
+	if (key == '\n' || key == KEY_ENTER || key == ESC)
 		view->screen.typing = false;
-	if (key == 27)
+	if (key == ESC)
 		*filter = '\0';
 	else if ((key == KEY_BACKSPACE || key == 127 || key == '\b') && len)
 		filter[len - 1] = '\0';
@@ -120,7 +123,7 @@ static void move_by(struct view *view, long by)
 
 static bool take_move(struct view *view, int key)
 {
-	const long page = (long)top_screen_rows(), all = (long)view->top.shown_count;
+	const long page = (long)top_screen_rows(), all = LONG_MAX / 2;
 
 	switch (key) {
 	case KEY_UP:
@@ -186,14 +189,17 @@ static void take_key(struct view *view, int key)
 		view->screen.paused = !view->screen.paused;
 	} else if (key == 'h' || key == '?') {
 		go_to(view, TOP_PAGE_HELP);
-	} else if (key == 27 && view->screen.page != TOP_PAGE_LIST) {
+	} else if (key == ESC && view->screen.page != TOP_PAGE_LIST) {
 		go_to(view, TOP_PAGE_LIST);
+	} else if (key == ESC) {
+		*view->top.filter = '\0';
+		top_arrange(&view->top);
 	} else if (!take_move(view, key) && view->screen.page == TOP_PAGE_LIST) {
 		take_list_key(view, key);
 	}
 }
 
-/* Keys are answered at once, streams are asked for when it is time. */
+/* Keys are answered at once but while relayd is asked, which is done when it is time. */
 static void run_view(struct view *view)
 {
 	while (!view->done) {
@@ -219,7 +225,7 @@ static void run_view(struct view *view)
 
 static int run(const struct cmd_context *context, int argc, char **argv)
 {
-	struct view view = {.context = context};
+	struct view view = {.context = *context};
 	const char *term = getenv("TERM");
 	int status = args_none(&cmd_top, argc, argv);
 
@@ -235,7 +241,8 @@ static int run(const struct cmd_context *context, int argc, char **argv)
 	top_init(&view.top);
 	view.screen.trouble = view.trouble;
 	/* A relayd that is away at the start is a mistake, one that goes later comes back. */
-	status = daemon_ask_streams(context, list_request(), take, &view.top);
+	view.context.reply_ms = REPLY_MS;
+	status = daemon_ask_streams(&view.context, list_request(), take, &view.top);
 	if (!status && !top_screen_open()) {
 		log_error("top cannot draw on a terminal of the type \"%s\"", term ? term : "");
 		status = CMD_FAILED;

@@ -12,6 +12,7 @@
 #include "punchctl/out.h"
 
 #define TOKEN_LEN 32
+#define REPLY_MS  1000
 
 /* What every command takes, in the words of a usage. */
 static const char common[] = "[--socket FILE] [--json] [--help]";
@@ -134,10 +135,10 @@ static void offer_stream(void *data, const char *text, size_t len)
 	json_decref(stream);
 }
 
-/* Without a daemon there are none. */
+/* Without a daemon there are none, nor from one that keeps who types waiting. */
 static void offer_streams(struct line *line)
 {
-	const struct cmd_context context = {.socket = line->socket};
+	const struct cmd_context context = {.socket = line->socket, .reply_ms = REPLY_MS};
 	json_t *request = args_request("list", NULL);
 
 	json_object_set_new(request, "brief", json_true());

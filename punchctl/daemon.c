@@ -13,11 +13,11 @@
 #include "common/log.h"
 #include "punchctl/out.h"
 
-int daemon_open(struct daemon *daemon, const char *socket_path)
+int daemon_open(struct daemon *daemon, const struct cmd_context *context)
 {
-	static const struct timeval wait = {.tv_sec = DAEMON_REPLY_MS / 1000};
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	const char *path = socket_path ? socket_path : DAEMON_SOCKET;
+	const char *path = context->socket ? context->socket : DAEMON_SOCKET;
+	struct timeval wait;
 
 	if (!*path) {
 		log_error("--socket lacks its path");
@@ -28,6 +28,8 @@ int daemon_open(struct daemon *daemon, const char *socket_path)
 		return CMD_USAGE;
 	}
 	strcpy(sa.sun_path, path);
+	daemon->reply_ms = context->reply_ms ? context->reply_ms : DAEMON_REPLY_MS;
+	wait = (struct timeval){daemon->reply_ms / 1000, daemon->reply_ms % 1000 * 1000};
 	daemon->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	/* connect() waits too: for room in the queue of a relayd that hangs. */
 	setsockopt(daemon->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
@@ -109,7 +111,7 @@ static int feed(struct daemon *daemon, int timeout_ms)
 	return CMD_DONE;
 }
 
-int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply)
+static int receive(struct daemon *daemon, int timeout_ms, json_t **reply)
 {
 	char why[160];
 	int status;
@@ -127,6 +129,16 @@ int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply)
 		if (status)
 			return status;
 	}
+}
+
+int daemon_answer(struct daemon *daemon, json_t **reply)
+{
+	return receive(daemon, daemon->reply_ms, reply);
+}
+
+int daemon_event(struct daemon *daemon, json_t **event)
+{
+	return receive(daemon, -1, event);
 }
 
 int daemon_check(json_t **reply)
@@ -147,14 +159,14 @@ int daemon_request(struct daemon *daemon, json_t *request, json_t **reply)
 	int status = daemon_send(daemon, request);
 
 	if (!status)
-		status = daemon_receive(daemon, DAEMON_REPLY_MS, reply);
+		status = daemon_answer(daemon, reply);
 	return status ? status : daemon_check(reply);
 }
 
 int daemon_ask(const struct cmd_context *context, json_t *request, json_t **reply)
 {
 	struct daemon daemon;
-	int status = daemon_open(&daemon, context->socket);
+	int status = daemon_open(&daemon, context);
 
 	if (status) {
 		json_decref(request);
@@ -252,7 +264,7 @@ static int streams_receive(struct streams *streams, struct daemon *daemon)
 		ssize_t len = 0;
 
 		status = streams_room(streams, 65536);
-		if (!status && poll(&pollfd, 1, DAEMON_REPLY_MS) > 0)
+		if (!status && poll(&pollfd, 1, daemon->reply_ms) > 0)
 			len = recv(daemon->fd, streams->text + streams->len, 65536, 0);
 		else
 			len = -1;
@@ -274,7 +286,7 @@ int daemon_ask_streams(const struct cmd_context *context, json_t *request,
 	struct streams streams = {.each = each, .data = data};
 	struct daemon daemon;
 	json_t *reply = NULL;
-	int status = daemon_open(&daemon, context->socket);
+	int status = daemon_open(&daemon, context);
 
 	if (status) {
 		json_decref(request);
@@ -284,7 +296,7 @@ int daemon_ask_streams(const struct cmd_context *context, json_t *request,
 	if (!status)
 		status = streams_receive(&streams, &daemon);
 	if (status == -1) {
-		status = daemon_receive(&daemon, DAEMON_REPLY_MS, &reply);
+		status = daemon_answer(&daemon, &reply);
 		if (!status)
 			status = daemon_check(&reply);
 		json_decref(reply);

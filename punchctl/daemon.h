@@ -11,7 +11,7 @@
 #define DAEMON_SOCKET "/run/relayd/relayd.sock"
 
 struct daemon {
-	int fd;
+	int fd, reply_ms;
 	struct ctl_reader reader;
 };
 
@@ -22,13 +22,15 @@ struct daemon {
  * Each returns an enum cmd_status and has said what is wrong on stderr. The request is released;
  * the reply is the caller's, and is set only with CMD_DONE.
  */
-int daemon_open(struct daemon *daemon, const char *socket);
+int daemon_open(struct daemon *daemon, const struct cmd_context *context);
 void daemon_close(struct daemon *daemon);
 int daemon_send(struct daemon *daemon, json_t *request);
 /* A whole line, which is wiped and freed; NULL: memory is short. */
 int daemon_send_line(struct daemon *daemon, char *line, size_t len);
-/* Waits for the next object; -1 in timeout_ms waits for ever. CMD_FAILED when relayd hangs up. */
-int daemon_receive(struct daemon *daemon, int timeout_ms, json_t **reply);
+/* The next object, an answer or, from who waits for ever, an event. CMD_FAILED when relayd hangs
+ * up. */
+int daemon_answer(struct daemon *daemon, json_t **reply);
+int daemon_event(struct daemon *daemon, json_t **event);
 /* CMD_DONE if it is {"ok":true,..}; otherwise the reply is released. */
 int daemon_check(json_t **reply);
 /* Sends, and waits for {"ok":true,..}; anything else is CMD_FAILED. */

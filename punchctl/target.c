@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/file.h"
 #include "common/key_file.h"
 #include "common/log.h"
 #include "common/mac.h"
@@ -124,10 +126,19 @@ int target_resolve(struct target *target, char why[static TARGET_WHY])
 
 int target_read_key(const char *path, char key[static TARGET_KEY], char why[static TARGET_WHY])
 {
-	bool exposed;
-	int ret = key_file_read(path, key, &exposed, why);
+	char fault[FILE_WHY];
+	struct stat st;
+	int ret = key_file_read(path, true, key, &st, why);
+	bool root = geteuid() == 0; /* who may be somebody under sudo, with a file of his own */
 
-	if (ret == 0 && exposed)
+	if (ret < 0)
+		return ret;
+	if (file_is_foreign(&st, path, root ? st.st_uid : 0, root ? st.st_gid : 0, fault)) {
+		mac_wipe(key, TARGET_KEY);
+		snprintf(why, TARGET_WHY, "%.50s: %s", path, fault);
+		return -EPERM;
+	}
+	if (file_is_public(&st))
 		log_warning("%s can be read by everybody; chmod 600 mends it", path);
-	return ret;
+	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #define FOOT_LINES 1
 #define GAP	   2 /* between columns */
 #define CELL	   64
+#define NAME_MIN   8
 #define SPARK_MIN  10
 #define CLOCK	   8 /* columns */
 #define SPARK_MAX  TOP_HISTORY
@@ -110,6 +112,7 @@ static int total_width(const struct layout *layout)
 static void lay_out(
 	struct layout *layout, const struct top *top, size_t first, size_t rows, int columns)
 {
+	int *name = &layout->width[TOP_COL_NAME];
 	char text[CELL];
 
 	for (int c = 0; c < TOP_COLUMNS; c++) {
@@ -124,6 +127,10 @@ static void lay_out(
 	for (size_t i = 0; i < sizeof(dispensable) / sizeof(dispensable[0]); i++)
 		if (total_width(layout) + SPARK_MIN > columns)
 			layout->width[dispensable[i]] = 0;
+	if (total_width(layout) > columns)
+		*name -= total_width(layout) - columns;
+	if (*name < NAME_MIN)
+		*name = NAME_MIN;
 	layout->spark = columns - total_width(layout);
 	if (layout->spark > SPARK_MAX)
 		layout->spark = SPARK_MAX;
@@ -210,26 +217,43 @@ static void draw_row(const struct layout *layout, const struct top_row *row, boo
 	draw_spark(&row->history, layout->spark);
 }
 
+/* As far as the clock on the first line leaves room. */
+__attribute__((format(printf, 1, 2))) static void add(const char *format, ...)
+{
+	char text[CELL];
+	int room = COLS - getcurx(stdscr) - GAP - CLOCK;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (room > 0)
+		addnstr(text, room);
+}
+
 static void draw_totals(const struct top_screen *screen, const struct top *top)
 {
 	char rate[OUT_UNIT], clock[16] = "";
+	bool begun = false;
 	struct tm tm;
+	int room;
 
 	move(0, 0);
-	printw("%zu stream%s", top->sorted, top->sorted == 1 ? "" : "s");
+	add("%zu stream%s", top->sorted, top->sorted == 1 ? "" : "s");
 	for (int s = 0; s < TOP_STATES; s++) {
-		addstr(s ? ", " : ": ");
-		attron(COLOR_PAIR(top->states[s] ? state_pair((enum top_state)s) : 0));
-		printw("%zu %s", top->states[s], top_state_text((enum top_state)s));
-		attroff(COLOR_PAIR(top->states[s] ? state_pair((enum top_state)s) : 0));
+		if (!top->states[s])
+			continue;
+		add("%s", begun ? ", " : ": ");
+		attron(COLOR_PAIR(state_pair((enum top_state)s)));
+		add("%zu %s", top->states[s], top_state_text((enum top_state)s));
+		attroff(COLOR_PAIR(state_pair((enum top_state)s)));
+		begun = true;
 	}
-	printw("   %s  ", out_bytes((json_int_t)top_rate(&top->total, 0), 1, rate));
-	if (getcurx(stdscr) + SPARK_MIN + GAP + CLOCK < COLS) {
-		int room = COLS - getcurx(stdscr) - GAP - CLOCK;
-
+	add("   %s  ", out_bytes((json_int_t)top_rate(&top->total, 0), 1, rate));
+	room = COLS - getcurx(stdscr) - GAP - CLOCK;
+	if (room >= SPARK_MIN)
 		draw_spark(&top->total, room < SPARK_MAX ? room : SPARK_MAX);
-	}
-	if (getcurx(stdscr) + CLOCK < COLS && localtime_r(&screen->looked, &tm)) {
+	if (COLS >= 2 * CLOCK && localtime_r(&screen->looked, &tm)) {
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 		mvaddstr(0, COLS - CLOCK, clock);
 	}
@@ -308,24 +332,36 @@ static int step_pair(const char *state)
 
 #define STEP_INDENT 24
 
+/* How much of the text fits into a line, by whole words where that can be. */
+static int line_length(const char *text, int room)
+{
+	int len = (int)strlen(text);
+
+	if (len <= room)
+		return len;
+	for (len = room; len > 0 && text[len] != ' '; len--)
+		;
+	return len ? len : room;
+}
+
 /* The sentence goes on below itself. */
 static void draw_step(struct lines *lines, const json_t *step)
 {
 	const char *state = out_member(step, "state"), *text = out_member(step, "text");
-	int room = COLS - STEP_INDENT;
+	int room = COLS > STEP_INDENT ? COLS - STEP_INDENT : 1, len = line_length(text, room);
 
 	if (line_begin(lines)) {
 		attron(COLOR_PAIR(step_pair(state)));
 		printw("  %-8.8s ", state);
 		attroff(COLOR_PAIR(step_pair(state)));
 		printw("%-12.12s ", out_member(step, "step"));
-		if (room > 0)
-			printw("%.*s", room, text);
+		addnstr(text, len);
 	}
-	while (room > 0 && strlen(text) > (size_t)room) {
-		text += room;
+	for (text += len; *text; text += len) {
+		text += *text == ' ';
+		len = line_length(text, room);
 		if (line_begin(lines))
-			printw("%*s%.*s", STEP_INDENT, "", room, text);
+			printw("%*s%.*s", STEP_INDENT, "", len, text);
 	}
 }
 
@@ -369,11 +405,12 @@ static void draw_explain(struct top_screen *screen, const struct top *top)
 static void draw_help(void)
 {
 	static const char *const lines[] = {
-		"Up Down PgUp PgDn Home End   choose a stream",
+		"Up Down PgUp PgDn Home End   choose a stream; k and j do, too",
 		"Enter                        why it flows or does not, step by step",
 		"< >  or  Left Right          the column that the order goes by",
 		"r                            the other way round",
-		"/                            only streams with a text in name, state or address",
+		"/                            only streams with a text in name, state or address;",
+		"                             Esc: all again",
 		"p or Space                   hold still; again: go on",
 		"q                            quit",
 		"",

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/mac.h"
@@ -28,11 +28,11 @@ static struct config_reader *reader_of(const cfg_t *cfg)
 __attribute__((format(printf, 2, 0))) static void on_error(
 	cfg_t *cfg, const char *format, va_list args)
 {
-	char what[128], right[160];
+	char what[128], right[CONFIG_READER_ADVICE];
 
 	vsnprintf(what, sizeof(what), format, args);
 	config_reader_error(reader_of(cfg), cfg->line, "%s; %s", what,
-		config_reader_advice(cfg->title, what, right, sizeof(right)));
+		config_reader_advice(cfg->title, what, right));
 }
 
 /* The name is checked where the brace opens, not at the first option behind it. */
@@ -291,10 +291,25 @@ static void warn_of_readers(const struct config_text *text)
 	for (size_t i = 0; i < text->file_count; i++) {
 		const struct config_file *file = &text->files[i];
 
-		if (file->mode & S_IROTH)
+		if (file->keys && file_is_public(&file->st))
 			log_warning("%s: everybody on this host may read its keys; chmod o-r %s",
 				file->path, file->path);
 	}
+}
+
+/* Whoever may write a file decides where streams go, whether there are keys in it or not. */
+static int check_writers(struct config_reader *reader)
+{
+	for (size_t i = 0; i < reader->text.file_count; i++) {
+		const struct config_file *file = &reader->text.files[i];
+		char why[FILE_WHY];
+
+		if (!config_reader_distrusts(reader, &file->st, file->path, why))
+			continue;
+		reader->path = file->path;
+		return config_reader_error(reader, 0, "%s", why);
+	}
+	return 0;
 }
 
 /* The mistake is in the file that was read last. */
@@ -319,17 +334,20 @@ static int reader_open(struct config_reader *reader)
 		refuse_text(reader, line, why);
 		return ret;
 	}
-	ret = reader_run(reader);
+	ret = check_writers(reader);
+	if (ret == 0)
+		ret = reader_run(reader);
 	if (ret < 0)
 		config_reader_error(reader, 0, "%s; try again later", strerror(-ret));
-	if (ret == 0 && reader->config->stream_count)
+	if (ret == 0 && !reader->peek)
 		warn_of_readers(&reader->text);
 	return ret;
 }
 
-int config_read(const char *path, struct config **out, char error[static CONFIG_ERROR])
+/* Frees the reader, which may be NULL for want of memory. */
+static int reader_finish(struct config_reader *reader, const char *path, struct config **out,
+	char error[static CONFIG_ERROR])
 {
-	struct config_reader *reader = calloc(1, sizeof(*reader));
 	struct config *config = calloc(1, sizeof(*config));
 	int ret = -ENOMEM;
 
@@ -352,6 +370,32 @@ out:
 		config_text_free(&reader->text);
 	free(reader);
 	return ret;
+}
+
+int config_peek(const char *path, struct config **out, char error[static CONFIG_ERROR])
+{
+	struct config_reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader)
+		reader->peek = true;
+	return reader_finish(reader, path, out, error);
+}
+
+int config_read_for(const char *path, uid_t uid, gid_t gid, struct config **out,
+	char error[static CONFIG_ERROR])
+{
+	struct config_reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader) {
+		reader->uid = uid;
+		reader->gid = gid;
+	}
+	return reader_finish(reader, path, out, error);
+}
+
+int config_read(const char *path, struct config **out, char error[static CONFIG_ERROR])
+{
+	return config_read_for(path, geteuid(), getegid(), out, error);
 }
 
 void config_free(struct config *config)

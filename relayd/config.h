@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "common/addr.h"
 #include "relayd/spec.h"
@@ -17,7 +18,7 @@
 #define CONFIG_FAMILIES	 2
 #define CONFIG_REALM	 64
 #define CONFIG_PATH	 100 /* fits sun_path */
-#define CONFIG_ERROR	 512
+#define CONFIG_ERROR	 640
 #define CONFIG_KEY	 129		    /* a key of 128 characters */
 #define CONFIG_SHARE	 64		    /* punch ports of shared sockets, at most */
 #define CONFIG_PORTS	 (4 + CONFIG_SHARE) /* that relayd itself may have at one address */
@@ -56,9 +57,14 @@ struct config {
 /*
  * Reads and checks the whole file. 0, or -errno and one line of text in error (no newline), *out
  * untouched. "auto" is resolved with getifaddrs(3): every global address of an interface that is
- * up.
+ * up. Nobody but root and who runs us may be able to write the files.
  */
 int config_read(const char *path, struct config **out, char error[static CONFIG_ERROR]);
+/* The same before relayd runs as this user, who may be able to write them as well. */
+int config_read_for(const char *path, uid_t uid, gid_t gid, struct config **out,
+	char error[static CONFIG_ERROR]);
+/* The same whoever may write them, and without a warning: to learn of `user`. */
+int config_peek(const char *path, struct config **out, char error[static CONFIG_ERROR]);
 void config_free(struct config *config);
 /* What it means, for relayd --check: in the file's syntax with all defaults, keys as "(set)". */
 void config_print(const struct config *config, FILE *out);

@@ -229,21 +229,30 @@ static int set_partner_key(struct config_reader *reader, const char *text)
 	return 0;
 }
 
-/* A key that stands by itself is somebody's secret, so unlike a whole file its modes are law. */
+bool config_reader_distrusts(const struct config_reader *reader, const struct stat *st,
+	const char *path, char why[static FILE_WHY])
+{
+	return !reader->peek && file_is_foreign(st, path, reader->uid, reader->gid, why);
+}
+
+/* A key that stands by itself is somebody's secret, so unlike a whole file it has no readers. */
 static int key_file(struct config_reader *reader, const char *path, char key[static KEY_FILE_KEY])
 {
 	char why[KEY_FILE_WHY];
-	bool exposed;
+	struct stat st;
 
 	if (path[0] != '/')
 		return refuse(
 			reader, "\"%.60s\" is not a path; write one that begins with /", path);
-	if (key_file_read(path, key, &exposed, why) < 0)
+	if (key_file_read(path, false, key, &st, why) < 0)
 		return refuse(reader, "%s", why);
-	if (!exposed)
+	if (file_is_public(&st))
+		snprintf(why, sizeof(why), "everybody on this host may read it; chmod o-r %.100s",
+			path);
+	else if (!config_reader_distrusts(reader, &st, path, why))
 		return 0;
 	mac_wipe(key, KEY_FILE_KEY);
-	return refuse(reader, "everybody on this host may read it; chmod o-r %.100s", path);
+	return refuse(reader, "%s", why);
 }
 
 static int set_partner_key_file(struct config_reader *reader, const char *path)
@@ -376,7 +385,7 @@ const struct config_option config_reader_options[] = {
 	{.name = "rfc3489", .set = set_rfc3489},
 	{.name = "share", .set = set_share},
 	{.name = "partner", .set = set_partner},
-	{.name = "partner-key", .set = set_partner_key},
+	{.name = "partner-key", .secret = true, .set = set_partner_key},
 	{.name = "partner-key-file", .set = set_partner_key_file},
 	{.name = "realm", .set = set_realm},
 	{.name = "consent", .set = set_consent},
@@ -391,7 +400,7 @@ const struct config_option config_reader_options[] = {
 const struct config_option config_reader_stream_options[] = {
 	{.name = "listen", .set_text = spec_set_listen},
 	{.name = "source", .set_text = spec_set_source},
-	{.name = "key", .set_text = spec_set_key},
+	{.name = "key", .secret = true, .set_text = spec_set_key},
 	{.name = "key-file", .set = set_key_file},
 	{.name = "clients", .set_text = spec_set_clients},
 	{.name = "rate", .set_number = spec_set_rate},
@@ -413,6 +422,8 @@ int config_reader_set(struct config_reader *reader, const char *text)
 	long long value;
 	int ret;
 
+	if (option->secret)
+		config_text_file(&reader->text, reader->line)->keys = true;
 	if (option->set)
 		return option->set(reader, text);
 	if (option->set_text) {
@@ -423,42 +434,4 @@ int config_reader_set(struct config_reader *reader, const char *text)
 		ret = option->set_number(&reader->spec, value, why);
 	}
 	return ret < 0 ? refuse(reader, "%s", why) : 0;
-}
-
-static void options_format(const struct config_option *options, char *out, size_t size)
-{
-	size_t at = 0;
-
-	for (; options->name && at < size; options++)
-		at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", options->name);
-}
-
-const char *config_reader_advice(bool stream, const char *what, char *out, size_t size)
-{
-	static const char *const list[][2] = {
-		{"unexpected token '{'", "only address, advertise and discover take a list"},
-		{"unexpected token", "write NAME = VALUE, with quotes around a value with signs"},
-		{"missing equal sign", "write NAME = VALUE"},
-		{"missing title", "write stream \"NAME\" { ... }"},
-		{"missing opening brace", "write stream \"NAME\" { ... }"},
-		{"found duplicate title", "give each stream a name of its own"},
-		{"unexpected closing brace", "nothing is open here, remove it"},
-		{"append to non-list", "write = instead of +="},
-		{"premature end of file", "write a value behind the last word"},
-	};
-	size_t at;
-
-	if (strstr(what, "no such option")) {
-		at = (size_t)snprintf(out, size, "options are ");
-		options_format(stream ? config_reader_stream_options : config_reader_options,
-			out + at, size - at);
-		if (!stream)
-			strncat(out, " and stream \"NAME\" { ... }", size - strlen(out) - 1);
-		return out;
-	}
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
-		if (strstr(what, list[i][0]))
-			return list[i][1];
-	}
-	return "see relayd.conf(5)";
 }

@@ -9,14 +9,13 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/mac.h"
 
 struct scan {
@@ -185,19 +184,26 @@ int config_text_line(const struct config_text *text, size_t section)
 	return 1;
 }
 
+struct config_file *config_text_file(const struct config_text *text, int line)
+{
+	size_t i = text->file_count - 1;
+
+	while (i > 0 && text->files[i].first > line)
+		i--;
+	return &text->files[i];
+}
+
 const char *config_text_place(
 	const struct config_text *text, int line, char out[static CONFIG_TEXT_PLACE])
 {
-	const struct config_file *file = &text->files[0];
+	const struct config_file *file = config_text_file(text, line);
 
-	for (size_t i = 1; i < text->file_count && text->files[i].first <= line; i++)
-		file = &text->files[i];
 	snprintf(out, CONFIG_TEXT_PLACE, "%.*s:%d", CONFIG_TEXT_PLACE - 16, file->path,
 		line - file->first + 1);
 	return out;
 }
 
-/* To the end and not to st_size, so that a pipe will do. */
+/* To the end and not to st_size, for it may grow. */
 static int text_fill(int fd, struct config_text *text)
 {
 	size_t begin = text->len;
@@ -228,33 +234,30 @@ static int text_fill(int fd, struct config_text *text)
 
 static int text_load(struct config_file *file, struct config_text *text)
 {
-	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY), ret;
-	struct stat st;
+	int fd = file_open(file->path, false, &file->st), ret;
 
 	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		ret = -errno;
-	else
-		ret = text_fill(fd, text);
-	file->mode = ret < 0 ? 0 : st.st_mode;
+		return fd;
+	ret = text_fill(fd, text);
 	close(fd);
 	return ret;
 }
 
-static const char *load_advice(int error)
+static const char *load_advice(int error, bool part)
 {
 	switch (error) {
 	case ENOENT:
-		return "make it, or name another with --config";
+		return part ? "it is a link to nothing; mend it, or remove it"
+			    : "make it, or name another with --config";
 	case EISDIR:
-		return "name a file in it with --config";
+		return part ? "its name is that of a file; give it another"
+			    : "name a file in it with --config";
 	case EACCES:
 		return "let this user read it";
 	case EFBIG:
 		return "a configuration has at most 32 MiB";
 	}
-	return "name another with --config";
+	return part ? "mend it, or move it away" : "name another with --config";
 }
 
 static int text_short(char why[static CONFIG_TEXT_WHY])
@@ -282,7 +285,8 @@ static int text_add(struct config_text *text, char *path, int first, int *line,
 	ret = text_load(files, text);
 	if (ret == 0)
 		return text_check(text, begin, line, why);
-	snprintf(why, CONFIG_TEXT_WHY, "cannot be read: %s; %s", strerror(-ret), load_advice(-ret));
+	snprintf(why, CONFIG_TEXT_WHY, "cannot be read: %s; %s", file_error(ret),
+		load_advice(-ret, text->file_count > 1));
 	return ret;
 }
 

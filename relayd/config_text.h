@@ -6,8 +6,9 @@
 #ifndef RELAYD_CONFIG_TEXT_H
 #define RELAYD_CONFIG_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #define CONFIG_TEXT_WHY	  200
 #define CONFIG_TEXT_MAX	  ((size_t)32 << 20) /* of a file */
@@ -18,7 +19,8 @@
 struct config_file {
 	char *path; /* owned */
 	int first;  /* the line of the whole text on which it begins, from 1 */
-	mode_t mode;
+	struct stat st;
+	bool keys; /* there are keys in it */
 };
 
 struct config_text {
@@ -39,6 +41,8 @@ int config_text_read(
 void config_text_free(struct config_text *text);
 /* The line of the whole text on which section number `section` (from 0) opens. */
 int config_text_line(const struct config_text *text, size_t section);
+/* The file that a line of the whole text stands in. */
+struct config_file *config_text_file(const struct config_text *text, int line);
 /* "FILE:LINE" of a line of the whole text. */
 const char *config_text_place(
 	const struct config_text *text, int line, char out[static CONFIG_TEXT_PLACE]);

@@ -103,15 +103,10 @@ static const int allowed[] = {
 	SCMP_SYS(writev),
 };
 
-int privs_user(const struct config *config, struct privs_user *user)
+int privs_find_user(const struct config *config, struct privs_user *user)
 {
 	const struct passwd *entry = getpwnam(config->user);
 
-	/* Whoever runs us without root runs us as the user that it should be. */
-	if (geteuid()) {
-		*user = (struct privs_user){geteuid(), getegid()};
-		return 0;
-	}
 	if (!entry) {
 		log_error("there is no user \"%s\" to run as; `useradd --system %s` makes one, "
 			  "or set `user` in the configuration",
@@ -120,6 +115,36 @@ int privs_user(const struct config *config, struct privs_user *user)
 	}
 	*user = (struct privs_user){entry->pw_uid, entry->pw_gid};
 	return 0;
+}
+
+int privs_user(const struct config *config, struct privs_user *user)
+{
+	if (geteuid() == 0)
+		return privs_find_user(config, user);
+	/* Whoever runs us without root runs us as the user that it should be. */
+	*user = (struct privs_user){geteuid(), getegid()};
+	return 0;
+}
+
+/* Other groups have no part in it: they are dropped for good, here as for the processes. */
+int privs_borrow(const struct privs_user *user)
+{
+	if (geteuid() || !user->uid)
+		return 0;
+	if (setgroups(0, NULL) == 0 && setegid(user->gid) == 0 && seteuid(user->uid) == 0)
+		return 0;
+	log_error("cannot read the configuration as its user: %s", strerror(errno));
+	return -EPERM;
+}
+
+int privs_return(void)
+{
+	if (geteuid() == getuid())
+		return 0;
+	if (seteuid(getuid()) == 0 && setegid(getgid()) == 0)
+		return 0;
+	log_error("cannot be root again: %s", strerror(errno));
+	return -EPERM;
 }
 
 int privs_drop_to_net_admin(const struct config *config)

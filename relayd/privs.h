@@ -14,7 +14,12 @@ struct privs_user {
 };
 
 /* The user of the configuration; -ENOENT and a line in the log. */
+int privs_find_user(const struct config *config, struct privs_user *user);
+/* As whom relayd will run: root as that user, others as themselves. */
 int privs_user(const struct config *config, struct privs_user *user);
+/* Root takes the ids of the user, with which a reload reads, and takes his own again. */
+int privs_borrow(const struct privs_user *user);
+int privs_return(void);
 /* The kernel side: the user's ids, CAP_NET_ADMIN alone, no new privileges. */
 int privs_drop_to_net_admin(const struct config *config);
 /* The net side: no capability at all, and only the system calls that it needs. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "relayd/check.h"
 #include "relayd/kernel.h"
 #include "common/notify.h"
 #include "relayd/privs.h"
@@ -233,45 +234,48 @@ static int prepare(struct config *config, struct net_setup *setup,
 	return privs_drop_to_net_admin(config);
 }
 
-static int run(const struct options *options, struct config *config,
+static int run(const struct options *options,
 	int (*open_rules)(struct rules **, bool *, struct rules_error *))
 {
-	struct net_setup setup = {.config_path = options->config,
-		.config = config,
-		.watchdog_ms = notify_watchdog_ms()};
+	struct net_setup setup = {
+		.config_path = options->config, .watchdog_ms = notify_watchdog_ms()};
 	struct rules *rules = NULL;
 	int status = EXIT_FAILURE;
 
-	if (!prepare(config, &setup, open_rules, &rules))
+	if (check_read(options->config, &setup.config))
+		return EXIT_FAILURE;
+	signal(SIGPIPE, SIG_IGN);
+	if (!prepare(setup.config, &setup, open_rules, &rules))
 		status = kernel_run(&rules, &setup);
 	rules_close(rules);
+	config_free(setup.config);
 	return status;
+}
+
+/* What a full disk or a closed pipe has not taken was not said. */
+static int end_output(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	log_error("standard output: %s", strerror(errno));
+	return EXIT_FAILURE;
 }
 
 int relayd_main_with(
 	int argc, char **argv, int (*open_rules)(struct rules **, bool *, struct rules_error *))
 {
 	struct options options = {.config = CONFIG_DEFAULT};
-	char error[CONFIG_ERROR];
-	struct config *config;
 	int status;
 
 	log_open("relayd");
 	status = parse_options(argc, argv, &options);
-	if (status >= 0)
-		return status;
-	if (options.flush)
-		return flush();
-	if (config_read(options.config, &config, error)) {
-		log_error("%s", error);
-		return EXIT_FAILURE;
-	}
-	signal(SIGPIPE, SIG_IGN);
-	if (options.check)
-		config_print(config, stdout);
-	status = options.check ? EXIT_SUCCESS : run(&options, config, open_rules);
-	config_free(config);
-	return status;
+	if (status < 0 && options.flush)
+		status = flush();
+	else if (status < 0 && options.check)
+		status = check_print(options.config) ? EXIT_FAILURE : EXIT_SUCCESS;
+	else if (status < 0)
+		status = run(&options, open_rules);
+	return end_output(status);
 }
 
 int relayd_main(int argc, char **argv)

@@ -316,7 +316,7 @@ static void read_warnings(const char *path, char *out, size_t size)
 START_TEST(test_world_readable)
 {
 	const char *path = make_file(HOME A, strlen(HOME A));
-	char out[1000];
+	char out[1000], text[200];
 
 	read_warnings(path, out, sizeof(out));
 	ck_assert_str_eq(out, "");
@@ -327,6 +327,16 @@ START_TEST(test_world_readable)
 	ck_assert_int_eq(chmod(path, 0644), 0);
 	read_warnings(path, out, sizeof(out));
 	ck_assert_str_eq(out, "");
+	path = make_file(KEY_TEXT, strlen(KEY_TEXT));
+	snprintf(text, sizeof(text), HOME "stream a { listen = 9099 key-file = \"%s\" }\n", path);
+	path = make_file(text, strlen(text));
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	read_warnings(path, out, sizeof(out));
+	ck_assert_str_eq(out, "");
+	path = make_file(HOME PARTNER PARTNER_KEY, strlen(HOME PARTNER PARTNER_KEY));
+	ck_assert_int_eq(chmod(path, 0644), 0);
+	read_warnings(path, out, sizeof(out));
+	ck_assert_ptr_nonnull(strstr(out, "chmod o-r"));
 }
 END_TEST
 

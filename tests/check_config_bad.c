@@ -50,7 +50,11 @@ static const struct bad syntax[] = {
 	{"stream a {\n\n\"\" = 1 }", 3, "write NAME = VALUE"},
 	{A "stream|listen = 5\n", 2, "write stream \"NAME\" { listen = ... }"},
 	{A "stream=a|listen = 5\n", 2, ""},
-	{"listen = 5\n", 1, "no such option 'listen'"},
+	{"strem a { }\n", 1, ", socket, user and stream \"NAME\" { ... }"},
+	{"stream a {\nlisen = 2\n}\n", 2, ", raw-punch, peers"},
+	{"quota = 5G\n", 1, "option 'quota'; it belongs into a stream: stream \"NAME\" { quota"},
+	{"stream a {\nrealm = x\n}\n", 2,
+		"no such option 'realm'; it belongs outside of the streams"},
 	{A "stream b { stream c { } }", 2, "no such option 'stream'"},
 };
 

@@ -11,8 +11,9 @@
 #include "relayd/config.h"
 #include "tests/suite.h"
 
-#define KEY  "MDEyMzQ1Njc4OWFiY2RlZg=="
-#define HOME "address = { \"127.0.0.1\" }\n"
+#define KEY	 "MDEyMzQ1Njc4OWFiY2RlZg=="
+#define HOME	 "address = { \"127.0.0.1\" }\n"
+#define STRANGER 54321
 
 static char folder[64];
 
@@ -153,17 +154,6 @@ START_TEST(test_places)
 }
 END_TEST
 
-START_TEST(test_unreadable)
-{
-	put("relayd.conf", HOME);
-	ck_assert_int_eq(mkdir(path_of("relayd.conf.d/1.conf"), 0700), 0);
-	assert_refused("relayd.conf.d/1.conf", 0, "cannot be read: Is a directory");
-	ck_assert_int_eq(rmdir(path_of("relayd.conf.d/1.conf")), 0);
-	ck_assert_int_eq(symlink("nowhere", path_of("relayd.conf.d/1.conf")), 0);
-	assert_refused("relayd.conf.d/1.conf", 0, "cannot be read: No such file");
-}
-END_TEST
-
 static void put_key_file_stream(const char *more)
 {
 	char text[400];
@@ -173,6 +163,94 @@ static void put_key_file_stream(const char *more)
 		more);
 	put("relayd.conf", text);
 }
+
+START_TEST(test_unreadable)
+{
+	put("relayd.conf", HOME);
+	ck_assert_int_eq(mkdir(path_of("relayd.conf.d/1.conf"), 0700), 0);
+	assert_refused("relayd.conf.d/1.conf", 0,
+		"cannot be read: Is a directory; its name is that of a file; give it another");
+	ck_assert_int_eq(rmdir(path_of("relayd.conf.d/1.conf")), 0);
+	ck_assert_int_eq(symlink("nowhere", path_of("relayd.conf.d/1.conf")), 0);
+	assert_refused("relayd.conf.d/1.conf", 0,
+		"cannot be read: No such file or directory; it is a link to nothing; mend it");
+}
+END_TEST
+
+/* Nobody writes to it: whoever opened it for reading would wait for ever. */
+START_TEST(test_fifo)
+{
+	put("relayd.conf", HOME);
+	ck_assert_int_eq(mkfifo(path_of("relayd.conf.d/1.conf"), 0600), 0);
+	assert_refused("relayd.conf.d/1.conf", 0, "cannot be read: not a regular file; mend it");
+	ck_assert_int_eq(unlink(path_of("relayd.conf.d/1.conf")), 0);
+	ck_assert_int_eq(mkfifo(path_of("key"), 0600), 0);
+	put_key_file_stream("");
+	assert_refused("relayd.conf", 4, "key: not a regular file");
+	ck_assert_int_eq(unlink(path_of("relayd.conf")), 0);
+	ck_assert_int_eq(mkfifo(path_of("relayd.conf"), 0600), 0);
+	assert_refused("relayd.conf", 0, "not a regular file; name another with --config");
+}
+END_TEST
+
+/* Whoever may write a file decides about the streams, with keys in it or without. */
+START_TEST(test_writers)
+{
+	const char *part = "relayd.conf.d/1.conf";
+	struct config *config;
+
+	put("relayd.conf", HOME);
+	put(part, "consent = 20");
+	ck_assert_int_eq(chmod(path_of(part), 0662), 0);
+	assert_refused(part, 0, "everybody on this host may write it; chmod o-w /");
+	ck_assert_int_eq(chmod(path_of(part), 0660), 0);
+	config = read_good(); /* our own group */
+	config_free(config);
+	if (geteuid()) {
+		fprintf(stderr, "test_writers: only root gives files to others\n");
+		return;
+	}
+	ck_assert_int_eq(chown(path_of(part), 0, STRANGER), 0);
+	assert_refused(part, 0, "another group, 54321, may write it; chmod g-w /");
+	ck_assert_int_eq(chmod(path_of(part), 0640), 0);
+	config = read_good();
+	config_free(config);
+	ck_assert_int_eq(chown(path_of(part), STRANGER, 0), 0);
+	assert_refused(part, 0, "it belongs to another user, 54321; chown root /");
+}
+END_TEST
+
+/* They may be the user's that relayd is going to be, whom only the files name. */
+START_TEST(test_user)
+{
+	char error[CONFIG_ERROR] = "";
+	struct config *config;
+
+	if (geteuid()) {
+		fprintf(stderr, "test_user: only root gives files to others\n");
+		return;
+	}
+	put("key", KEY "\n");
+	put_key_file_stream("");
+	ck_assert_int_eq(chown(path_of("relayd.conf"), STRANGER, STRANGER), 0);
+	ck_assert_int_eq(chown(path_of("key"), STRANGER, STRANGER), 0);
+	ck_assert_int_eq(chmod(path_of("key"), 0660), 0);
+	ck_assert_int_eq(config_peek(path_of("relayd.conf"), &config, error), 0);
+	ck_assert_str_eq(config->user, "relayd");
+	config_free(config);
+	ck_assert_int_eq(
+		config_read_for(path_of("relayd.conf"), STRANGER, STRANGER, &config, error), 0);
+	config_free(config);
+	ck_assert_int_eq(
+		config_read_for(path_of("relayd.conf"), STRANGER, STRANGER + 1, &config, error),
+		-EINVAL);
+	ck_assert_ptr_nonnull(strstr(error, "key-file: another group, 54321, may write it"));
+	ck_assert_int_eq(
+		config_read_for(path_of("relayd.conf"), STRANGER + 1, STRANGER, &config, error),
+		-EINVAL);
+	ck_assert_ptr_nonnull(strstr(error, "relayd.conf: it belongs to another user, 54321"));
+}
+END_TEST
 
 START_TEST(test_key_file)
 {
@@ -188,6 +266,8 @@ START_TEST(test_key_file)
 	put_key_file_stream("");
 	ck_assert_int_eq(chmod(path_of("key"), 0644), 0);
 	assert_refused("relayd.conf", 4, "everybody on this host may read it; chmod o-r /");
+	ck_assert_int_eq(chmod(path_of("key"), 0622), 0);
+	assert_refused("relayd.conf", 4, "everybody on this host may write it; chmod o-w /");
 	put("key", "MDEyMzQ1\n");
 	assert_refused("relayd.conf", 4, "is not a key");
 	put("key", "");
@@ -231,6 +311,9 @@ int main(void)
 	tcase_add_test(tcase, test_no_folder);
 	tcase_add_test(tcase, test_places);
 	tcase_add_test(tcase, test_unreadable);
+	tcase_add_test(tcase, test_fifo);
+	tcase_add_test(tcase, test_writers);
+	tcase_add_test(tcase, test_user);
 	tcase_add_test(tcase, test_key_file);
 	tcase_add_test(tcase, test_partner_key_file);
 	suite_add_tcase(suite, tcase);

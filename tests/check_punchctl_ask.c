@@ -2,6 +2,8 @@
 /* The operator's commands, as text and as JSON, against a daemon that says what it was told to. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "punchctl/cmd.h"
 #include "tests/shell.h"
@@ -98,6 +100,31 @@ START_TEST(test_add_key_file)
 	shell_write("key", "");
 	ck_assert_int_eq(shell_run("add cam1 --listen 9099 --key-file key"), CMD_FAILED);
 	ck_assert_ptr_nonnull(strstr(shell.err, "key is empty"));
+	shell_write("key", KEY "\n");
+	ck_assert_int_eq(chmod("key", 0602), 0);
+	ck_assert_int_eq(shell_run("add cam1 --listen 9099 --key-file key"), CMD_FAILED);
+	ck_assert_ptr_nonnull(
+		strstr(shell.err, "key: everybody on this host may write it; chmod o-w key"));
+	shell_assert_line("a key that everybody may write");
+	/* Under sudo it is the caller's. */
+	ck_assert_int_eq(chmod("key", 0660), 0);
+	if (geteuid() == 0)
+		ck_assert_int_eq(chown("key", 54321, 54321), 0);
+	ck_assert_int_eq(shell_ask(ADDED, "add cam1 --listen 9099 --key-file key"), CMD_DONE);
+}
+END_TEST
+
+/* As `punchctl key | punchctl add --key-file /dev/stdin` and <(...) have it. */
+START_TEST(test_add_key_pipe)
+{
+	char words[80];
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(write(ends[1], KEY "\n", strlen(KEY) + 1), (ssize_t)strlen(KEY) + 1);
+	snprintf(words, sizeof(words), "add cam1 --listen 9099 --key-file /dev/fd/%d", ends[0]);
+	ck_assert_int_eq(shell_ask(ADDED, words), CMD_DONE);
+	ck_assert_ptr_nonnull(strstr(shell.request, "\"key\":\"" KEY "\""));
 }
 END_TEST
 
@@ -350,6 +377,7 @@ static Suite *ask_suite(void)
 	tcase_add_test(tcase, test_add);
 	tcase_add_test(tcase, test_add_options);
 	tcase_add_test(tcase, test_add_key_file);
+	tcase_add_test(tcase, test_add_key_pipe);
 	tcase_add_test(tcase, test_add_sdp);
 	tcase_add_test(tcase, test_drain);
 	tcase_add_test(tcase, test_remove);

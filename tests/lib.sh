@@ -211,6 +211,10 @@ relayd_pids() { # both processes
 	done
 }
 
+net_side() { # the pid of the process without privileges
+	relayd_pids | grep -vx "$(pid_of relayd)"
+}
+
 relayd_kill() { # both at once, with no chance to say goodbye
 	local pid pids
 	pids=$(relayd_pids)

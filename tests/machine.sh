@@ -67,3 +67,11 @@ machine() { # HOST CMD...
 unit_is() { # HOST UNIT PROPERTY VALUE
 	[ "$(machine "$1" systemctl show -P "$3" "$2")" = "$4" ]
 }
+
+# Whether router advertisements are taken there: 0, 1 (unless it forwards) or 2.
+accept_ra() { # HOST INTERFACE...
+	local interface
+	for interface in "${@:2}"; do
+		in_ns "$1" cat "/proc/sys/net/ipv6/conf/$interface/accept_ra"
+	done | xargs
+}

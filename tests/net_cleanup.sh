@@ -181,10 +181,6 @@ flushes() { # relayd --flush; its words in $T/flush
 	in_ns relay "$RELAYD" --config "$T/relayd.conf" --flush >"$T/flush" 2>&1
 }
 
-net_side() { # the pid of the process without privileges
-	relayd_pids | grep -vx "$(pid_of relayd)"
-}
-
 net_side_is_new() { # OLD-PID
 	local pid
 	pid=$(net_side)

@@ -6,10 +6,11 @@
 #               |
 #             relay: relayd, its control socket and its registry
 . "$(dirname "$0")/lib.sh"
-plan 195
+plan 217
 
 SOCKET=$T/relayd/relayd.sock
 KEY=MDEyMzQ1Njc4OWFiY2RlZg==
+STRANGER=(setpriv --reuid 54321 --regid 54321 --clear-groups)
 
 run() { # HOST CMD...; sets STATUS
 	STATUS=0
@@ -149,6 +150,54 @@ bad_stream rate 'rate = "fast"'
 bad_stream raw-punch 'raw-punch = 65536'
 bad_stream 'no such option' 'colour = "red"'
 
+# --- a file without a mistake, on a host where it would not do
+
+host_says() { # WHAT PATTERN, of --check and of a start
+	relayd_says "--check: $1" 1 "^relayd: .*$2" --check --config "$T/relayd.conf"
+	relayd_says "start: $1" 1 "^relayd: .*$2" --config "$T/relayd.conf"
+}
+
+check_says() { # WHAT PATTERN
+	relayd_says "--check: $1" 1 "^relayd: $2" --check --config "$T/relayd.conf"
+}
+
+relayd_conf 'user = "nosuch"'
+host_says "a user that is not there" 'there is no user "nosuch"'
+user=$(relayd_user)
+relayd_conf "database = \"$T/no/folder/streams.db\""
+check_says "a database where nobody makes a folder" "database: $T/no/folder: No such file .*; user $user must"
+relayd_conf "database = \"$T/folder/streams.db\""
+check_says "a database in another's folder" "database: $T/folder: Permission denied; user $user must"
+relayd_conf "database = \"$T/new/streams.db\""
+run relay "$RELAYD" --check --config "$T/relayd.conf"
+is "--check: a database in a folder that relayd makes" "$STATUS" 0
+ok "of which it speaks" contains "$T/run.err" "^relayd: database: there is no folder $T/new yet"
+in_ns relay "$RELAYD" --check --config "$T/relayd.conf" >/dev/full 2>"$T/run.err"
+is "--check: what cannot be printed" $? 1
+ok "of which it speaks, too" contains "$T/run.err" '^relayd: standard output: No space left'
+
+relayd_conf
+mkdir "$T/keys" "$T/relayd.conf.d"
+printf 'stream "cam1" {\n\tlisten = 9099\n\tkey-file = "%s"\n}\n' "$T/keys/cam1" >"$T/relayd.conf.d/cam1.conf"
+(umask 077 && echo "$KEY" >"$T/keys/cam1")
+host_says "a key that root alone may read" \
+	"/cam1.conf:3: .*key-file: $T/keys/cam1: Permission denied \(read as user $user\)"
+chown "$user:" "$T/keys/cam1"
+run relay "$RELAYD" --check --config "$T/relayd.conf"
+is "--check: a key that the user has, in a file that everybody may read" "$STATUS" 0
+is "is nothing to warn of" "$(cat "$T/run.err")" ""
+run relay setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups "$RELAYD" --check --config "$T/relayd.conf"
+is "--check: by the user himself" "$STATUS" 0
+chown 54321 "$T/keys/cam1" && chgrp "$(id -g "$user")" "$T/keys/cam1" && chmod 640 "$T/keys/cam1"
+host_says "a key of another user" '/cam1.conf:3: .*it belongs to another user, 54321; chown root '
+chown root "$T/keys/cam1" && chmod 642 "$T/keys/cam1"
+host_says "a key that everybody may write" '/cam1.conf:3: .*everybody on this host may write it; chmod o-w '
+rm "$T/keys/cam1" && mkfifo "$T/keys/cam1"
+host_says "a key that is a FIFO" "/cam1.conf:3: .*key-file: $T/keys/cam1: not a regular file"
+rm "$T/relayd.conf.d/cam1.conf" && mkfifo "$T/relayd.conf.d/cam1.conf"
+host_says "a part that is a FIFO" '/cam1.conf: cannot be read: not a regular file; mend it'
+rm -r "$T/relayd.conf.d"
+
 # --- a relayd that runs
 
 stream_conf cam1 'listen = "9099"'
@@ -222,6 +271,9 @@ punch_says 2 to "cam1@$RELAY4" --key-file "$T/cam1.key" --port 9099 --to 1-2
 punch_says 1 none "cam1@$RELAY4" --key-file "$T/none" --port 9099
 punch_says 1 key "cam1@$RELAY4" --key-file "$T/bad.key" --port 9099
 punch_says 1 none "cam1@$RELAY4" --key-file "$T/cam1.key" --sdp "$T/none"
+echo "$KEY" >"$T/other.key" && chown 54322:54321 "$T/other.key" && chmod 640 "$T/other.key"
+run client "${STRANGER[@]}" "$PUNCHCTL" punch "cam1@$RELAY4" --key-file "$T/other.key" --port 9099
+ok "punchctl punch with another user's key" tell 1 'belongs to another user, 54322; chown root '
 export RES_OPTIONS='timeout:1 attempts:1' # there is no name server
 punch_says 1 none.invalid "cam1@none.invalid" --key-file "$T/cam1.key" --port 9099
 
@@ -348,7 +400,6 @@ ok "those before have been forgotten" wait_for 5 pctl list
 is "70 clients" "$(ctl crowd)" "64 served, 6 refused"
 is "those who leave without hearing" "$(ctl leave)" "served True"
 ok "nothing changed by all that" unchanged
-STRANGER=(setpriv --reuid 54321 --regid 54321 --clear-groups)
 run relay "${STRANGER[@]}" "$PUNCHCTL" --socket "$SOCKET" list
 ok "another user does not get to the socket" tell 3 'ermission denied'
 chmod 666 "$SOCKET"

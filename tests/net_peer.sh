@@ -52,21 +52,6 @@ print("answered", sum(len(a) >= least for a in answers.values()), "foreign", for
 sys.exit(any(len(a) < least for a in answers.values()) or foreign > 0)
 PYTHON
 
-# Answers everything with itself; a line for each new source: echo.py ADDRESS PORT
-cat >"$T/echo.py" <<'PYTHON'
-import socket, sys
-
-sock = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind((sys.argv[1], int(sys.argv[2])))
-seen = set()
-while True:
-    data, addr = sock.recvfrom(65535)
-    if addr not in seen:
-        seen.add(addr)
-        print(addr[0], addr[1], flush=True)
-    sock.sendto(data, addr)
-PYTHON
-
 # Asks from one socket twenty times a second until it is killed; the time of each answer, in ms.
 cat >"$T/talk.py" <<'PYTHON'
 import socket, sys, time
@@ -106,7 +91,7 @@ connect() { # [OPTION...]
 }
 
 echo_start() {
-	start service echo "$PYTHON" "$T/echo.py" 127.0.0.1 8000
+	start service echo "$PYTHON" "$TOP/tests/echo.py" 127.0.0.1 8000
 	wait_for 5 udp_bound service 8000
 }
 
@@ -298,7 +283,7 @@ kill -HUP "$(pid_of serve)" "$(pid_of connect)"
 ok "SIGHUP reads the new key" wait_for 5 happened 1 connect key
 ok "which carries as the old one did" ask 1 10
 
-start service six "$PYTHON" "$T/echo.py" ::1 8006
+start service six "$PYTHON" "$TOP/tests/echo.py" ::1 8006
 start service serve6 "$PUNCHCTL" serve "svc6@[$RELAY6]" --key-file "$T/svc6.key" --to "[::1]:8006"
 start client connect6 "$PUNCHCTL" connect "svc6@[$RELAY6]" --key-file "$T/svc6.key" \
 	--listen "[::1]:9006"

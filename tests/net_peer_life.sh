@@ -43,16 +43,6 @@ while True:
     time.sleep(0.1)
 PYTHON
 
-cat >"$T/echo.py" <<'PYTHON'
-import socket
-
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind(("127.0.0.1", 8000))
-while True:
-    data, addr = sock.recvfrom(65535)
-    sock.sendto(data, addr)
-PYTHON
-
 ask() { # PORT SECONDS
 	in_ns client "$PYTHON" "$T/ask.py" "$@"
 }
@@ -94,7 +84,7 @@ lab_up || bail "no network"
 relayd_conf 'consent = 10'
 stream_conf svc 'peers = 16'
 relayd_start || bail "relayd does not start"
-start client echo "$PYTHON" "$T/echo.py"
+start client echo "$PYTHON" "$TOP/tests/echo.py" 127.0.0.1 8000
 wait_for 5 udp_bound client 8000
 
 # --- idle ones, and too many

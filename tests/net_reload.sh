@@ -6,7 +6,7 @@
 #               |
 #             relay: punchctl reload, SIGHUP
 . "$(dirname "$0")/lib.sh"
-plan 22
+plan 24
 
 RELOADS=100
 RATE=1000
@@ -76,11 +76,18 @@ part 30-cam3 cam3 9105
 chmod 644 "$T/keys/cam3"
 ok "a key that everybody may read is refused" \
 	refused "$T/relayd.conf.d/30-cam3.conf:3: stream \"cam3\": key-file: everybody on this host"
+chmod 602 "$T/keys/cam3"
+ok "so is one that everybody may write" \
+	refused "$T/relayd.conf.d/30-cam3.conf:3: stream \"cam3\": key-file: everybody on this host may write"
 rm "$T/keys/cam3"
 ok "and one that is not there" \
 	refused "$T/relayd.conf.d/30-cam3.conf:3: stream \"cam3\": key-file: $T/keys/cam3: No such file"
 ok "nothing of it is there" not has cam3
 ok "all else is" has cam2
+rm "$T/relayd.conf.d/30-cam3.conf"
+mkfifo "$T/relayd.conf.d/30-cam3.conf"
+ok "nor is one waited for whom nobody writes" \
+	refused "$T/relayd.conf.d/30-cam3.conf: cannot be read: not a regular file; mend it"
 rm "$T/relayd.conf.d/30-cam3.conf"
 ok "without it all is well" pctl reload
 

@@ -13,21 +13,6 @@
 . "$TOP/tests/events.sh"
 plan 35
 
-# Answers everything with itself; a line for each new source: echo.py ADDRESS PORT
-cat >"$T/echo.py" <<'PYTHON'
-import socket, sys
-
-sock = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind((sys.argv[1], int(sys.argv[2])))
-seen = set()
-while True:
-    data, addr = sock.recvfrom(65535)
-    if addr not in seen:
-        seen.add(addr)
-        print(addr[0].replace("::ffff:", ""), addr[1], flush=True)
-    sock.sendto(data, addr)
-PYTHON
-
 # Says hello until it is answered, then sends COUNT datagrams, a hundred a second, from one socket:
 # talk.py PORT COUNT. Prints how many came back within 2 s after the last, and what else came.
 cat >"$T/talk.py" <<'PYTHON'
@@ -66,7 +51,7 @@ print(len(back), other)
 PYTHON
 
 service() { # HOST NAME [ADDRESS]: starts it
-	start "$1" "$2" "$PYTHON" "$T/echo.py" "${3:-0.0.0.0}" 8000
+	start "$1" "$2" "$PYTHON" "$TOP/tests/echo.py" "${3:-0.0.0.0}" 8000
 	wait_for 5 udp_bound "$1" 8000
 }
 

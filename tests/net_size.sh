@@ -8,7 +8,7 @@
 #   relay  203.0.113.7 ------+
 #          203.0.113.8
 . "$(dirname "$0")/lib.sh"
-plan 41
+plan 43
 SECOND4=203.0.113.8
 EACH=2100 # streams at each address; above 4096 the table is read part by part
 LATE=$((EACH + 500)) # a line of a stream at the second address
@@ -74,6 +74,12 @@ sizes() {
 	done | grep -c 'comment "s[0-9]'
 }
 
+# Each punch is a line, or counted in one.
+punches_told() { # N
+	awk '/ s[0-9]+:[0-9]+ punched/ { n++ } match($0, /[0-9]+ punched$/) && / more: / { n += substr($0, RSTART) }
+		END { print n }' "$T/relayd.err" >"$T/told" && [ "$(cat "$T/told")" -eq "$1" ]
+}
+
 log_told() { # PATTERN, since the last start
 	tac "$T/relayd.err" | sed '/table inet relayd adopted/q' | grep -Eq "$1"
 }
@@ -102,6 +108,8 @@ ok "one of them says where it listens" \
 	test "$(json "$T/list.json" 'next(s["listen"] for s in d if s["name"] == "s'$EACH'")')" = "$SECOND4:10000"
 ok "a client each punches" storm
 ok "and each has its hole" holes_are $((2 * EACH))
+ok "the log has told of each" wait_for 5 punches_told $((2 * EACH))
+ok "in a few lines a second" test "$(grep -c ' punched' "$T/relayd.err")" -lt "$EACH"
 relayd_kill
 ok "the next start after a kill" relayd_start
 ok "has every stream" count_is $((2 * EACH))

@@ -16,7 +16,9 @@ why=$(machine_possible) || {
 	skip "relayd under systemd" "$why"
 	exit
 }
-plan 31
+plan 41
+
+LATE4=203.0.113.99
 
 exposure() { # UNIT
 	machine relay systemd-analyze security --offline=true "/usr/local/lib/systemd/system/$1.service" |
@@ -56,8 +58,29 @@ is_seen() {
 		contains "$T/stund.log" "^$RELAY4 3478"
 }
 
-found_in_journal() { # FIELD=VALUE PATTERN
-	machine relay journalctl -q -o cat "$1" >"$T/journal" && contains "$T/journal" "$2"
+found_in_journal() { # FIELD=VALUE PATTERN, of the fields that it has as JSON
+	machine relay journalctl -q -o json "$1" >"$T/journal" && contains "$T/journal" "$2"
+}
+
+conf_d() { # LINE...: a file of the configuration
+	printf '%s\n' "$@" | machine relay sh -c 'mkdir -p /etc/relayd.conf.d && cat >/etc/relayd.conf.d/more.conf'
+}
+
+unit_says_once() { # PATTERN
+	[ "$(machine relay journalctl -q -o cat _SYSTEMD_UNIT=relayd.service | grep -Ec "$1")" = 1 ]
+}
+
+reload_refused() { # PATTERN
+	not machine relay systemctl reload relayd && wait_for 5 unit_says_once "$1"
+}
+
+unit_with() { # SETTING...
+	printf '%s\n' '[Service]' "$@" | machine relay sh -c 'mkdir -p /run/systemd/system/relayd.service.d &&
+		cat >/run/systemd/system/relayd.service.d/hasty.conf && systemctl daemon-reload'
+}
+
+tried_again() { # TIMES, at least
+	[ "$(machine relay systemctl show -P NRestarts relayd)" -ge "$1" ]
 }
 
 restarted() { # TIMES
@@ -89,9 +112,15 @@ start sender stund "$PYTHON" "$TOP/tests/stund.py" "$SENDER4:3479" "$T/stund.mod
 address net lo 169.254.169.254/32
 start net cloudd "$PYTHON" "$TOP/tests/cloudd.py" 169.254.169.254:80 "$T/cloudd.mode" "$RELAY4" "$RELAY4"
 install -m 644 "$T/relayd.conf" "$T/installed/etc/relayd.conf"
+# A card, one that a file speaks of, and what containers are on.
+ip -n "${P}relay" link add eth1 type veth peer name veth1
+ip -n "${P}relay" link add docker0 type bridge
+in_ns relay sysctl -qw net.ipv6.conf.{eth0,eth1,veth1}.accept_ra=1
+install -D -m 644 /dev/stdin "$T/installed/etc/sysctl.d/eth1.conf" <<<'net.ipv6.conf.eth1.accept_ra = 0'
 ok "a machine boots with it" machine_up relay "$T/installed"
 is "nothing fails there" "$(machine relay systemctl --failed --plain --no-legend)" ""
 is "its kernel forwards" "$(in_ns relay cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | xargs)" "1 1"
+is "cards take router advertisements, unless they are not to" "$(accept_ra relay eth0 eth1 veth1 docker0)" "2 0 1 0"
 machine relay chgrp relayd /etc/relayd.conf && machine relay chmod 640 /etc/relayd.conf
 ok "relayd starts and says that it is ready" machine relay systemctl enable --now --quiet relayd
 is "its state is the user's alone" "$(mode_of /var/lib/relayd)" "relayd:relayd 750"
@@ -142,13 +171,21 @@ wait_for 5 udp_bound client 5004
 start sender send "$UDPTOOL" send --from "$SENDER4:7000" --to "$RELAY4:9099" --count 6000 --rate 400
 ok "a stream flows" wait_for 10 on_relay_is cam1 live
 ok "and a packet of it is followed" wait_for 5 traces "a packet of the sender"
+ok "the journal has its client" wait_for 5 found_in_journal RELAYD_STREAM=cam1 '"RELAYD_CLIENT":"192\.0\.2\.9:'
+ok "and its sender" wait_for 5 found_in_journal "RELAYD_SENDER=$SENDER4:7000" '"RELAYD_STREAM":"cam1"'
 ok "nothing stands in its way" on_relay doctor
 printf 'stream "cam2" {\n\tlisten = "9101"\n\tkey = "%s"\n}\n' "$(cat "$T/cam1.key")" |
 	machine relay sh -c 'cat >>/etc/relayd.conf'
 ok "it reloads" machine relay systemctl reload relayd
 ok "and has a new stream" wait_for 5 on_relay_is cam2 waiting
-machine relay sh -c 'mkdir -p /run/systemd/system/relayd.service.d &&
-	printf "[Service]\nWatchdogSec=1\n" >/run/systemd/system/relayd.service.d/hasty.conf && systemctl daemon-reload'
+conf_d 'junk {'
+ok "a reload with a mistake fails, and the unit says why" reload_refused '^/etc/relayd\.conf\.d/more\.conf:1: '
+conf_d 'consent = 50'
+ok "so does one that would need a restart" reload_refused 'a new `consent` needs a restart'
+conf_d 'max-clients = 50'
+ok "SIGHUP reloads as well" machine relay systemctl kill --kill-who=main --signal=HUP relayd
+ok "and is told of" wait_for 5 found_in_journal _SYSTEMD_UNIT=relayd.service 'reloaded: 0 added, 0 changed, 0 removed'
+unit_with WatchdogSec=1
 ok "it restarts, to be watched more closely" machine relay systemctl restart relayd
 machine relay kill -STOP "$(net_pid)"
 ok "a net side that hangs is noticed, and relayd restarted" wait_for 20 restarted 1
@@ -158,6 +195,16 @@ finish send 50
 finish recv 60
 figure "of 6000 datagrams meanwhile" "$(json "$T/recv.log" 'd["distinct"]')"
 is "no datagram of the stream was lost" "$(json "$T/recv.log" '[d["distinct"], d["duplicated"]]')" "[6000, 0]"
+
+# --- an address that comes late
+
+machine relay rm /etc/relayd.conf.d/more.conf
+machine relay sed -i "s/^address = .*/address = { \"$RELAY4\", \"$LATE4\" }/" /etc/relayd.conf
+unit_with RestartSec=0.1
+ok "relayd does not start without its address" not machine relay systemctl restart relayd
+ok "it is tried again and again" wait_for 30 tried_again 7
+address relay eth0 "$LATE4/32"
+ok "and runs when the address is there" wait_for 10 unit_is relay relayd ActiveState active
 
 # --- the end
 

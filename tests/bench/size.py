@@ -279,7 +279,7 @@ def table(results):
 
 
 def svg(results, path):
-    """One small graph for each figure: over streams, log against log, with its goal."""
+    """One small graph for each figure: over streams, log against log, with its limit."""
     import math  # pylint: disable=import-outside-toplevel
     charts = (("add_s", "added in, s"), ("adopt_s", "adopted in, s"), ("cores", "cores, punches"),
               ("memory_mb", "memory, MB"), ("list_s", "list, s"), ("packet_ratio", "cost per packet"))
@@ -314,7 +314,7 @@ def svg(results, path):
         for x, y in (place(*p) for p in points):
             out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#26c"/>')
     out.append('<text x="50" y="432" fill="#666">over the number of streams, each with a client; '
-               'dashed: the goal for 100,000</text></svg>')
+               'dashed: the limit that is kept at 100,000</text></svg>')
     with open(path, "w", encoding="ascii") as file:
         file.write("\n".join(out) + "\n")
 
