@@ -17,7 +17,8 @@ plan 5
 host_up net && forwarding_on net && public_host here eth0 "$RELAY4" || bail "no network"
 ok "a machine boots" docs_machine here
 ok "it has the tree, and nothing that was built" docs_fetched
-ok "Building" docs_run README.md "Building"
+ok "Building" docs_run README.md "Building" ||
+	note "$(docs_root here grep -E ':[EF]:|^FAIL' "$TOP/build/test-suite.log")"
 ok "Without a package" docs_run README.md "Without a package"
 is "relayd runs, and will after a boot" \
 	"$(docs_root here systemctl show -P ActiveState -P UnitFileState relayd | xargs)" "active enabled"
