@@ -6,42 +6,112 @@
                                   writes each block that is to be run to FOLDER/NUMBER, and
                                   prints "NUMBER LINE KIND HOST REST" of it
     docs.py said TEXT OUTPUT...   did a program print these lines, in this order?
-    docs.py check                 what is wrong with README.md, CONTRIBUTING.md and docs/
+    docs.py check                 what is wrong with README.md, CONTRIBUTING.md, tests/README.md, docs/ and
+                                  man/, also of commands within a sentence; asks the programs in $BUILD
 
 A block is fenced, and the words behind the fence say what it is:
 
-    sh HOST           commands; all succeed, within two minutes
+    sh HOST           commands; all succeed, within two minutes; root@HOST: in a shell of root's
     sh HOST runs      one command that goes on until it is ended
-    text              what the commands above it print; numbers and keys may be others, addresses not
+    text              what the commands above it print; numbers but 0 and keys may be others, addresses not
     conf HOST PATH    the contents of a file, in whatever language
     (nothing)         a picture
 
-"<!-- not run: REASON -->" in the line before it exempts a block, and the text behind it. RELAY becomes
-what the environment has as DOCS_RELAY, and so do all the words that it has in this way.
+In a manual page it is a literal display, and the words are a comment in the line before it, "picture" for
+nothing. "<!-- not run: REASON -->" in the line before exempts a block, and the text behind it; the reason
+names the test that runs it. RELAY becomes what the environment has as DOCS_RELAY, and so do all the words
+that it has in this way.
 """
 
+import functools
 import glob
 import os
 import re
+import subprocess
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FENCE = re.compile(r"^ *```+ *(.*)$")
-NOT_RUN = re.compile(r"^<!-- not run: .+ -->$")
-HEADING = re.compile(r"^#+ +(.*?) *#*$")
+BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+PAGES = ("README.md", "CONTRIBUTING.md", "tests/README.md", "docs/*.md", "man/*.[1-9]")
+NOT_RUN = re.compile(r'^(?:<!--|\.\\") not run: (.+?)(?: -->)?$')
+# What no test can run, for what it needs is no more to be had.
+NEVER_RUN = re.compile(r"^MP4Box ")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-RUN = re.compile(r'\bdocs_run +([\w./-]+\.md)((?:(?: |\\\n\s*)+"[^"]+")*)')
+RUN = re.compile(r'\bdocs_run +([\w./-]+\.(?:md|[1-9]))((?:(?: |\\\n\s*)+"[^"]+")*)')
 COMMAND = re.compile(r"^(\$ |sudo |punchctl |relayd )", re.MULTILINE)
 LOOP = re.compile(r"(while|until|for) ")
+OURS = re.compile(r"(?:sudo )?(punchctl|relayd|relayd-exporter|scripts/[\w-]+)(?: (.*))?")
+OPTION = re.compile(r"--[a-z][a-z-]*")
 COLUMNS = 120
 
 
+def content(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as file:
+        return file.read()
+
+
+class Markdown:
+    FENCE = re.compile(r"^ *```+ *(.*)$")
+    HEADING = re.compile(r"^#+ +(.*?) *#*$")
+    CODE = re.compile(r"`([^`]+)`")
+
+    def begins(self, lines, number):
+        """The words of the block that begins here, and its reason not to be run; or nothing."""
+        fence = self.FENCE.match(lines[number])
+        reason = NOT_RUN.match(lines[number - 1])
+        return fence and (fence[1], reason[1] if reason else "")
+
+    def ends(self, line):
+        return self.FENCE.match(line)
+
+    def text(self, line):
+        return line
+
+    def commands(self, prose):
+        """What is said in a sentence, and in which line. A sentence may break it."""
+        for paragraph in re.finditer(r"(?:.+\n)+", prose):
+            for code in self.CODE.finditer(paragraph[0]):
+                yield prose.count("\n", 0, paragraph.start() + code.start()) + 1, " ".join(code[1].split())
+
+
+class Manual:
+    HEADING = re.compile(r'^\.S[hs] "?(.*?)"?$')
+    WORDS = re.compile(r'^\.\\" (.*)$')
+    CODE = re.compile(r"^\.(?:Ql|Dl|Li) (.*)$", re.MULTILINE)
+    ESCAPES = {"\\e": "\\", "\\-": "-", "\\&": "", "\\(aq": "'"}
+
+    def begins(self, lines, number):
+        if not lines[number].startswith(".Bd -literal"):
+            return None
+        words = self.WORDS.match(lines[number - 1])
+        reason = words and NOT_RUN.match(lines[number - 2])
+        return words[1] if words else "", reason[1] if reason else ""
+
+    def ends(self, line):
+        return line == ".Ed"
+
+    def text(self, line):
+        return re.sub(r"\\(?:e|-|&|\(aq)", lambda escape: self.ESCAPES[escape[0]], line)
+
+    def commands(self, prose):
+        """As far as the next macro, without a point behind it."""
+        for code in self.CODE.finditer(prose):
+            words = re.sub(r" (?:[.,:;)]|[A-Z][a-z]\b).*", "", code[1])
+            yield prose.count("\n", 0, code.start()) + 1, words
+
+
+def names_test(reason):
+    return any(os.path.exists(os.path.join(TOP, path)) for path in re.findall(r"\b(?:tests|scripts)/[\w.-]*\w", reason))
+
+
 class Block:
-    def __init__(self, line, words, heading, exempt):
-        self.line = line
+    def __init__(self, line, words, heading, reason):
+        self.line, self.words = line, words
         self.kind, self.host, self.rest = (words.split(None, 2) + ["", "", ""])[:3]
+        if words == "picture":
+            self.kind = ""
         self.heading = heading
-        self.exempt = exempt
+        self.exempt = reason
         self.text = ""
 
     def runs(self):
@@ -49,6 +119,10 @@ class Block:
 
     def wrong(self):
         """What is wrong with its words, if anything is."""
+        if self.exempt:
+            return "" if NEVER_RUN.match(self.text) or names_test(self.exempt) else "names no test that runs it"
+        if self.words == "" and self.heading == "EXAMPLES":
+            return "says nothing of its host"
         if not self.kind:
             return "commands in a picture" if COMMAND.search(self.text) else ""
         if self.kind == "text":
@@ -66,37 +140,39 @@ class Block:
 
 
 class Page:
-    """Its blocks, headings and links, and what is wrong with its lines."""
+    """Its blocks, headings and links, what it says within sentences, and what is wrong with its lines."""
 
     def __init__(self, path):
         self.path = path
+        self.form = Markdown() if path.endswith(".md") else Manual()
         self.blocks, self.headings, self.links, self.wrong = [], [], [], []
-        heading, block, before = "", None, ""
-        with open(os.path.join(TOP, path), encoding="utf-8") as file:
-            for number, line in enumerate(file.read().split("\n"), 1):
-                fence = FENCE.match(line)
-                if block and fence:
-                    block = None
-                elif block:
-                    block.text += line + "\n"
-                elif fence:
-                    block = self.begin(number, fence[1], heading, before)
-                else:
-                    heading = self.prose(number, line, before, heading)
-                before = line
+        self.prose = ""
+        heading, block = "", None
+        lines = content(path).split("\n")
+        for number, line in enumerate(lines):
+            begins = not block and self.form.begins(lines, number)
+            if block and self.form.ends(line):
+                block = None
+            elif block:
+                block.text += self.form.text(line) + "\n"
+            elif begins:
+                block = self.begin(number + 1, *begins, heading)
+            else:
+                heading = self.read(number + 1, line, heading, lines[number - 1])
+                self.prose += line
+            self.prose += "\n"
         if block:
             self.wrong.append((block.line, "the block has no end"))
 
-    def begin(self, number, words, heading, before):
-        exempt = bool(NOT_RUN.match(before))
+    def begin(self, number, words, reason, heading):
         if words == "text" and self.blocks:
-            exempt = self.blocks[-1].exempt
-        self.blocks.append(Block(number, words, heading, exempt))
+            reason = self.blocks[-1].exempt
+        self.blocks.append(Block(number, words, heading, reason))
         return self.blocks[-1]
 
-    def prose(self, number, line, before, heading):
-        if HEADING.match(line):
-            heading = HEADING.match(line)[1]
+    def read(self, number, line, heading, before):
+        if self.form.HEADING.match(line):
+            heading = self.form.HEADING.match(line)[1]
             self.headings.append(heading)
         if len(line) > COLUMNS and not line.startswith("|"):
             self.wrong.append((number, f"longer than {COLUMNS} columns"))
@@ -110,17 +186,15 @@ class Page:
 
 
 def pages():
-    names = ["README.md", "CONTRIBUTING.md", "docs/*.md"]
-    return sorted(path for name in names for path in glob.glob(name, root_dir=TOP))
+    return sorted(path for name in PAGES for path in glob.glob(name, root_dir=TOP))
 
 
 def scenarios():
     """Which scenario runs what: (page, heading or "", scenario)."""
     found = []
     for path in sorted(glob.glob("tests/net_*.sh", root_dir=TOP)):
-        with open(os.path.join(TOP, path), encoding="utf-8") as file:
-            for page, headings in RUN.findall(file.read()):
-                found += [(page, heading, path) for heading in re.findall(r'"([^"]+)"', headings) or [""]]
+        for page, headings in RUN.findall(content(path)):
+            found += [(page, heading, path) for heading in re.findall(r'"([^"]+)"', headings) or [""]]
     return found
 
 
@@ -135,10 +209,14 @@ def filled(text):
     return text
 
 
+def number_like(number):
+    return number[0] if number[0].count(".") == 3 or number[0] == "0" else "1"
+
+
 def like(line):
-    """The line without what differs from run to run."""
-    line = re.sub(r"[A-Za-z0-9+/]{43}=", "KEY", line)
-    return re.sub(r"\d+(?:\.\d+){3}|\d+", lambda n: n[0] if "." in n[0] else "0", " ".join(line.split()))
+    """The line without what differs from run to run. That nothing is lost is no such thing."""
+    line = re.sub(r"[A-Za-z0-9+/]{43}=", "KEY", " ".join(line.split()))
+    return re.sub(r"\d+(?:\.\d+)*", number_like, line)
 
 
 def follow(wanted, said):
@@ -174,7 +252,7 @@ def command_blocks(path, folder, *headings):
         if block.exempt or not block.kind or (headings and block.heading not in headings):
             continue
         with open(os.path.join(folder, str(number)), "w", encoding="utf-8") as file:
-            file.write(("exec " if block.runs() and not LOOP.match(block.text) else "") + filled(block.text))
+            file.write(("exec env " if block.runs() and not LOOP.match(block.text) else "") + filled(block.text))
         print(number, block.line, block.kind, block.host or "-", block.rest or "-")
     return 0
 
@@ -201,21 +279,64 @@ def dead(page, link):
     return ""
 
 
+def output(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+@functools.lru_cache(None)
+def options(program, command=""):
+    """The commands that a program of ours has, with "", or the options of one."""
+    if program.startswith("scripts/"):
+        # What scripts/build does not know goes to configure.
+        paths = [program] + ["configure.ac"] * (program == "scripts/build")
+        return {option for path in paths for option in OPTION.findall(content(path))}
+    folder = {"punchctl": "punchctl", "relayd": "relayd", "relayd-exporter": "exporter"}[program]
+    path = os.path.join(BUILD, folder, program)
+    if program != "punchctl":
+        return set(OPTION.findall(output(path, "--help")))
+    words = [command, "--"] if command else [""]
+    return {line.split("\t")[0] for line in output(path, "complete", "--", *words).splitlines()}
+
+
+def strange(said):
+    """What our programs do not know of a command, or nothing."""
+    ours = OURS.fullmatch(said)
+    if not ours:
+        return ""
+    program, words = ours[1], re.split(r" (?:-- |[|&>])", ours[2] or "")[0].split()
+    if program.startswith("scripts/") and not os.path.isfile(os.path.join(TOP, program)):
+        return f"there is no {program}"
+    command = ""
+    if program == "punchctl":
+        command = next((word for word in words if not word.startswith("-")), "")
+        if command and command not in options(program):
+            return f"punchctl has no command: {command}"
+    for word in words:
+        option = word.split("=")[0]
+        if option.startswith("--") and option not in options(program, command):
+            return f"{program} has no option: {option}"
+    return ""
+
+
 def faults(page, runs):
     yield from page.wrong
     for number, link in page.links:
         if dead(page, link):
             yield number, dead(page, link)
+    for number, said in page.form.commands(page.prose):
+        if strange(said):
+            yield number, strange(said)
     for block in page.blocks:
-        if block.exempt:
-            continue
         if block.wrong():
             yield block.line, block.wrong()
-        elif block.kind and not run_by(page, block, runs):
+        elif block.kind and not block.exempt and not run_by(page, block, runs):
             yield block.line, "no scenario runs this, and it is not marked as not run"
 
 
 def command_check():
+    if not os.path.exists(os.path.join(BUILD, "punchctl", "punchctl")):
+        print("scripts/build first: the programs are asked for their words")
+        return 1
     runs = scenarios()
     found = 0
     for page in map(Page, pages()):

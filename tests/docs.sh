@@ -15,11 +15,31 @@ DOCS_ENV=(
 	SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy GST_PLUGIN_FEATURE_RANK=fakevideosink:MAX
 )
 
+# What lies over the system of every host: its user may sudo, apt need not ask, there is no name server
+# but sudo asks for the host's own name, and scp copies between the hosts of the lab.
+docs_layer() {
+	[ ! -d "$T/layer" ] || return 0
+	docs_lay etc/sudoers.d/user 'user ALL=(ALL) NOPASSWD: ALL' &&
+		docs_lay etc/apt/apt.conf.d/docs 'APT::Get::Assume-Yes "true";' &&
+		docs_lay etc/dpkg/dpkg.cfg.d/docs force-confold &&
+		docs_lay etc/resolv.conf '' && docs_lay etc/hostname "$(uname -n)" &&
+		docs_lay etc/hosts $'127.0.0.1 localhost\n127.0.1.1 '"$(uname -n)" &&
+		install -D -m 755 "$TOP/tests/docs_scp.sh" "$T/layer/usr/local/bin/scp"
+}
+
+docs_lay() { # PATH TEXT
+	install -D -m 644 /dev/stdin "$T/layer/$1" <<<"$2"
+}
+
+docs_home() { # HOST
+	docs_layer && mkdir -p "$T/home/$1" && chown "$DOCS_UID:$DOCS_UID" "$T/home/$1" || return
+	[ -e "/run/netns/$P$1" ] || host_up "$1"
+}
+
 # A host's own view of the file system: everything is as it is here, or in the folder BASE,
-# until it is written to. /home is all hosts' together, which is how the stand-in for scp copies.
+# until it is written to. /home is all hosts' together.
 docs_host() { # HOST [BASE]
-	mkdir -p "$T/home/$1" "$T/docs/$1" && chown "$DOCS_UID:$DOCS_UID" "$T/home/$1" || return
-	[ -e "/run/netns/$P$1" ] || host_up "$1" || return
+	docs_home "$1" && mkdir -p "$T/docs/$1" || return
 	start "$1" "docs-$1" "$BASH" "$TOP/tests/docs_root.sh" "$T" "$1" "$BUILD" "${2:-/}"
 	wait_for 40 contains "$T/docs-$1.log" ready || { cat "$T/docs-$1.err" && false; }
 }
@@ -45,10 +65,13 @@ docs_root() { # HOST CMD...
 	"${docs_words[@]}" "${@:2}"
 }
 
-# A machine of machine.sh in place of such a host: its users' commands have a systemd of their own.
+# A machine of machine.sh in place of such a host: its commands, and its users', have a systemd.
 docs_machine() { # HOST [FOLDER...]
-	machine_up "$@" &&
-		machine "$1" useradd --create-home --home-dir "/home/$1" --shell /bin/bash --uid "$DOCS_UID" user &&
+	local tree=
+	[ "$1" != here ] || tree=$TOP
+	docs_home "$1" && MACHINE_HOME=$T/home MACHINE_TREE=$tree machine_up "$@" "$T/layer" &&
+		machine "$1" groupadd --gid "$DOCS_UID" user &&
+		machine "$1" useradd --home-dir "/home/$1" --shell /bin/bash --uid "$DOCS_UID" --gid "$DOCS_UID" user &&
 		machine "$1" loginctl enable-linger user && wait_for 40 docs_manager "$1"
 }
 
@@ -56,15 +79,38 @@ docs_manager() { # HOST
 	machine "$1" test -S "/run/user/$DOCS_UID/systemd/private"
 }
 
-# Sets docs_words to the words that run a block as the user, in its home; on the host called "here",
-# in this tree.
-docs_as_user() { # HOST BLOCK
-	local cd="cd"
-	[ "$1" != here ] || cd="cd ${TOP@Q}"
-	docs_enter "$1"
-	docs_words+=("HOME=/home/$1" USER=user LOGNAME=user "XDG_RUNTIME_DIR=/run/user/$DOCS_UID"
-		setpriv "--reuid=$DOCS_UID" "--regid=$DOCS_UID" --init-groups
-		bash -e -o pipefail -c "$cd"$'\n'"$(docs_text "$2")")
+# The tree of "here" is the user's, who may build there.
+docs_owned() {
+	docs_ready here && docs_root here chown -R "$DOCS_UID:$DOCS_UID" "$TOP"
+}
+
+# And is as it was fetched: with nothing that was built.
+docs_fetched() {
+	docs_root here sh -c 'cd "$1" && rm -rf build build-* configure Makefile.in autom4te.cache' sh "$TOP" && docs_owned
+}
+
+# What "make install" puts into place, for machines.
+docs_installed() {
+	[ -d "$T/installed" ] || make -s -C "$BUILD" install DESTDIR="$T/installed"
+}
+
+# relayd in such a machine, as it is after its installation.
+docs_service() { # HOST
+	docs_installed && docs_machine "$1" "$T/installed" &&
+		docs_root "$1" install -d -m 750 -g relayd /etc/relayd.conf.d &&
+		docs_root "$1" install -m 640 -g relayd /dev/stdin /etc/relayd.conf <"$TOP/relayd.conf.example" &&
+		docs_root "$1" systemctl enable --now --quiet relayd
+}
+
+# Sets docs_words to the words that run a block as the user, in its home, or there as root; on the host
+# called "here", in this tree.
+docs_as() { # [root@]HOST BLOCK
+	local host=${1#root@} dir=/home/${1#root@}
+	[ "$host" != here ] || dir=$TOP
+	docs_enter "$host"
+	[ "$host" != "$1" ] || docs_words+=("HOME=/home/$host" USER=user LOGNAME=user
+		"XDG_RUNTIME_DIR=/run/user/$DOCS_UID" setpriv "--reuid=$DOCS_UID" "--regid=$DOCS_UID" --init-groups)
+	docs_words+=(bash -e -o pipefail -c "cd ${dir@Q}"$'\n'"$(docs_text "$2")")
 }
 
 # KEY is the one that was printed last.
@@ -73,8 +119,9 @@ docs_text() { # BLOCK
 }
 
 docs_file() { # HOST BLOCK PATH
-	local owner=0 path=$3
-	[ "$path" != "${path#/}" ] || owner=$DOCS_UID path=/home/$1/$3
+	local owner=0 path=$3 dir=/home/$1
+	[ "$1" != here ] || dir=$TOP
+	[ "$path" != "${path#/}" ] || owner=$DOCS_UID path=$dir/$3
 	docs_text "$2" | docs_root "$1" install -D -m 644 -o "$owner" -g "$owner" /dev/stdin "$path"
 }
 
@@ -96,16 +143,17 @@ docs_relayd() {
 }
 
 # One that goes on is named HOST.NUMBER, counted on each host: stop client.1 ends the first.
-docs_start() { # HOST BLOCK
-	DOCS_RUNS[$1]=$((${DOCS_RUNS[$1]-0} + 1))
-	DOCS_LAST=$1.${DOCS_RUNS[$1]}
-	docs_as_user "$1" "$2"
-	start "$1" "$DOCS_LAST" "${docs_words[@]}"
+docs_start() { # [root@]HOST BLOCK
+	local host=${1#root@}
+	DOCS_RUNS[$host]=$((${DOCS_RUNS[$host]-0} + 1))
+	DOCS_LAST=$host.${DOCS_RUNS[$host]}
+	docs_as "$1" "$2"
+	start "$host" "$DOCS_LAST" "${docs_words[@]}"
 }
 
-docs_do() { # HOST BLOCK
+docs_do() { # [root@]HOST BLOCK
 	DOCS_LAST=docs-block
-	docs_as_user "$1" "$2"
+	docs_as "$1" "$2"
 	timeout "$(seconds "$DOCS_LIMIT")" "${docs_words[@]}" </dev/null >"$T/docs-block.log" 2>"$T/docs-block.err"
 }
 
@@ -119,8 +167,8 @@ docs_key() {
 	DOCS_KEY=${key:-${DOCS_KEY-}}
 }
 
-docs_block() { # BLOCK KIND HOST REST
-	[ "$2" = text ] || docs_ready "$3" || return
+docs_block() { # BLOCK KIND [root@]HOST REST
+	[ "$2" = text ] || docs_ready "${3#root@}" || return
 	case $2,$4 in
 	sh,runs) docs_start "$3" "$1" ;;
 	sh,*) docs_do "$3" "$1" && docs_key ;;

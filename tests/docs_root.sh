@@ -25,45 +25,19 @@ fi
 # The programs, where a "make install" without a package puts them.
 install -D -t "$root/usr/local/sbin" "$build/relayd/relayd" "$build/exporter/relayd-exporter"
 install -D -t "$root/usr/local/bin" "$build/punchctl/punchctl"
-cat >"$root/usr/local/bin/scp" <<-'SCP'
-	#!/bin/bash
-	# Copies between the hosts of the lab, whose homes are all here. Who reads the page comes when
-	# the file is there; this may come too early.
-	words=()
-	for word; do
-		[ "$word" = "${word#*:}" ] || word=/home/${word%:*}/${word##*:}
-		words+=("$word")
-	done
-	for try in {1..400}; do
-		for word in "${words[@]:0:${#words[@]}-1}"; do
-			[ -s "$word" ] || { sleep 0.1 && continue 2; }
-		done
-		break
-	done
-	exec cp "${words[@]}"
-SCP
-cat >"$root/usr/local/bin/systemctl" <<-'SYSTEMCTL'
-	#!/bin/bash
-	# No systemd is here, but relayd can reload.
-	[ "$*" = "reload relayd" ] || { echo "no systemd here for: $*" >&2 && exit 1; }
-	exec punchctl reload
-SYSTEMCTL
-chmod 755 "$root/usr/local/bin/scp" "$root/usr/local/bin/systemctl"
 
-# The lab has no name server, and sudo asks for the host's own name.
+# The lab has no name server; the file may be a link to a folder of ours.
 rm -f "$root/etc/resolv.conf"
-touch "$root/etc/resolv.conf"
-echo "127.0.1.1 $(uname -n)" >>"$root/etc/hosts"
+cp -r "$folder/layer/." "$root"
 
-# A user who may sudo, and relayd's.
+# The user, and relayd's.
 grep -q '^relayd:' "$root/etc/group" || echo 'relayd:x:61001:' >>"$root/etc/group"
 grep -q '^relayd:' "$root/etc/passwd" ||
 	echo 'relayd:x:61001:61001::/var/lib/relayd:/usr/sbin/nologin' >>"$root/etc/passwd"
 echo 'user:x:61000:' >>"$root/etc/group"
 echo "user:x:61000:61000::/home/$host:/bin/bash" >>"$root/etc/passwd"
 echo 'user:*:19000::::::' >>"$root/etc/shadow"
-install -d "$root/etc/sudoers.d" "$root/etc/relayd.conf.d"
-echo 'user ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/user"
+install -d "$root/etc/relayd.conf.d"
 chroot "$root" install -d -o relayd -g relayd -m 750 /var/lib/relayd /run/relayd
 
 echo ready

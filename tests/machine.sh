@@ -20,11 +20,21 @@ machine_possible() {
 	return 1
 }
 
+# Where there can be none the scenario ends, with one test that is skipped.
+machine_needed() { # WHAT
+	local why
+	why=$(machine_possible) && return
+	plan 1
+	skip "$1" "$why"
+	exit
+}
+
 machine_answers() { # HOST
 	machine "$1" systemctl is-system-running | grep -Eq 'running|degraded'
 }
 
-# Boots one; the folders lie over the system, their files as if they had been installed.
+# Boots one; the folders lie over the system, their files as if they had been installed. MACHINE_HOME
+# is to be its /home, and of MACHINE_TREE it has a view of its own, at the same place.
 machine_up() { # HOST [FOLDER...]
 	local host=$1 lower=$MACHINE_BASE dir
 	shift
@@ -34,7 +44,8 @@ machine_up() { # HOST [FOLDER...]
 	mkdir "$T/$host.machine" && start "$host" "$host.machine" "$BASH" -c '
 		mount -t cgroup2 cgroup2 "$3" && mkdir "$3/$1" && echo $$ >"$3/$1/cgroup.procs" &&
 			exec unshare --mount --pid --fork --kill-child --uts --ipc --cgroup "${@:2}"' \
-		machine "$P$host" "$TOP/tests/machine_boot.sh" "$T/$host.machine" "$lower"
+		machine "$P$host" "$TOP/tests/machine_boot.sh" "$T/$host.machine" "$lower" \
+		"${MACHINE_HOME-}" "${MACHINE_TREE-}"
 	wait_for 30 machine_answers "$host"
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # machine_boot.sh: becomes the first process of a machine; tests/machine.sh starts it in namespaces.
 set -eu
-mount=$1 lower=$2
+mount=$1 lower=$2 home=$3 tree=$4
 
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 machine "$mount"
@@ -23,6 +23,11 @@ mount -t tmpfs shm "$root/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 pts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
+[ -z "$home" ] || mount --bind "$home" "$root/home"
+if [ -n "$tree" ]; then
+	mkdir -p "$mount/tree/upper" "$mount/tree/work" "$root$tree"
+	mount -t overlay -o "lowerdir=$tree,upperdir=$mount/tree/upper,workdir=$mount/tree/work" tree "$root$tree"
+fi
 mkdir "$root/outside"
 cd "$root"
 pivot_root . outside

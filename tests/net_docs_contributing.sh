@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# CONTRIBUTING.md: what it has a developer run is run, but for what every round of tests begins with.
+# CONTRIBUTING.md, and how tests/README.md writes a scenario: what they have a developer run is run, but for
+# the fuzzers, which net_docs_fuzz.sh has, and for the whole round.
 #
-#   developer, alone
+#   here (this tree), alone
+# check: timeout 240
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/docs.sh"
-plan 1
+plan 4
 
-host_up developer || bail "no network"
-docs_host developer || bail "no file system"
-# As much of the tree as is asked for, as if it had been fetched and built.
-cp -r "$TOP"/{common,rules,relayd,share,punchctl,exporter,man,scripts} "$T/home/developer"
-install -D -t "$T/home/developer/build/tests" "$BUILD/tests/check_stun"
-ok "CONTRIBUTING.md" docs_run CONTRIBUTING.md
+ok "there is a tree" docs_owned
+ok "Build" docs_run CONTRIBUTING.md "Build"
+ok "Test" docs_run CONTRIBUTING.md "Test"
+ok "a scenario is written" docs_run tests/README.md "Writing a scenario"

@@ -3,49 +3,24 @@
 # backed up, changed, drained and moved is looked at.
 #
 #   sender ---+
-#   relay  ---+
+#   relay  ---+  (a machine with systemd)
 #            net --- nat --- client
 #   operator -+  (Prometheus)
-#   new ------+  (the server that the relay moves to)
+#   new ------+  (the server that the relay moves to, another machine)
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
+. "$TOP/tests/machine.sh"
 . "$TOP/tests/docs.sh"
-plan 35
+
+machine_needed "docs/operations.md"
+plan 39
 
 OPERATOR4=198.18.66.6 NEW4=198.18.67.7
-
-# systemctl, as far as the page needs it, on a host without systemd.
-service_for() { # HOST
-	docs_root "$1" install -m 755 /dev/stdin /usr/local/bin/systemctl <<-'SYSTEMCTL'
-		#!/bin/bash
-		pid=$(cat /run/relayd.pid 2>/dev/null)
-		case $1 in
-		stop | restart)
-			[ -z "$pid" ] || kill "$pid" || exit
-			while [ -n "$pid" ] && [ -e "/proc/$pid" ]; do sleep 0.02; done
-			;;
-		esac
-		[ "$1" != stop ] || exit 0
-		setsid relayd </dev/null >>/var/log/relayd.log 2>&1 &
-		echo $! >/run/relayd.pid
-		for try in {1..250}; do
-			punchctl list >/dev/null 2>&1 && exit
-			sleep 0.02
-		done
-		exit 1
-	SYSTEMCTL
-}
-
-service_begin() { # HOST
-	docs_host "$1" && service_for "$1" &&
-		docs_root "$1" install -m 640 -g relayd /dev/stdin /etc/relayd.conf <"$TOP/relayd.conf.example" &&
-		docs_root "$1" systemctl start relayd
-}
 
 # One stream in a file of its own, with its key in another, and one that is added.
 streams_make() {
 	docs_root relay sh -c '
-		install -d -m 750 -g relayd /etc/relayd.keys && chmod 750 /etc/relayd.conf.d && chgrp relayd /etc/relayd.conf.d &&
+		install -d -m 750 -g relayd /etc/relayd.keys &&
 		punchctl key | install -m 640 -g relayd /dev/stdin /etc/relayd.keys/cam1 &&
 		install -m 640 -g relayd /dev/stdin /etc/relayd.conf.d/cam1.conf &&
 		punchctl reload && punchctl add cam2 --listen 9105' <<-CONF &&
@@ -91,6 +66,10 @@ media_end() { # NAME
 	stop "recv-$1"
 }
 
+client_moved() {
+	docs_root relay journalctl -q -o cat RELAYD_STREAM=cam1 RELAYD_EVENT=moved >"$T/moved" && [ -s "$T/moved" ]
+}
+
 prometheus_has() { # QUERY
 	docs_root operator promtool query instant http://127.0.0.1:9090 "$1" | grep -q '=> 1 '
 }
@@ -107,10 +86,16 @@ rules_loaded() {
 
 lab_up
 public_host operator eth0 "$OPERATOR4" && public_host new eth0 "$NEW4" && forwarding_on new || bail "no network"
-ok "relayd runs" service_begin relay
+ok "it is installed for machines" docs_installed
+# What the page says is of the package.
+mkdir -p "$T/installed/usr/sbin" && ln -s /usr/local/sbin/relayd-exporter "$T/installed/usr/sbin"
+ok "relayd runs" docs_service relay
 ok "with two streams" streams_make
 punch one cam1 "$T/home/client/cam1.key" 5004 9099
 ok "a client" wait_for 5 state_is relay cam1 ready
+stop one KILL
+punch one cam1 "$T/home/client/cam1.key" 5004 9099
+ok "it comes from elsewhere, and the journal has it" wait_for 10 client_moved
 ok "media flow" media_begin first
 ok "Sizes" docs_run docs/operations.md "Sizes"
 ok "When a limit is reached" docs_run docs/operations.md "When a limit is reached"
@@ -119,6 +104,8 @@ ok "When a limit is reached" docs_run docs/operations.md "When a limit is reache
 
 docs_put operator "$TOP/contrib/alerts.yml"
 ok "What to alert on" docs_run docs/operations.md "What to alert on"
+ok "the journal tells of the move" contains "$T/docs-block.log" moved
+is "the exporter is a unit" "$(docs_root relay systemctl show -P ActiveState relayd-exporter)" active
 ok "Prometheus reads the relay's metrics" wait_for 30 prometheus_has relayd_up
 ok "and all rules" wait_for 10 rules_loaded
 stop operator.1
@@ -159,7 +146,7 @@ docs_root relay punchctl flush cam2 >/dev/null
 
 ok "Drain" docs_run docs/operations.md "Drain"
 ok "Back up, again" docs_run docs/operations.md "Back up"
-ok "a new server" service_begin new
+ok "a new server" docs_service new
 is "without streams" "$(names new)" ""
 ok "Move to another server" docs_run docs/operations.md "Move to another server"
 is "the new one has the streams" "$(names new)" "cam1 cam2"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# README.md: what it says is run as it stands there. The demo, a stream, two peers, the exporter, an
-# installation, and a service that a user's systemd offers.
+# README.md: what it says is run as it stands there. The demo, a stream, two peers, the exporter, and a
+# service that a user's systemd offers; net_package.sh and net_docs_build.sh have the rest.
 #
 #   sender ---+
 #            net --- nat --- client
-#   relay  ---+ +--- nat2 --- service (later a machine with systemd)
-#   here: this tree
+#   relay  ---+ +--- nat2 --- service
+#   here: this tree; relay and later service: machines with systemd
 # check: timeout 240
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/media.sh"
@@ -13,7 +13,9 @@
 . "$TOP/tests/peerlab.sh"
 . "$TOP/tests/machine.sh"
 . "$TOP/tests/docs.sh"
-plan 16
+
+machine_needed "README.md"
+plan 12
 
 echoes() {
 	[ "$(echo hello | docs_root client timeout 2 socat -t 1 - UDP:127.0.0.1:28785)" = hello ]
@@ -28,7 +30,7 @@ ok "the demo" docs_run README.md "See it"
 
 peers_up
 ok "a film" film_make "$T/film.mp4"
-ok "relayd runs" docs_relayd
+ok "relayd runs" docs_service relay
 docs_put sender "$T/film.mp4"
 ok "the first stream" docs_run README.md "The first stream on a VPS"
 ok "two seconds are played" wait_for 40 player_played client.1 2
@@ -37,19 +39,8 @@ ok "two peers" docs_run README.md "Two peers"
 ok "reach each other" wait_for 40 echoes
 ok "the exporter" docs_run README.md "Watch it"
 ok "tells who knows the token" wait_for 10 exported
-ok "a reload" docs_run README.md "Installing"
-ok "an installation without a package" docs_run README.md "Without a package"
 
-# The program of the package's place, and its units, as the installation has just put them there.
 stop service.1
-ok "it is installed for a machine" make -s -C "$BUILD" install DESTDIR="$T/installed"
-why=$(machine_possible) || {
-	for what in "a machine boots" "its user has the key" "a unit of the user's" "offers the service"; do
-		skip "$what" "$why"
-	done
-	exit
-}
 ok "a machine boots" docs_machine service "$T/installed"
-ok "its user has the key" docs_put service "$T/home/service/game.key"
 ok "a unit of the user's" docs_run README.md "As a unit of a user"
 ok "offers the service" wait_for 40 echoes

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# The Debian packages: built, looked through by lintian, installed, upgraded, removed and purged in
-# a machine with systemd.
+# The Debian packages: built and installed as README.md says, looked through by lintian; then installed,
+# upgraded as docs/operations.md says, removed and purged in a machine that has seen none.
 #
 #   relay (a machine with systemd) --- net
+#   here (a machine with systemd, and this tree) --- net
 #
-# check: timeout 600
+# check: timeout 900
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/machine.sh"
+. "$TOP/tests/docs.sh"
+DOCS_LIMIT=800
+DOCS_ENV+=(DEB_BUILD_OPTIONS="nocheck parallel=2")
 
-why=$(machine_possible) || {
-	plan 1
-	skip "the packages" "$why"
-	exit
-}
-plan 41
+machine_needed "the packages"
+plan 45
 
 # What files there are but for logs, caches and notes of apt's own, and who may log in.
 everything() {
@@ -82,7 +82,14 @@ relay=$T/packages/punchrelay_${version}_$arch.deb
 client=$T/packages/punchrelay-client_${version}_$arch.deb
 static=$T/packages/punchrelay-client-static_${version}_$arch.deb
 next=("/tmp/punchrelay_${version}_$arch.next.deb" "/tmp/punchrelay-client_${version}_$arch.next.deb")
-ok "the packages are built" env DEB_BUILD_OPTIONS="nocheck parallel=2" "$TOP/scripts/package" "$T/packages"
+host_up net && forwarding_on net && public_host relay eth0 "$RELAY4" "$RELAY6" &&
+	public_host here eth0 "$SENDER4" || bail "no network"
+ok "a machine boots" docs_machine here
+ok "it has the tree" docs_owned
+ok "the packages are built and installed" docs_run README.md "Installing"
+is "relayd runs, and will after a boot" \
+	"$(docs_root here systemctl show -P ActiveState -P UnitFileState relayd | xargs)" "active enabled"
+mkdir "$T/packages" && docs_root here sh -c "cd '$TOP/build' && tar -c punchrelay*" | tar -x -C "$T/packages"
 ok "lintian has nothing to say" lintian --allow-root --fail-on error,warning,info --display-info \
 	"$T/packages"/*.changes
 is "their build depends on what scripts/setup installs for one" \
@@ -92,12 +99,11 @@ is "the operator's page repeats the settings of the kernel" \
 	"$(settings "$TOP/docs/operations.md")" "$(settings "$TOP/systemd/sysctl.d/60-relayd.conf")"
 ok "their next versions" eval 'next_of "$relay" && next_of "$client"'
 
-host_up net && forwarding_on net && public_host relay eth0 "$RELAY4" "$RELAY6"
 ip -n "${P}relay" link add eth1 type veth peer name inside
 ip -n "${P}relay" link add docker0 type bridge
 in_ns relay sysctl -qw net.ipv6.conf.eth1.accept_ra=1 net.ipv6.conf.inside.accept_ra=1 \
 	net.ipv6.conf.inside.forwarding=1
-ok "a machine boots" machine_up relay
+ok "another machine boots" docs_machine relay
 copy_in "$relay" "$client" "$static" "${relay%.deb}.next.deb" "${client%.deb}.next.deb"
 everything >"$T/before"
 
@@ -136,7 +142,13 @@ machine relay chmod 600 /etc/relayd.conf && machine relay chown relayd /etc/rela
 before=$(unit MainPID)
 ok "the exporter is enabled" exporter enable --now
 exporting=$(unit MainPID relayd-exporter)
-ok "the next versions install" packages install "${next[@]}"
+for deb in "$relay" "$client"; do
+	cp "${deb%.deb}.next.deb" "$T/home/relay/${deb##*/}"
+done
+ok "the next versions install, as the page says" docs_run docs/operations.md "Upgrade"
+is "and are what runs" "$(machine relay dpkg-query -W -f '${Version} ' punchrelay punchrelay-client)" \
+	"$version+next $version+next "
+rm "$T/home/relay"/*.deb
 ok "the configuration is as the administrator has left it" file_has /etc/relayd.conf cam2
 is "and so is its mode" "$(mode_of /etc/relayd.conf)" "relayd:relayd 600"
 ok "the new default lies beside it" file_has /etc/relayd.conf.dpkg-dist 'a new default'

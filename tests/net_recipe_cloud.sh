@@ -7,14 +7,17 @@
 #               | +--- nat2 --- service
 #             cloud   203.0.113.7 is 10.1.0.4, and only that may leave
 #              | |
-#   10.1.0.4 relay camera 10.1.1.5
+#   10.1.0.4 relay camera 10.1.1.5       (the relay is a machine with systemd)
 # check: timeout 150
 . "$(dirname "$0")/lib.sh"
 FILM_SECONDS=40 FILM_SIZE=320x180 # the recording is to end before the film begins anew
 . "$TOP/tests/media.sh"
+. "$TOP/tests/machine.sh"
 . "$TOP/tests/docs.sh"
 . "$TOP/tests/recipe.sh"
 . "$TOP/tests/doctor.sh"
+
+machine_needed "docs/recipe-cloud.md"
 plan 24
 
 PRIVATE4=10.1.0.4 CAMERA4=10.1.1.5 CLOUD4=169.254.169.254
@@ -78,7 +81,7 @@ start cloud cloudd "$PYTHON" "$TOP/tests/cloudd.py" "$CLOUD4:80" "$T/cloudd.mode
 wait_for 10 in_ns cloud curl -s "http://$CLOUD4/" || bail "no metadata service"
 ok "a film" film_make "$T/film.mp4"
 ok "its checksums" film_index "$T/film.mp4"
-ok "relayd starts" docs_relayd
+ok "relayd starts" docs_service relay
 docs_put sender "$T/film.mp4"
 recipe_stream early 9105 >"$T/added"
 ok "clients are told of the private address" contains "$T/added" "early@$PRIVATE4"
