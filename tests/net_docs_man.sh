@@ -103,7 +103,7 @@ ok "Prometheus understands its configuration" docs_root operator promtool check 
 # --- relayd(8)
 
 docs_put new "$TOP/relayd.conf.example"
-mv "$T/home/new/relayd.conf.example" "$T/home/new/relayd.conf"
+mv "$T/home/new/relayd.conf.example" "$T/home/new/relayd.conf" && chown root: "$T/home/new/relayd.conf"
 ok "relayd(8)" docs_run man/relayd.8
 ok "relayd has left nothing" not in_ns relay nft list table inet relayd
 ok "where it runs in the foreground there is a table" wait_for 10 in_ns new nft list table inet relayd
