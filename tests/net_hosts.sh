@@ -67,7 +67,7 @@ is "a punch port that is taken: in words" "$(why)" \
 ok "a punch port that is taken: nothing is made" nothing_made relay
 stop taken
 
-is "no such user: status" "$(relayd_conf 'user = "nobody-of-this-name"'; tried relay)" 1
+is "no such user: status" "$(relayd_conf 'user = "nobody-of-this-name"'; tried relay)" 2
 ok "no such user: in words" says 'there is no user "nobody-of-this-name" to run as; `useradd --system'
 ok "no such user: nothing is made" nothing_made relay
 
