@@ -383,10 +383,11 @@ void sim_run(struct sim *sim, int64_t ms)
 
 bool sim_run_direct(struct sim *sim, int64_t ms)
 {
+	const uint64_t hopeless = simrelay_hopeless(&sim->relay);
 	int64_t end_ms = sim->now_ms + ms;
 
 	while (!(sim->hosts[0].result.direct && sim->hosts[1].result.direct)) {
-		if (simrelay_is_hopeless(&sim->relay) || !sim_step(sim, end_ms))
+		if (simrelay_hopeless(&sim->relay) > hopeless || !sim_step(sim, end_ms))
 			return false;
 	}
 	return true;
@@ -417,11 +418,6 @@ void sim_data(struct sim *sim, unsigned int data_ms)
 	sim->config.data_ms = data_ms;
 	for (unsigned int i = 0; i < 2; i++)
 		sim->hosts[i].data_ms = sim->now_ms;
-}
-
-bool sim_is_hopeless(const struct sim *sim)
-{
-	return simrelay_is_hopeless(&sim->relay);
 }
 
 void sim_renumber(struct sim *sim, unsigned int side)

@@ -43,7 +43,7 @@ struct sim;
 
 struct sim *sim_open(const struct sim_config *config);
 void sim_close(struct sim *sim);
-/* Runs for so long; or until both are direct, or neither will ever be. */
+/* Runs for so long; or until both are direct, or it turns out that they never will be. */
 void sim_run(struct sim *sim, int64_t ms);
 bool sim_run_direct(struct sim *sim, int64_t ms);
 const struct sim_side *sim_side(const struct sim *sim, unsigned int side);
@@ -53,8 +53,6 @@ int64_t sim_now(const struct sim *sim);
 void sim_cut(struct sim *sim, bool cut);
 /* No data are sent any more, or they are again. */
 void sim_data(struct sim *sim, unsigned int data_ms);
-/* The broker has nothing left to try. */
-bool sim_is_hopeless(const struct sim *sim);
 /* The NAT of a side forgets all, and has another address. */
 void sim_renumber(struct sim *sim, unsigned int side);
 

@@ -114,9 +114,9 @@ int64_t simrelay_deadline(const struct simrelay *relay)
 	return due;
 }
 
-bool simrelay_is_hopeless(const struct simrelay *relay)
+uint64_t simrelay_hopeless(const struct simrelay *relay)
 {
-	return broker_counter(relay->broker, BROKER_HOPELESS) > 0;
+	return broker_counter(relay->broker, BROKER_HOPELESS);
 }
 
 static void answer_proven(struct simrelay *relay, const struct endpoint *from,

@@ -42,7 +42,7 @@ void simrelay_input(struct simrelay *relay, const struct endpoint *from, const s
 	const uint8_t *data, size_t len, int64_t now_ms);
 void simrelay_tick(struct simrelay *relay, int64_t now_ms);
 int64_t simrelay_deadline(const struct simrelay *relay);
-/* No search will come any more. */
-bool simrelay_is_hopeless(const struct simrelay *relay);
+/* How often a pair was found to have nothing left to try. */
+uint64_t simrelay_hopeless(const struct simrelay *relay);
 
 #endif
