@@ -13,8 +13,6 @@
 #include "common/buf.h"
 #include "rules/elem_udata.h"
 
-/* Each try meets another transaction in between. */
-
 static uint64_t attr_u64(const struct nlattr *attr)
 {
 	uint64_t value = 0;

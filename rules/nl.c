@@ -12,8 +12,8 @@
 #include <linux/netlink.h>
 
 /* The largest transaction takes about half a MiB, and each message may be answered by an error. */
-#define DUMP_TRIES    16
 #define SOCKET_BUFFER (8 * 1024 * 1024)
+#define DUMP_TRIES    16 /* each meets another transaction in between */
 
 static void socket_enlarge(int fd, int forced, int plain)
 {
