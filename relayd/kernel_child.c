@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "relayd/kernel_inner.h"
 #include "common/notify.h"
+#include "relayd/kernel_inner.h"
 #include "relayd/privs.h"
 
 #define RESTART_MIN_MS 10

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/notify.h"
 #include "relayd/adopt.h"
 #include "relayd/drain.h"
 #include "relayd/loop.h"
@@ -19,7 +20,6 @@
 #include "relayd/net_discover.h"
 #include "relayd/net_event.h"
 #include "relayd/net_trouble.h"
-#include "common/notify.h"
 #include "relayd/quota.h"
 #include "relayd/sampler.h"
 #include "relayd/sender.h"

@@ -68,8 +68,7 @@ struct net {
 	uv_timer_t second;
 	uv_signal_t hangup, terminate;
 	struct tally tally;			 /* events of this second */
-	char addresses_told[NET_ADDRESSES_TEXT]; /* by reloads: what this host has besides, or not
-						  */
+	char addresses_told[NET_ADDRESSES_TEXT]; /* that differ, by reloads */
 	struct watchdog watchdog;
 	bool quiet;	    /* many are added or removed: one line of the log for all */
 	bool partner_alive; /* as was last said */

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/notify.h"
 #include "relayd/check.h"
 #include "relayd/kernel.h"
-#include "common/notify.h"
 #include "relayd/privs.h"
 
 #define EXIT_USAGE 2
