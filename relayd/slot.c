@@ -74,22 +74,26 @@ struct prefix slot_source(const struct slot *slot)
 	return source;
 }
 
-void slot_mark(struct stream_table *table, struct slot *slot)
+/* false: it was marked already. */
+static bool become_dirty(struct stream_table *table, struct slot *slot)
 {
 	if (slot->dirty)
-		return;
+		return false;
 	slot->dirty = true;
 	table->marks++;
-	TAILQ_INSERT_TAIL(&table->dirty, slot, dirty_link);
+	return true;
+}
+
+void slot_mark(struct stream_table *table, struct slot *slot)
+{
+	if (become_dirty(table, slot))
+		TAILQ_INSERT_TAIL(&table->dirty, slot, dirty_link);
 }
 
 void slot_mark_first(struct stream_table *table, struct slot *slot)
 {
-	if (slot->dirty)
-		return;
-	slot->dirty = true;
-	table->marks++;
-	TAILQ_INSERT_HEAD(&table->dirty, slot, dirty_link);
+	if (become_dirty(table, slot))
+		TAILQ_INSERT_HEAD(&table->dirty, slot, dirty_link);
 }
 
 static void forget_hole(struct stream_table *table, struct slot *slot)
