@@ -159,7 +159,10 @@ static void on_hangup(uv_signal_t *signal, int number)
 	(void)number;
 	notify_reloading();
 	if (net_reload(net, &changes, why))
-		log_error("%s; nothing was changed", why);
+		log_error("%s%s", why,
+			changes.added + changes.changed + changes.removed
+				? ""
+				: "; nothing was changed");
 	notify_ready();
 }
 
