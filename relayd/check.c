@@ -35,8 +35,7 @@ static int read_with(
 	return err ? err : back;
 }
 
-static int read_as(int (*find)(const struct config *, struct privs_user *), const char *path,
-	struct privs_user *user, struct config **out)
+static int read_as_named(const char *path, struct privs_user *user, struct config **out)
 {
 	char error[CONFIG_ERROR];
 	struct config *first;
@@ -46,18 +45,19 @@ static int read_as(int (*find)(const struct config *, struct privs_user *), cons
 		log_error("%s", error);
 		return err;
 	}
-	err = find(first, user);
+	err = privs_find_user(first, user);
 	if (!err)
 		err = read_with(user, first->user, path, out);
 	config_free(first);
 	return err;
 }
 
+/* Whoever is not root reads as himself, whomever the files name. */
 int check_read(const char *path, struct config **out)
 {
-	struct privs_user user;
+	struct privs_user user = {geteuid(), getegid()};
 
-	return read_as(privs_user, path, &user, out);
+	return user.uid ? read_with(&user, "", path, out) : read_as_named(path, &user, out);
 }
 
 /* For who we are now. */
@@ -103,7 +103,7 @@ int check_print(const char *path)
 {
 	struct privs_user user;
 	struct config *config;
-	int err = read_as(privs_find_user, path, &user, &config), back;
+	int err = read_as_named(path, &user, &config), back;
 
 	if (err)
 		return err;
