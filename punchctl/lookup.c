@@ -57,10 +57,11 @@ static void on_again(uv_timer_t *timer)
 /* To systemd it has started: what it waits for is not this host's. */
 static void lookup_wait(struct lookup *run, const char *why)
 {
-	if (!run->waiting)
+	if (!run->waiting) {
 		log_warning("%s: %s; still trying", run->target->host, why);
+		notify_ready();
+	}
 	run->waiting = true;
-	notify_ready();
 	uv_timer_start(&run->again, on_again, AGAIN_MS, 0);
 }
 
