@@ -11,12 +11,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/machine.sh"
 
-why=$(machine_possible) || {
-	plan 1
-	skip "relayd under systemd" "$why"
-	exit
-}
-plan 47
+machine_needed "relayd under systemd"
+plan 50
 
 LATE4=203.0.113.99
 
@@ -78,13 +74,19 @@ reload_refused() { # PATTERN
 	not machine relay systemctl reload relayd && wait_for 5 unit_says_once "$1"
 }
 
-unit_with() { # SETTING...
-	printf '%s\n' '[Service]' "$@" | machine relay sh -c 'mkdir -p /run/systemd/system/relayd.service.d &&
-		cat >/run/systemd/system/relayd.service.d/hasty.conf && systemctl daemon-reload'
+unit_with() { # UNIT SETTING...
+	# shellcheck disable=SC2016
+	printf '%s\n' '[Service]' "${@:2}" | machine relay sh -c 'mkdir -p "/run/systemd/system/$1.service.d" &&
+		cat >"/run/systemd/system/$1.service.d/hasty.conf" && systemctl daemon-reload' sh "$1"
 }
 
-tried_again() { # TIMES, at least
-	[ "$(machine relay systemctl show -P NRestarts relayd)" -ge "$1" ]
+exporter_with() { # SETTING ADDRESS: it listens there, for those with its token
+	unit_with relayd-exporter "$1" ExecStart= \
+		"ExecStart=/usr/local/sbin/relayd-exporter --listen $2:9478 --token-file /etc/exporter.token"
+}
+
+tried_again() { # UNIT TIMES, at least
+	[ "$(machine relay systemctl show -P NRestarts "$1")" -ge "$2" ]
 }
 
 restarted() { # UNIT TIMES
@@ -150,10 +152,8 @@ figure "exposure of the exporter" "$exposed"
 ok "nor is the exporter by more" awk -v e="$exposed" 'BEGIN { exit !(e != "" && e <= 2) }'
 ok "it starts" machine relay systemctl enable --now --quiet relayd-exporter
 ok "and tells of relayd" wait_for 10 exported '^relayd_up 1'
-machine relay sh -c 'cd /run/systemd/system && mkdir relayd-exporter.service.d && umask 027 &&
-	echo correct-horse-battery >/etc/exporter.token && chgrp relayd /etc/exporter.token &&
-	printf "[Service]\nWatchdogSec=1\nExecStart=\nExecStart=%s --token-file /etc/exporter.token\n" \
-		/usr/local/sbin/relayd-exporter >relayd-exporter.service.d/token.conf && systemctl daemon-reload'
+echo correct-horse-battery | machine relay install -m 640 -g relayd /dev/stdin /etc/exporter.token
+exporter_with WatchdogSec=1 127.0.0.1
 machine relay systemctl restart relayd-exporter
 ok "it serves as soon as systemd says so" exporter_opens_with correct-horse-battery
 machine relay sh -c 'echo staple-battery-horse >/etc/exporter.token && systemctl reload relayd-exporter'
@@ -199,7 +199,7 @@ ok "so does one that would need a restart" reload_refused 'a new `consent` needs
 conf_d 'max-clients = 50'
 ok "SIGHUP reloads as well" machine relay systemctl kill --kill-who=main --signal=HUP relayd
 ok "and is told of" wait_for 5 found_in_journal _SYSTEMD_UNIT=relayd.service 'reloaded: 0 added, 0 changed, 0 removed'
-unit_with WatchdogSec=1
+unit_with relayd WatchdogSec=1
 ok "it restarts, to be watched more closely" machine relay systemctl restart relayd
 machine relay kill -STOP "$(net_pid)"
 ok "a net side that hangs is noticed, and relayd restarted" wait_for 20 restarted relayd 1
@@ -214,11 +214,15 @@ is "no datagram of the stream was lost" "$(json "$T/recv.log" '[d["distinct"], d
 
 machine relay rm /etc/relayd.conf.d/more.conf
 machine relay sed -i "s/^address = .*/address = { \"$RELAY4\", \"$LATE4\" }/" /etc/relayd.conf
-unit_with RestartSec=0.1
+unit_with relayd RestartSec=0.1
+exporter_with RestartSec=0.1 "$LATE4"
 ok "relayd does not start without its address" not machine relay systemctl restart relayd
-ok "it is tried again and again" wait_for 30 tried_again 7
+ok "nor the exporter" not machine relay systemctl restart relayd-exporter
+ok "it is tried again and again" wait_for 30 tried_again relayd 7
+ok "and so is the exporter" wait_for 30 tried_again relayd-exporter 7
 address relay eth0 "$LATE4/32"
-ok "and runs when the address is there" wait_for 10 unit_is relay relayd ActiveState active
+ok "it runs when the address is there" wait_for 10 unit_is relay relayd ActiveState active
+ok "as does the exporter" wait_for 10 unit_is relay relayd-exporter ActiveState active
 
 # --- the end
 
