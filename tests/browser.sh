@@ -6,10 +6,11 @@
 EXPORTER=${EXPORTER:-$BUILD/exporter/relayd-exporter}
 URL=http://127.0.0.1:9478/
 
-# Or says why there can be none.
-browser_possible() {
-	command -v chromium >/dev/null && command -v chromedriver >/dev/null ||
-		{ echo "Chromium or chromedriver is not installed" && false; }
+browser_needed() {
+	command -v chromium >/dev/null && command -v chromedriver >/dev/null && return
+	plan 1
+	skip "the page in a browser" "Chromium or chromedriver is not installed"
+	exit
 }
 
 exporter_start() { # [OPTION...]

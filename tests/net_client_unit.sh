@@ -9,11 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/machine.sh"
 
-why=$(machine_possible) || {
-	plan 1
-	skip "units of a user" "$why"
-	exit
-}
+machine_needed "units of a user"
 plan 30
 
 FILES=/home/somebody/.config/punchrelay

@@ -6,11 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/browser.sh"
 
-why=$(browser_possible) || {
-	plan 1
-	skip "the page in a browser" "$why"
-	exit
-}
+browser_needed
 plan 11
 
 lab_up
