@@ -74,16 +74,23 @@ film_count() { # FILE PREFIX video|audio
 }
 
 # The same of a film that is sent again and again, for a part of it that was recorded: prints "CAME
-# LOST", lost being those that are missing or spoilt behind the first one that came. The last four
-# do not count: a picture may be sent behind a later one that it needs, and then the end cuts it off.
+# LOST", lost being those that are missing or spoilt behind the first one that came; then a line of each
+# place where some are. The last four do not count: a picture may be sent behind a later one that it
+# needs, and then the end cuts it off.
 film_gaps() { # FILE PREFIX video|audio
 	awk -F', *' '
 		/^#/ { next }
 		NR == FNR { number[$6] = ++sent; next }
-		!($6 in number) { lost += came > 0; next }
-		came++ { lost += (number[$6] - last - 1 + sent) % sent }
+		!($6 in number) { spoilt += came > 0; next }
+		came++ {
+			gap = (number[$6] - last - 1 + sent) % sent
+			lost += gap > spoilt ? gap : spoilt
+			if (gap || spoilt)
+				where = where sprintf("behind %d, before %s: %d missing, %d spoilt\n", last, $3, gap, spoilt)
+			spoilt = 0
+		}
 		{ last = number[$6] }
-		END { print came + 0, lost + 0 }
+		END { printf "%d %d\n%s", came, lost + spoilt, where }
 	' "$1.$3" <(head -n -4 "$2.$3")
 }
 
@@ -94,10 +101,11 @@ film_recorded() { # FILE RECORDING AT-LEAST video|audio...
 	[[ " ${*:4} " != *" audio "* ]] || silent=
 	film_index "$2" "$silent"
 	for kind in "${@:4}"; do
-		read -r came lost < <(film_gaps "$1" "$2" "$kind")
+		film_gaps "$1" "$2" "$kind" >"$2.gaps"
+		read -r came lost <"$2.gaps"
 		figure "$kind recorded" "$came, missing or spoilt $lost"
 		ok "$kind is recorded" test "$came" -ge "$3"
-		is "$kind: each as it was sent" "$lost" 0
+		is "$kind: each as it was sent" "$lost" 0 || note "of $came: $(tail -n +2 "$2.gaps")"
 	done
 }
 
