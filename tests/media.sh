@@ -76,20 +76,21 @@ film_count() { # FILE PREFIX video|audio
 # The same of a film that is sent again and again, for a part of it that was recorded: prints "CAME
 # LOST", lost being those that are missing or spoilt behind the first one that came; then a line of each
 # place where some are. The last four do not count: a picture may be sent behind a later one that it
-# needs, and then the end cuts it off.
+# needs, and then the end cuts it off. Nor does sound that is missing where RTCP has set the clock back,
+# which shows as a packet of a single tick: by the old clock, ffmpeg's -t had come to its end.
 film_gaps() { # FILE PREFIX video|audio
-	awk -F', *' '
+	awk -F', *' -v kind="$3" '
 		/^#/ { next }
 		NR == FNR { number[$6] = ++sent; next }
 		!($6 in number) { spoilt += came > 0; next }
 		came++ {
-			gap = (number[$6] - last - 1 + sent) % sent
+			gap = set_back ? 0 : (number[$6] - last - 1 + sent) % sent
 			lost += gap > spoilt ? gap : spoilt
 			if (gap || spoilt)
 				where = where sprintf("behind %d, before %s: %d missing, %d spoilt\n", last, $3, gap, spoilt)
 			spoilt = 0
 		}
-		{ last = number[$6] }
+		{ last = number[$6]; set_back = kind == "audio" && $4 == 1 }
 		END { printf "%d %d\n%s", came, lost + spoilt, where }
 	' "$1.$3" <(head -n -4 "$2.$3")
 }
