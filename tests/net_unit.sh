@@ -12,7 +12,7 @@
 . "$TOP/tests/machine.sh"
 
 machine_needed "relayd under systemd"
-plan 50
+plan 52
 
 LATE4=203.0.113.99
 
@@ -229,6 +229,9 @@ ok "as does the exporter" wait_for 10 unit_is relay relayd-exporter ActiveState 
 conf_d 'junk {'
 ok "with a mistake it does not start" not machine relay systemctl restart relayd
 is "and is not tried again" "$(machine relay systemctl show -P ActiveState relayd)" failed
+exporter_with RestartSec=0.1 nowhere
+ok "nor does the exporter" not machine relay systemctl restart relayd-exporter
+is "which is not tried again either" "$(machine relay systemctl show -P ActiveState relayd-exporter)" failed
 machine relay rm /etc/relayd.conf.d/more.conf
 ok "without it, it does" machine relay systemctl start relayd
 machine relay systemctl stop relayd
