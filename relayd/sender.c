@@ -72,11 +72,19 @@ static void unheard(struct stream_table *table, struct slot *slot, int64_t now_m
 	slot_mark(table, slot);
 }
 
+/* Another source or lock: whoever had the hole last may not send any more. */
+static bool is_barred(const struct slot *slot)
+{
+	const struct prefix source = slot_source(slot);
+
+	return source.bits && !prefix_contains(&source, &slot->sender.addr);
+}
+
 void sender_heard(struct stream_table *table, struct slot *slot, int64_t now_ms)
 {
 	if (slot->media_ms != now_ms)
 		return;
-	if (!slot->sender.addr.family)
+	if (!slot->sender.addr.family || is_barred(slot))
 		unheard(table, slot, now_ms);
 	else if (!slot->holder.family && now_ms - slot->free_ms > SILENT_MS)
 		hold(table, slot);
@@ -98,7 +106,7 @@ static bool yields(const struct slot *slot, const struct endpoint *sender, int64
 	bool rematch =
 		endpoint_equal(&slot->rival, sender) && now_ms - slot->handed_ms < REMATCH_MS;
 
-	return silent || (restarted && !rematch);
+	return silent || is_barred(slot) || (restarted && !rematch);
 }
 
 /* NULL: it may send. Then consent has run out in the kernel, which the slot's going stale tells. */

@@ -229,11 +229,6 @@ void stream_shrink(struct stream_table *table, struct stream *stream, const stru
 	stream->slot_count = count;
 }
 
-static bool same_source(const struct spec *a, const struct spec *b)
-{
-	return a->source == b->source && !memcmp(&a->prefix, &b->prefix, sizeof a->prefix);
-}
-
 /* May who has the hole punch again as he did? */
 static bool keeps_hole(const struct slot *slot, const struct spec *spec)
 {
@@ -242,6 +237,26 @@ static bool keeps_hole(const struct slot *slot, const struct spec *spec)
 	return spec_admits(spec, &hole->client.addr) &&
 	       !strcmp(slot->stream->spec.key, spec->key) &&
 	       (hole->punch.port != slot->raw_port || slot->raw_port == slots_raw_port(slot, spec));
+}
+
+/* Who sends goes on if he may: of a stream that is to be its first sender's he is the first. */
+static void change_source(struct stream *stream, const struct spec *spec)
+{
+	const bool first = spec->source == SPEC_FIRST;
+
+	if (stream->spec.source != spec->source) {
+		stream->lock.family = 0;
+		stream->lock_packets = 0;
+	}
+	for (size_t i = 0; i < stream->slot_count; i++) {
+		struct addr *holder = &stream->slots[i]->holder;
+
+		if (first && !stream->lock.family)
+			stream->lock = *holder;
+		if (first ||
+			(spec->source == SPEC_PREFIX && !prefix_contains(&spec->prefix, holder)))
+			holder->family = 0;
+	}
 }
 
 int stream_change(
@@ -254,15 +269,12 @@ int stream_change(
 	if (err)
 		return err;
 	stream_shrink(table, stream, spec);
-	if (stream->spec.source != spec->source)
-		stream->lock.family = 0;
+	change_source(stream, spec);
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		struct slot *slot = stream->slots[i];
 
 		if (!keeps_hole(slot, spec))
 			slot_release(table, slot);
-		if (!same_source(&stream->spec, spec))
-			slot->holder.family = 0;
 	}
 	stream->spec = *spec;
 	stream->number = number;

@@ -205,6 +205,21 @@ START_TEST(test_unheard)
 END_TEST
 
 /* Another port of the same address changes nothing for the kernel. */
+/* Media from before the source was another do not give back the port to who sent them. */
+START_TEST(test_holder_barred)
+{
+	char why[SPEC_WHY];
+
+	packet(A, false, NOW);
+	ck_assert_int_eq(spec_set_source(&stream->spec, "203.0.113.0/24", why), 0);
+	slot->holder.family = 0;
+	slot->media_ms = NOW + 5000;
+	sender_heard(&table, slot, NOW + 5000);
+	ck_assert_uint_eq(slot->holder.family, 0);
+	ck_assert_uint_eq(slot_source(slot).bits, 24);
+}
+END_TEST
+
 START_TEST(test_holder_restart)
 {
 	packet(A, false, NOW);
@@ -312,6 +327,7 @@ static Suite *sender_suite(void)
 	tcase_add_test(tcase, test_holder);
 	tcase_add_test(tcase, test_holder_again);
 	tcase_add_test(tcase, test_unheard);
+	tcase_add_test(tcase, test_holder_barred);
 	tcase_add_test(tcase, test_holder_restart);
 	tcase_add_test(tcase, test_no_hole);
 	tcase_add_test(tcase, test_refusals);

@@ -40,6 +40,21 @@ START_TEST(test_lock)
 }
 END_TEST
 
+/* Whoever has the lock has the ports, however short ago another one sent to them. */
+START_TEST(test_lock_takes)
+{
+	stream->spec.source = SPEC_FIRST;
+	packet(A, false, NOW);
+	slot->media_ms = NOW + 1000;
+	sender_unlock(&table, stream);
+	settle();
+	packet(B, false, NOW + 1001);
+	assert_sender(B);
+	ck_assert(addr_equal(&stream->lock, &slot->sender.addr));
+	ck_assert(slot->flush);
+}
+END_TEST
+
 static const struct {
 	const char *source;
 	bool locks;
@@ -99,6 +114,7 @@ static Suite *sender_lock_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test_lock_race);
 	tcase_add_test(tcase, test_lock);
+	tcase_add_test(tcase, test_lock_takes);
 	tcase_add_loop_test(tcase, test_lock_sources, 0, COUNT(sources));
 	tcase_add_test(tcase, test_tick);
 	tcase_add_test(tcase, test_tick_unlocked);

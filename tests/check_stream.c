@@ -353,6 +353,42 @@ START_TEST(test_change)
 }
 END_TEST
 
+static const struct {
+	const char *from, *to;
+	bool holds, locks;
+} sources[] = {
+	{"any", "any", true, false},
+	{"any", "198.51.100.0/24", true, false},
+	{"any", "192.0.2.0/24", false, false},
+	{"any", "first", false, true},
+	{"198.51.100.0/24", "192.0.2.0/24", false, false},
+	{"198.51.100.0/24", "first", false, true},
+	{"first", "any", false, false},
+};
+
+/* Who sends goes on, if the stream's new source lets him. */
+START_TEST(test_change_source)
+{
+	struct stream *stream = add("cam1", "9099-9100");
+	const struct addr sender = endpoint("198.51.100.1:1").addr;
+	struct spec spec = stream->spec;
+
+	ck_assert_int_eq(spec_set_source(&stream->spec, sources[_i].from, why), 0);
+	ck_assert_int_eq(spec_set_source(&spec, sources[_i].to, why), 0);
+	if (stream->spec.source == SPEC_FIRST)
+		stream->lock = sender;
+	else
+		stream->slots[1]->holder = sender;
+	stream->lock_packets = 16;
+	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), 0);
+	ck_assert_int_eq(addr_equal(&stream->slots[1]->holder, &sender), sources[_i].holds);
+	ck_assert_int_eq(addr_equal(&stream->lock, &sender), sources[_i].locks);
+	ck_assert_int_eq(stream->lock.family != 0, sources[_i].locks);
+	if (sources[_i].locks)
+		ck_assert_uint_eq(stream->lock_packets, 0);
+}
+END_TEST
+
 static Suite *stream_suite(void)
 {
 	Suite *suite = suite_create("stream");
@@ -371,6 +407,7 @@ static Suite *stream_suite(void)
 	tcase_add_test(tcase, test_change_place);
 	tcase_add_loop_test(tcase, test_change_raw, 0, COUNT(raws));
 	tcase_add_loop_test(tcase, test_change, 0, COUNT(changes));
+	tcase_add_loop_test(tcase, test_change_source, 0, COUNT(sources));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -6,7 +6,7 @@
 #   other  198.51.101.66  --net --- nat --- client
 #   relay  203.0.113.7    ---+
 . "$(dirname "$0")/lib.sh"
-plan 32
+plan 37
 
 OTHER4=198.51.101.66
 RATE=$(rate 1000)
@@ -70,6 +70,10 @@ media_from() { # LISTEN SENDER
 
 streams_packets() { # NAME AT-LEAST
 	pctl --json show "$1" >"$T/show.json" && [ "$(json "$T/show.json" 'd["ports"][0]["packets"]')" -ge "$2" ]
+}
+
+any_source() { # SOURCE: of the stream any, from now on
+	sed -i '/^stream "any"/,/^}/ s|source = .*|source = "'"$1"'"|' "$T/relayd.conf" && pctl reload
 }
 
 lab_up
@@ -195,6 +199,20 @@ figure "seconds from the end of the first to the first packet of the second" \
 	"$(json "$T/got-other.log" "round(d['gap'], 3)")"
 ok "it begins with the end of that silence" \
 	test "$(json "$T/got-other.log" "d['gap_at'] >= 500000 and d['gap'] < $(seconds 5)")" = true
+
+# --- another source, while both send
+
+keep_sending from-any sender "$SENDER4:7109" 9106 0
+ok "the source becomes another" any_source "$SENDER4"
+ok "whom it lets in has the stream from who had it" wait_for 5 media_from 9106 "$SENDER4:7109"
+receiver got-first 5106
+more_packets any 100
+ok "it becomes the first sender" any_source first
+more_packets any 500
+stop got-first
+ok "who sends is that, and loses nothing" whole got-first
+ok "and it stays his" media_from 9106 "$SENDER4:7109"
+stop from-any KILL
 stop from-other KILL
 
 # --- what the client answers

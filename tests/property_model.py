@@ -1,5 +1,6 @@
 """property_model: what streams there are, who has which hole, and who may send."""
 import ipaddress
+import itertools
 
 CONSENT = 10      # seconds; the least that relayd takes
 CONSENT_SLACK = 3  # it looks once a second, and the kernel's clock has its own ticks
@@ -36,11 +37,17 @@ class Slot:
 
 
 class Stream:
-    def __init__(self, spec, origin, families=(4, 6)):
-        self.spec, self.origin = dict(spec), origin
-        self.name = spec["name"]
+    def __init__(self, spec, origin):
+        self.name, self.origin = spec["name"], origin
         self.heard = set()
-        self.slots = [Slot(self, port, family) for port in spec["ports"] for family in families]
+        self.slots = []
+        self.respec(spec)
+
+    def respec(self, spec):
+        """Ports that it had and still has keep their slots."""
+        before = {(one.port, one.family): one for one in self.slots}
+        self.spec = dict(spec)
+        self.slots = [before.get(at) or Slot(self, *at) for at in itertools.product(spec["ports"], (4, 6))]
 
     def slot(self, port, family):
         return next(one for one in self.slots if (one.port, one.family) == (port, family))
@@ -109,17 +116,16 @@ class Model:
         stream = self.streams.get(name)
         if spec is None:
             self.streams.pop(name, None)
-        elif not stream or stream.spec["ports"] != spec["ports"]:
-            self.streams.pop(name, None)
+        elif not stream:
             self.add(spec, "config")
         else:
             for slot in stream.slots:
                 denied = slot.hole and spec["clients"] != "any" and \
                     not prefix_has(spec["clients"], slot.hole[0])
-                if denied or spec["key"] != stream.spec["key"] or spec["rate"] != stream.spec["rate"]:
+                if denied or spec["key"] != stream.spec["key"]:
                     slot.close()
                 slot.owner = None
-            stream.spec = dict(spec)
+            stream.respec(spec)
 
     def replace(self, name, spec):
         """The same while relayd is away: it keeps what it finds and may have, or begins anew."""
