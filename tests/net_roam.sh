@@ -99,8 +99,9 @@ stop wire
 note "$(json "$T/roam.json" '"\n".join(json.dumps(m) for m in d["moves"])')"
 note "numbers that the wire did not see: $(json "$T/roam.json" 'd["gone"]')"
 is "the wire saw as many moves" "$(json "$T/roam.json" 'len(d["moves"])')" "$ROUNDS"
-is "after the answer not one packet goes to the old mapping" \
-	"$(json "$T/roam.json" 'sum(m["late"] for m in d["moves"])')" 0
+# One may be in the kernel's hands, translated, while the answer overtakes it on the other core.
+is "after the answer no packet goes to the old mapping but one that was under way" \
+	"$(json "$T/roam.json" '[m["late"] for m in d["moves"] if m["late"] > 1]')" "[]"
 is "on the wire none is lost and none doubled" "$(json "$T/roam.json" '[d["lost"], d["doubled"]]')" "[0, 0]"
 
 # The player: it misses what went to the old mapping after the NAT had forgotten it, nothing else.
