@@ -19,9 +19,10 @@ static void adopt_source(const struct net *net, struct slot *slot, const struct 
 
 	if (!one || !addr_is_routable(&source->addr))
 		return;
-	/* The configuration may have another source since. */
+	/* It may have another source since. One that is a single address keeps it for nobody. */
 	if (stream->spec.source == SPEC_PREFIX &&
-		!prefix_contains(&stream->spec.prefix, &source->addr))
+		(!prefix_contains(&stream->spec.prefix, &source->addr) ||
+			stream->spec.prefix.bits == source->bits))
 		return;
 	if (stream->spec.source == SPEC_FIRST) {
 		stream->lock = source->addr;

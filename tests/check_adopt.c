@@ -9,7 +9,8 @@
 #include "tests/endpoint.h"
 #include "tests/suite.h"
 
-#define MANY 20000
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MANY	     20000
 
 static struct compare_count count;
 static char why[SPEC_WHY];
@@ -81,6 +82,25 @@ START_TEST(test_other_source)
 	ck_assert_uint_eq(sent(RULES_LISTEN)->source.bits, 24);
 	ck_assert_ptr_null(sent(RULES_UNCLIENT));
 	ck_assert_uint_eq(net.table.holes, 1);
+}
+END_TEST
+
+static const struct {
+	const char *source;
+	bool holds;
+} sources[] = {{"any", true}, {"198.51.100.0/24", true}, {"198.51.100.175", false},
+	{"192.0.2.0/24", false}};
+
+/* For whom the kernel kept the port it is kept, but by the file's own source it was for nobody. */
+START_TEST(test_holder)
+{
+	records[LISTENING].listening.source =
+		(struct prefix){endpoint("198.51.100.175:1").addr, 32};
+	ck_assert_int_eq(spec_set_source(&slot->stream->spec, sources[_i].source, why), 0);
+	slot_release(&net.table, slot);
+	slot->listening = false;
+	ck_assert_int_eq(adopted(&snapshot), 0);
+	ck_assert_int_eq(slot->holder.family != 0, sources[_i].holds);
 }
 END_TEST
 
@@ -169,6 +189,7 @@ static Suite *adopt_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, test_adopt);
 	tcase_add_test(tcase, test_other_source);
+	tcase_add_loop_test(tcase, test_holder, 0, COUNT(sources));
 	tcase_add_test(tcase, test_other_number);
 	tcase_add_test(tcase, test_no_number);
 	tcase_add_test(tcase, test_other_clients);
