@@ -244,15 +244,16 @@ static void change_source(struct stream *stream, const struct spec *spec)
 {
 	const bool first = spec->source == SPEC_FIRST;
 
-	if (stream->spec.source != spec->source) {
+	if (stream->spec.source != spec->source)
 		stream->lock.family = 0;
-		stream->lock_packets = 0;
-	}
 	for (size_t i = 0; i < stream->slot_count; i++) {
 		struct addr *holder = &stream->slots[i]->holder;
 
-		if (first && !stream->lock.family)
+		if (first && holder->family && !stream->lock.family) {
 			stream->lock = *holder;
+			stream->lock_ms = stream->slots[i]->handed_ms;
+			stream->lock_packets = 0;
+		}
 		if (first ||
 			(spec->source == SPEC_PREFIX && !prefix_contains(&spec->prefix, holder)))
 			holder->family = 0;

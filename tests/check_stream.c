@@ -379,13 +379,16 @@ START_TEST(test_change_source)
 		stream->lock = sender;
 	else
 		stream->slots[1]->holder = sender;
+	stream->slots[1]->handed_ms = NOW - 5000;
 	stream->lock_packets = 16;
 	ck_assert_int_eq(stream_change(&table, stream, &spec, 8), 0);
 	ck_assert_int_eq(addr_equal(&stream->slots[1]->holder, &sender), sources[_i].holds);
 	ck_assert_int_eq(addr_equal(&stream->lock, &sender), sources[_i].locks);
 	ck_assert_int_eq(stream->lock.family != 0, sources[_i].locks);
-	if (sources[_i].locks)
+	if (sources[_i].locks) {
+		ck_assert_int_eq(stream->lock_ms, NOW - 5000);
 		ck_assert_uint_eq(stream->lock_packets, 0);
+	}
 }
 END_TEST
 
