@@ -261,6 +261,11 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 	return a->port == b->port && addr_equal(&a->addr, &b->addr);
 }
 
+bool prefix_equal(const struct prefix *a, const struct prefix *b)
+{
+	return a->bits == b->bits && addr_equal(&a->addr, &b->addr);
+}
+
 bool prefix_contains(const struct prefix *prefix, const struct addr *addr)
 {
 	size_t size = addr_size(addr->family);

@@ -68,6 +68,7 @@ const char *listen_format(
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+bool prefix_equal(const struct prefix *a, const struct prefix *b);
 bool prefix_contains(const struct prefix *prefix, const struct addr *addr);
 /* A host can be reached at it: not unspecified, loopback, link-local, multicast or broadcast. */
 bool addr_is_routable(const struct addr *addr);

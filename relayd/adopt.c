@@ -19,10 +19,8 @@ static void adopt_source(const struct net *net, struct slot *slot, const struct 
 
 	if (!one || !addr_is_routable(&source->addr))
 		return;
-	/* It may have another source since. One that is a single address keeps it for nobody. */
-	if (stream->spec.source == SPEC_PREFIX &&
-		(!prefix_contains(&stream->spec.prefix, &source->addr) ||
-			stream->spec.prefix.bits == source->bits))
+	/* The file may have another source since, or be where the kernel has this one from. */
+	if (!spec_means(&stream->spec, &source->addr) || prefix_equal(&stream->spec.prefix, source))
 		return;
 	if (stream->spec.source == SPEC_FIRST) {
 		stream->lock = source->addr;

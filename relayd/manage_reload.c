@@ -121,7 +121,7 @@ static int check_runtime(
 static bool keeps_peers(const struct spec *was, const struct spec *is)
 {
 	return was->peers <= is->peers && !strcmp(was->key, is->key) &&
-	       !memcmp(&was->clients, &is->clients, sizeof was->clients);
+	       prefix_equal(&was->clients, &is->clients);
 }
 
 static int refuse(const struct reload *reload, const struct spec *spec, const char *reason,

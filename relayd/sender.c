@@ -72,19 +72,11 @@ static void unheard(struct stream_table *table, struct slot *slot, int64_t now_m
 	slot_mark(table, slot);
 }
 
-/* Another source or lock: whoever had the hole last may not send any more. */
-static bool is_barred(const struct slot *slot)
-{
-	const struct prefix source = slot_source(slot);
-
-	return source.bits && !prefix_contains(&source, &slot->sender.addr);
-}
-
 void sender_heard(struct stream_table *table, struct slot *slot, int64_t now_ms)
 {
 	if (slot->media_ms != now_ms)
 		return;
-	if (!slot->sender.addr.family || is_barred(slot))
+	if (!slot->sender.addr.family || !slot_admits(slot, &slot->sender.addr))
 		unheard(table, slot, now_ms);
 	else if (!slot->holder.family && now_ms - slot->free_ms > SILENT_MS)
 		hold(table, slot);
@@ -106,7 +98,8 @@ static bool yields(const struct slot *slot, const struct endpoint *sender, int64
 	bool rematch =
 		endpoint_equal(&slot->rival, sender) && now_ms - slot->handed_ms < REMATCH_MS;
 
-	return silent || is_barred(slot) || (restarted && !rematch);
+	/* There may be another source since, or another's lock. */
+	return silent || !slot_admits(slot, &slot->sender.addr) || (restarted && !rematch);
 }
 
 /* NULL: it may send. Then consent has run out in the kernel, which the slot's going stale tells. */
@@ -114,17 +107,16 @@ static const char *refusal(const struct slot *slot, const struct rules_event *ev
 {
 	const struct spec *spec = &slot->stream->spec;
 	const struct addr *sender = &event->sender.addr;
-	const struct prefix source = slot_source(slot);
 
 	if (addr_equal(sender, &event->listen.addr))
 		return "the sender is on the relay itself, whose own packets are not translated";
 	if (!slot->want.client.addr.family)
 		return "nobody has punched for it";
-	if (!source.bits || prefix_contains(&source, sender))
+	if (slot_admits(slot, sender))
 		return NULL;
 	if (spec->source == SPEC_FIRST)
 		return "locked to its first sender";
-	if (spec->source == SPEC_PREFIX && !prefix_contains(&spec->prefix, sender))
+	if (!spec_means(spec, sender))
 		return "not allowed by source";
 	return "another sender has the port";
 }
@@ -181,7 +173,6 @@ static void opens_again(struct stream_table *table, struct slot *slot, int64_t n
 void sender_event(struct stream_table *table, const struct rules_event *event, int64_t now_ms)
 {
 	struct slot *slot = slot_by_listen(table, &event->listen);
-	struct prefix source;
 
 	if (!slot || slot->gone || ends_loop(table, slot, event, now_ms))
 		return;
@@ -190,9 +181,7 @@ void sender_event(struct stream_table *table, const struct rules_event *event, i
 		return;
 	}
 	/* It may have been let through before the kernel knew of a lock. */
-	source = slot_source(slot);
-	if (!slot->want.client.addr.family ||
-		(source.bits && !prefix_contains(&source, &event->sender.addr)))
+	if (!slot->want.client.addr.family || !slot_admits(slot, &event->sender.addr))
 		return;
 	if (endpoint_equal(&slot->want.client, &event->sender)) {
 		close_loop(table, slot, &event->sender, "a loop: the sender is the client");

@@ -74,6 +74,13 @@ struct prefix slot_source(const struct slot *slot)
 	return source;
 }
 
+bool slot_admits(const struct slot *slot, const struct addr *sender)
+{
+	const struct prefix source = slot_source(slot);
+
+	return !source.bits || prefix_contains(&source, sender);
+}
+
 /* false: it was marked already. */
 static bool become_dirty(struct stream_table *table, struct slot *slot)
 {

@@ -270,11 +270,6 @@ uint16_t spec_overlap(const struct spec *a, const struct spec *b)
 	return 0;
 }
 
-static bool prefix_equal(const struct prefix *a, const struct prefix *b)
-{
-	return a->bits == b->bits && addr_equal(&a->addr, &b->addr);
-}
-
 static bool ports_equal(const struct ports *a, const struct ports *b)
 {
 	return a->count == b->count && memcmp(a->port, b->port, a->count * sizeof(a->port[0])) == 0;
@@ -294,6 +289,11 @@ bool spec_equal(const struct spec *a, const struct spec *b)
 bool spec_admits(const struct spec *spec, const struct addr *client)
 {
 	return !spec->clients.bits || prefix_contains(&spec->clients, client);
+}
+
+bool spec_means(const struct spec *spec, const struct addr *sender)
+{
+	return spec->source != SPEC_PREFIX || prefix_contains(&spec->prefix, sender);
 }
 
 const char *spec_source_format(const struct spec *spec, char out[static PREFIX_TEXT])

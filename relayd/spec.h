@@ -76,6 +76,8 @@ uint16_t spec_overlap(const struct spec *a, const struct spec *b);
 bool spec_equal(const struct spec *a, const struct spec *b);
 /* May a client punch from there? */
 bool spec_admits(const struct spec *spec, const struct addr *client);
+/* May it have a sender there? */
+bool spec_means(const struct spec *spec, const struct addr *sender);
 /* As spec_set_quota() takes it: "50G/month", or "0". */
 const char *spec_quota_format(const struct spec *spec, char out[static SPEC_QUOTA]);
 /* "any", "first", or the prefix. */

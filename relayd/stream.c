@@ -254,8 +254,7 @@ static void change_source(struct stream *stream, const struct spec *spec)
 			stream->lock_ms = stream->slots[i]->handed_ms;
 			stream->lock_packets = 0;
 		}
-		if (first ||
-			(spec->source == SPEC_PREFIX && !prefix_contains(&spec->prefix, holder)))
+		if (first || !spec_means(spec, holder))
 			holder->family = 0;
 	}
 }

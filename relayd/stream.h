@@ -204,6 +204,8 @@ struct slot *slot_by_client(const struct stream_table *table, const struct endpo
 bool slot_is_at(const struct slot *slot, const struct addr *local);
 /* Who may send to it now: bits 0 is anybody. */
 struct prefix slot_source(const struct slot *slot);
+/* May this address send there now? */
+bool slot_admits(const struct slot *slot, const struct addr *sender);
 
 /*
  * A punch was accepted: the hole is the slot's from the next sync on. -EADDRINUSE: this hole is

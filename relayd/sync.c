@@ -140,8 +140,7 @@ static void commit(struct sync *sync)
 		slot->busy = false;
 		sync_plan_close_old(sync, slot);
 		slot->have = slot->doing;
-		if (!slot->listening || memcmp(&slot->listening_source, &slot->doing_source,
-						sizeof slot->doing_source))
+		if (!slot->listening || !prefix_equal(&slot->listening_source, &slot->doing_source))
 			slot->seen = sync->table->round;
 		slot->listening = !slot->doing_gone;
 		slot->listening_source = slot->doing_source;

@@ -74,7 +74,7 @@ static void plan_listen(struct sync *sync, struct slot *slot)
 {
 	struct prefix source = slot_source(slot);
 	bool wanted = !slot->gone;
-	bool changed = memcmp(&source, &slot->listening_source, sizeof source) != 0;
+	bool changed = !prefix_equal(&source, &slot->listening_source);
 	bool renumbered = slot->listening_number != slot->stream->number;
 
 	if (wanted && (!slot->listening || changed || renumbered))
@@ -82,8 +82,8 @@ static void plan_listen(struct sync *sync, struct slot *slot)
 	if (!wanted && slot->listening)
 		add_for_addresses(sync, slot, RULES_UNLISTEN);
 	/* Who had the flow may be one who may not send any more. */
-	if (wanted && slot->listening && changed && source.bits && slot->have.client.addr.family &&
-		!prefix_contains(&source, &slot->sender.addr))
+	if (wanted && slot->listening && changed && slot->have.client.addr.family &&
+		!slot_admits(slot, &slot->sender.addr))
 		slot->flush = true;
 }
 
