@@ -114,6 +114,7 @@ direct() {
 	in_ns net nft list counter inet witness direct | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
 }
 
+# Both go directly, and what each has in reserve is there.
 settled() {
 	pctl show game >"$T/shown" && contains "$T/shown" 'is waiting' && contains "$T/shown" '4 pairs'
 }
