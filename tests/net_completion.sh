@@ -55,6 +55,8 @@ typed() { # SHELL KEYS
 
 share=$T/installed$(sed -n 's/^datadir = //p' "$BUILD/Makefile" | sed "s,\${datarootdir},\${prefix}/share,; s,\${prefix},$(sed -n 's/^prefix = //p' "$BUILD/Makefile"),")
 mkdir -p "$T/bin" "$T/work" "$T/home/.config/punchrelay"
+# Where this folder is missing, fish has it written in the background, and goes on when we have ended.
+mkdir -p "$T/home/.local/share/fish/generated_completions"
 : >"$T/home/.config/punchrelay/garden.conf"
 : >"$T/work/secret.key"
 cat >"$T/bin/punchctl" <<-SCRIPT
