@@ -12,7 +12,7 @@
 . "$TOP/tests/machine.sh"
 
 machine_needed "relayd under systemd"
-plan 52
+plan 54
 
 LATE4=203.0.113.99
 
@@ -21,8 +21,8 @@ exposure() { # UNIT
 		sed -n 's/.*exposure level for .*: \([0-9.]*\) .*/\1/p'
 }
 
-main_pid() {
-	machine relay systemctl show -P MainPID relayd
+main_pid() { # [UNIT]
+	machine relay systemctl show -P MainPID "${1:-relayd}"
 }
 
 net_pid() {
@@ -89,8 +89,23 @@ tried_again() { # UNIT TIMES, at least
 	[ "$(machine relay systemctl show -P NRestarts "$1")" -ge "$2" ]
 }
 
+hangs() { # PID: 0, of what does not run, would mean ourselves
+	[ "$1" -gt 0 ] && machine relay kill -STOP "$1"
+}
+
 restarted() { # UNIT TIMES
 	unit_is relay "$1" NRestarts "$2" && unit_is relay "$1" ActiveState active
+}
+
+since_boot() { # UNIT TIMESTAMP: in microseconds
+	machine relay systemctl show -P "$2TimestampMonotonic" "$1"
+}
+
+# In one life: its last word came later than the first limit.
+outlives_watchdog() { # UNIT, with a limit of one second
+	local begun
+	begun=$(since_boot "$1" ExecMainStart)
+	[ "$(since_boot "$1" Watchdog)" -gt $((begun + 1500000)) ]
 }
 
 as_user() { # CMD...
@@ -158,7 +173,8 @@ machine relay systemctl restart relayd-exporter
 ok "it serves as soon as systemd says so" exporter_opens_with correct-horse-battery
 machine relay sh -c 'echo staple-battery-horse >/etc/exporter.token && systemctl reload relayd-exporter'
 ok "it reloads its token" wait_for 5 exporter_opens_with staple-battery-horse
-machine relay sh -c 'kill -STOP $(systemctl show -P MainPID relayd-exporter)'
+ok "while it is well it is left alone" wait_for 10 outlives_watchdog relayd-exporter
+hangs "$(main_pid relayd-exporter)"
 ok "when it hangs that is noticed" wait_for 20 restarted relayd-exporter 1
 
 # --- the client, as a unit of a user
@@ -201,9 +217,10 @@ ok "SIGHUP reloads as well" machine relay systemctl kill --kill-who=main --signa
 ok "and is told of" wait_for 5 found_in_journal _SYSTEMD_UNIT=relayd.service 'reloaded: 0 added, 0 changed, 0 removed'
 unit_with relayd WatchdogSec=1
 ok "it restarts, to be watched more closely" machine relay systemctl restart relayd
-machine relay kill -STOP "$(net_pid)"
+ok "which it stands" wait_for 10 outlives_watchdog relayd
+hangs "$(net_pid)"
 ok "a net side that hangs is noticed, and relayd restarted" wait_for 20 restarted relayd 1
-machine relay kill -STOP "$(main_pid)"
+hangs "$(main_pid)"
 ok "so is a kernel side" wait_for 20 restarted relayd 2
 finish send 50
 finish recv 60
