@@ -72,8 +72,8 @@ file_has() { # FILE PATTERN
 	machine relay grep -q "$2" "$1"
 }
 
-settings() { # FILE: their names, in order
-	sed -nE 's/^-?(net\.[^ ]*) = .*/\1/p' "$1"
+settings() { # FILE: in its order, of the table's size only the names
+	sed -nE '/^-?net\./ { s/^-//; s/^(net\.netfilter\.[^ ]*) = .*/\1/; p }' "$1"
 }
 
 version=$(dpkg-parsechangelog -l "$TOP/debian/changelog" -S Version)
