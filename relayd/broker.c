@@ -173,6 +173,17 @@ void broker_each(const struct broker *broker, const struct stream *stream,
 	}
 }
 
+size_t broker_pairs(const struct broker *broker)
+{
+	size_t pairs = (broker->adopted_count + 1) / 2; /* two directions each */
+	const struct crowd *crowd;
+
+	for (size_t i = 0; i < BROKER_BUCKETS; i++)
+		LIST_FOREACH(crowd, &broker->crowds[i], link)
+			pairs += crowd->pairs;
+	return pairs;
+}
+
 uint64_t broker_counter(const struct broker *broker, enum broker_count count)
 {
 	return broker->counts[count];

@@ -129,6 +129,8 @@ struct broker_pair {
 };
 void broker_each(const struct broker *broker, const struct stream *stream,
 	void (*call)(void *data, const struct broker_pair *pair), void *data);
+/* Of all streams, also those that have not come back after a restart. */
+size_t broker_pairs(const struct broker *broker);
 uint64_t broker_counter(const struct broker *broker, enum broker_count count);
 const char *broker_count_text(enum broker_count count);
 /* Lanes that wait for a client. */

@@ -56,20 +56,7 @@ int drain_set(struct net *net, bool on, char why[static CONFIG_ERROR])
 	return 0;
 }
 
-static void count_pair(void *data, const struct broker_pair *pair)
-{
-	struct drain_count *count = data;
-
-	(void)pair;
-	count->pairs++;
-}
-
 struct drain_count drain_count(const struct net *net)
 {
-	struct drain_count count = {.clients = net->table.holes};
-	const struct stream *stream;
-
-	LIST_FOREACH(stream, &net->table.streams, link)
-		broker_each(net->broker, stream, count_pair, &count);
-	return count;
+	return (struct drain_count){net->table.holes, broker_pairs(net->broker)};
 }

@@ -199,10 +199,14 @@ START_TEST(test_restart)
 	pair_of(&client, &service);
 	client->hello.progress = service->hello.progress = PEER_DIRECT;
 	client->hello.round = service->hello.round = 5;
+	ck_assert_uint_eq(broker_pairs(broker), 1);
 	restart(client, service);
 	ck_assert(broker_has_hole(broker, &client->hole.client));
+	/* Who has not come back yet has not gone. */
+	ck_assert_uint_eq(broker_pairs(broker), 1);
 	run(5000);
 	say(client);
+	ck_assert_uint_eq(broker_pairs(broker), 1);
 	/* It is not sent away, and offered to nobody else. */
 	ck_assert_int_eq(client->word.state, PEER_PAIRED);
 	ck_assert_mem_eq(client->word.peer, service->hello.lane, PEER_LANE);
@@ -211,6 +215,7 @@ START_TEST(test_restart)
 	say(service);
 	run(1000);
 	assert_told("=c1001; =c1001 =c1002; ");
+	ck_assert_uint_eq(broker_pairs(broker), 1);
 	ck_assert_int_eq(client->word.state, PEER_PAIRED);
 	ck_assert_int_eq(service->word.state, PEER_PAIRED);
 	run(2 * CONSENT_MS);
@@ -361,6 +366,7 @@ START_TEST(test_adopt_orphan)
 	adopt(client, service, 7);
 	assert_told("-p1001 -c1001; ");
 	ck_assert(!broker_has_hole(broker, &client->hole.client));
+	ck_assert_uint_eq(broker_pairs(broker), 0);
 }
 END_TEST
 
