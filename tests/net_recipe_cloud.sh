@@ -22,6 +22,13 @@ plan 24
 
 PRIVATE4=10.1.0.4 CAMERA4=10.1.1.5 CLOUD4=169.254.169.254
 
+# The table of the page, as rules.
+let_in() {
+	sed -nE "s/^\| ([0-9-]+) \| everywhere \|.*/iifname wan udp dport \1 accept/p
+		s/^\| ([0-9-]+) \| the sender \|.*/iifname wan ip saddr $SENDER4 udp dport \1 accept/p" \
+		"$TOP/docs/recipe-cloud.md"
+}
+
 cloud_up() {
 	host_up net && forwarding_on net &&
 		public_host sender eth0 "$SENDER4" && nat_host nat "$NAT4" && inner_host client nat lan "$CLIENT4" &&
@@ -44,8 +51,7 @@ cloud_up() {
 					ct state established accept
 					iifname "lan" ip saddr $PRIVATE4 accept
 					iifname "lan2" ip saddr $CAMERA4 accept
-					iifname "wan" udp dport { 3478, 3479 } accept
-					iifname "wan" ip saddr $SENDER4 udp dport 9099-9102 accept
+					$(let_in)
 					iifname "lan" counter name dropped
 				}
 			}
