@@ -42,11 +42,15 @@ START_TEST(test_adopt)
 	records[RECORDS + 1] =
 		(struct ipc_record){.kind = IPC_INGRESS, .ingress = {listen, client}};
 	records[RECORDS + 2] = client_record(client, "cam2", 10000);
+	records[RECORDS + 2].client.packets = 7;
+	records[RECORDS + 2].client.bytes = 700;
 	snapshot.count = RECORDS + 3;
 	ck_assert_int_eq(adopted(&snapshot), 0);
 	ck_assert_uint_eq(count.missing + count.orphans, 0);
 	ck_assert_uint_eq(net.table.holes, 2);
 	ck_assert_ptr_eq(TAILQ_FIRST(&net.table.consents), other->slots[0]);
+	ck_assert_uint_eq(other->slots[0]->packets, 7);
+	ck_assert_uint_eq(other->slots[0]->bytes, 700);
 	settle();
 	ck_assert_uint_eq(message.count, 0);
 }

@@ -216,6 +216,7 @@ START_TEST(test_state)
 	ck_assert_int_eq(newest("a", "bytes", T0 + 5000), 500);
 	ck_assert_int_eq(newest("a", "lost", T0 + 5000), 7);
 	ck_assert_int_eq(newest(NULL, "bytes", T0 + 5000), 500);
+	ck_assert_int_eq(state.history.done_ms, T0 + 5000);
 	view = read_back(state_view(&state, false, T0 + 7000));
 	ck_assert(json_is_true(json_object_get(view, "up")));
 	ck_assert_int_eq(json_integer_value(json_object_get(view, "left_out")), 3);

@@ -301,6 +301,10 @@ START_TEST(test_equal)
 		ck_assert_int_eq(changes[i].set(&b, changes[i].text, why), 0);
 		ck_assert(!spec_equal(&a, &b));
 	}
+	ck_assert_int_eq(spec_set_source(&a, "192.0.2.1", why), 0);
+	b = a;
+	ck_assert_int_eq(spec_set_source(&b, "192.0.2.2", why), 0);
+	ck_assert(!spec_equal(&a, &b));
 	b = a;
 	b.rate = 1000;
 	ck_assert(!spec_equal(&a, &b));
