@@ -230,6 +230,38 @@ START_TEST(test_seen)
 }
 END_TEST
 
+static const struct {
+	bool automatic;
+	const char *addresses[3];
+	int second[3]; /* of each; -1: it has none */
+} seconds[] = {
+	{false, {"10.0.0.1", "2001:db8::7", "10.0.0.2"}, {2, -1, 0}},
+	{true, {"203.0.113.7", "203.0.113.8", "203.0.113.9"}, {1, 2, 0}},
+	{true, {"203.0.113.7", "10.0.0.1", "203.0.113.9"}, {2, -1, 0}},
+	{true, {"203.0.113.7", "10.0.0.1", "2001:db8::7"}, {-1, -1, -1}},
+};
+
+/* Where a test of a client's NAT is answered from besides. */
+START_TEST(test_second)
+{
+	struct config config = {.automatic = seconds[_i].automatic, .address_count = 3};
+	struct addr second, none;
+
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_int_eq(addr_parse(seconds[_i].addresses[i], &config.addresses[i]), 0);
+	for (size_t i = 0; i < 3; i++) {
+		int expected = seconds[_i].second[i];
+
+		ck_assert_int_eq(
+			config_second(&config, &config.addresses[i], &second), expected >= 0);
+		if (expected >= 0)
+			ck_assert(addr_equal(&second, &config.addresses[expected]));
+	}
+	ck_assert_int_eq(addr_parse("203.0.113.99", &none), 0);
+	ck_assert(!config_second(&config, &none, &second));
+}
+END_TEST
+
 /* What is printed says the same again, but for the keys. */
 START_TEST(test_print)
 {
@@ -391,6 +423,7 @@ static Suite *config_suite(void)
 	tcase_add_test(tcase, test_peers);
 	tcase_add_test(tcase, test_public);
 	tcase_add_test(tcase, test_seen);
+	tcase_add_loop_test(tcase, test_second, 0, COUNT(seconds));
 	tcase_add_test(tcase, test_print);
 	tcase_add_test(tcase, test_auto);
 	tcase_add_test(tcase, test_absent);
