@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# check: timeout 150
 # What clients that nobody here wrote find out about NATs of every kind, with a relay that has two
 # addresses, with one that has one, and with two that have one each and answer for one another.
 #

@@ -8,8 +8,6 @@
 #     docker0 172.17.0.1
 #         |
 #     box 172.17.0.2
-#
-# check: timeout 120
 . "$(dirname "$0")/lib.sh"
 plan 51
 

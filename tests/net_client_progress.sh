@@ -6,7 +6,6 @@
 #   relay  203.0.113.7 ---+--- nat  192.0.2.9  --- client   10.0.0.2: tmux
 #   sender               net
 #                         +--- nat2 198.18.4.9 --- service  10.0.2.2: tmux
-# check: timeout 120
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/peerlab.sh"

@@ -5,7 +5,6 @@
 #   sender ---+
 #            net --- nat --- client (a machine with systemd)
 #   relay  ---+
-# check: timeout 120
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/machine.sh"
 

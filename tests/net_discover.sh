@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# check: timeout 150
 # A relay behind 1:1 NAT finds out how it is seen: from a STUN server, from a partner, and from the
 # metadata service of a cloud; and nobody else can tell it.
 #

@@ -3,7 +3,6 @@
 # the fuzzers, which net_docs_fuzz.sh has, and for the whole round.
 #
 #   here (this tree), alone
-# check: timeout 240
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/docs.sh"
 plan 4

@@ -7,7 +7,6 @@
 #   operator -+ +--- nat2 --- service (a machine with systemd)
 #   new ------+
 #   cloud (10.0.0.4), cloud2: configurations are read there
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/media.sh"
 . "$TOP/tests/natlab.sh"

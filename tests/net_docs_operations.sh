@@ -7,7 +7,6 @@
 #            net --- nat --- client
 #   operator -+  (Prometheus)
 #   new ------+  (the server that the relay moves to, another machine)
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/machine.sh"
 . "$TOP/tests/docs.sh"

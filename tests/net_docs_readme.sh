@@ -6,7 +6,6 @@
 #            net --- nat --- client
 #   relay  ---+ +--- nat2 --- service
 #   here: this tree; relay and later service: machines with systemd
-# check: timeout 240
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/media.sh"
 . "$TOP/tests/natlab.sh"

@@ -9,7 +9,6 @@
 #
 # PAGE_SHOTS=FOLDER keeps the pictures there, and of which page they are; PAGE_SHOTS_AFTER=SECONDS lets
 # the stream flow so long before: 400 for light, dark and phone in docs/.
-# check: timeout 180
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/browser.sh"
 

@@ -3,7 +3,6 @@
 # say; when it is left nothing stays.
 #
 #   here: this tree, with a terminal; the lab is within
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/docs.sh"
 . "$TOP/tests/screen.sh"

@@ -2,7 +2,6 @@
 # A short round of scripts/matrix: one run of one pair for each way to a direct path, and of one for which there
 # is none; the whole table is for scripts/matrix itself.
 # check: alone
-# check: timeout 240
 . "$(dirname "$0")/lib.sh"
 plan 10
 

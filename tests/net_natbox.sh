@@ -5,7 +5,6 @@
 #   relay  203.0.113.7, 203.0.113.8 --- net --- (box) --- host 10.0.0.2     for each kind of NAT
 #          turnserver, udptool           |
 #                                        +----- (wire) --- fastnat --- fast 10.0.0.2
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/natlab.sh"
 plan 79

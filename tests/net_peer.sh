@@ -8,7 +8,6 @@
 #   (direct: cut at      |   |
 #    first)              +   +--- nat2 198.18.4.9 --- service 10.0.2.2
 #                                      2001:db8:4::9           fd02::2
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 plan 62
 

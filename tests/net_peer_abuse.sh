@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # check: alone
-# check: timeout 180
 # Peers that lie about where they are, forge, replay, flood, and go without a word: nobody else is
 # probed, disturbed or starved, and counters and limits show it.
 #

@@ -8,7 +8,6 @@
 #              +----- nat2 --- service  iperf3 -s: UDP from serve       socat
 #                      (forwards port 5201 for the plain path)
 # check: alone
-# check: timeout 120
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/peerlab.sh"

@@ -3,7 +3,6 @@
 # that moves to another address of its name, or dies when the service does.
 #
 #   relay 203.0.113.7, later 203.0.113.8 --- net --- nat 192.0.2.9 --- client, service 10.0.0.2
-# check: timeout 120
 . "$(dirname "$0")/lib.sh"
 plan 19
 

@@ -6,7 +6,6 @@
 #                   +-- NAT 198.18.4.1x -- serviceN  serve, to 127.0.0.1:8000
 #
 # Each wire of a peer has a delay of 30 +- 5 ms each way, and no loss, so that every datagram counts.
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/events.sh"

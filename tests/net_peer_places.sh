@@ -11,7 +11,6 @@
 #                               |                   +-- second 10.0.5.2   the same NAT, and a way between them
 #                               +-- box 2001:db8:26:: -- six1, box 2001:db8:27:: -- six2    firewalls
 #                               +-- box 192.0.2.28, box 192.0.2.29 -- roam
-# check: timeout 180
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/events.sh"

@@ -7,7 +7,6 @@
 #
 # PROPERTY_SEED and PROPERTY_STEPS replace the seed that is drawn, and the number of steps;
 # PROPERTY_REPLAY plays what a failure has printed.
-# check: timeout 200
 . "$(dirname "$0")/lib.sh"
 plan 2
 CONF=$T/relayd.conf

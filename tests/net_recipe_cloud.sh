@@ -8,7 +8,6 @@
 #             cloud   203.0.113.7 is 10.1.0.4, and only that may leave
 #              | |
 #   10.1.0.4 relay camera 10.1.1.5       (the relay is a machine with systemd)
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 FILM_SECONDS=40 FILM_SIZE=320x180 # the recording is to end before the film begins anew
 . "$TOP/tests/media.sh"

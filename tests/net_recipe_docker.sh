@@ -7,7 +7,6 @@
 #   relay  ---+  (a machine with systemd)
 #     | docker0 172.17.0.1
 #   container 172.17.0.2
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/machine.sh"
 . "$TOP/tests/docs.sh"

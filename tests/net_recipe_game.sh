@@ -8,7 +8,6 @@
 #              +----- nat2 --- service  minetestserver, punchctl serve
 #              |
 #              +----- nat3 --- friend   ben: punchctl connect, which starts minetest
-# check: timeout 240
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/docs.sh"
 . "$TOP/tests/recipe.sh"

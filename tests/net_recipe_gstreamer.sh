@@ -4,7 +4,6 @@
 #   sender (gst-launch) ---+
 #                         net --- nat (masquerade) --- client (punchctl, gst-launch)
 #   relay               ---+
-# check: timeout 180
 . "$(dirname "$0")/lib.sh"
 FILM_SECONDS=90 FILM_SIZE=320x180 # it is recorded before it ends
 . "$TOP/tests/media.sh"

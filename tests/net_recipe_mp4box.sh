@@ -5,7 +5,6 @@
 #   sender (gpac) ---+
 #                   net --- nat (masquerade) --- client (punchctl, ffplay, ffmpeg)
 #   relay         ---+
-# check: timeout 180
 . "$(dirname "$0")/lib.sh"
 FILM_SECONDS=90 FILM_SIZE=320x180 # it is recorded before it ends
 . "$TOP/tests/media.sh"

@@ -6,7 +6,6 @@
 #            net --- nat --- client
 #   relay  ---+
 #   (ufw)
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/docs.sh"
 . "$TOP/tests/recipe.sh"

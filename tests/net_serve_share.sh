@@ -7,7 +7,6 @@
 #                          +----- Linux' own      198.18.6.9 --- b
 #                          +----- symmetric       198.18.7.9 --- c
 #                          +----- Linux' own      198.18.8.9 --- t  another service
-# check: timeout 170
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/natlab.sh"
 . "$TOP/tests/events.sh"

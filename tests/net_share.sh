@@ -1,5 +1,4 @@
 #!/usr/bin/env bash
-# check: timeout 150
 # punchctl punch --share-port: the program's own socket is punched, and its datagrams pass nobody else.
 #
 #   sender 198.51.100.175 ---+

@@ -4,8 +4,6 @@
 # what there is and repairs only what differs, wherever a change was when we died.
 #
 #   sender 198.51.100.175 ---- relay 203.0.113.7 ---- client 192.0.2.9
-#
-# check: timeout 120
 . "$(dirname "$0")/lib.sh"
 RELAYD=$BUILD/tests/relayd_points # the one that can stop itself
 MANY=$BUILD/tests/manyflow

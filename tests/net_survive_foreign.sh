@@ -6,8 +6,6 @@
 #   sender 198.51.100.175 ---+
 #                           net ---- 192.0.2.9 nat 10.0.0.1 ---- client 10.0.0.2
 #   relay  203.0.113.7 ------+
-#
-# check: timeout 180
 . "$(dirname "$0")/lib.sh"
 RATE=$(rate 1000) COUNT=1000 IDLE=1
 [ -z "${WAIT_FACTOR-}" ] || COUNT=500 IDLE=3 # an emulated machine

@@ -6,8 +6,6 @@
 #            net --- nat --- client (a machine with systemd)
 #   relay  ---+
 #   (a machine with systemd)
-#
-# check: timeout 150
 . "$(dirname "$0")/lib.sh"
 . "$TOP/tests/machine.sh"
 
